@@ -1,0 +1,1 @@
+"""The command line, `sslslr VERB`: thin, one module a group of verbs."""

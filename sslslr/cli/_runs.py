@@ -1,0 +1,31 @@
+"""Finding the run that a command line means."""
+
+import json
+from pathlib import Path
+
+from sslslr import grid
+from sslslr.config import load, parse
+from sslslr.errors import UserError, nearest
+
+
+def find_run(run_id: str, config: Path, spec: str) -> tuple[grid.RunSpec, Path]:
+    """The run and the study's results folder, from JSON settings or from an id and a study.
+
+    Raises:
+        UserError: neither was given, or the study has no such run.
+    """
+    if spec:
+        return parse(grid.RunSpec, from_json(spec, "--spec"), "--spec"), Path("results")
+    study = load(config)
+    known = grid.runs(study)
+    if run_id not in known:
+        raise UserError(f"{config} has no run {run_id!r}. {nearest(run_id, known)}")
+    return known[run_id], Path(study.results)
+
+
+def from_json(text: str, where: str) -> dict:
+    """Parse JSON of a command-line option."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where}: not valid JSON ({error}).") from None

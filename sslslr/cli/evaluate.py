@@ -1,0 +1,45 @@
+"""`sslslr evaluate`: all protocols for one encoder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    run_id: Annotated[
+        str, typer.Argument(help="A run of the study (see `sslslr config runs`).")
+    ] = "",
+    config: Annotated[Path, typer.Option(help="The study's configuration.")] = Path(
+        "config/demo.yaml"
+    ),
+    spec: Annotated[
+        str, typer.Option(help="The evaluation's settings as JSON, instead of RUN_ID.")
+    ] = "",
+    results: Annotated[
+        Path | None, typer.Option(help="Folder with data/, encoders/, metrics/.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+) -> None:
+    """Embed each target data set once and run every protocol on the features."""
+    from sslslr import grid
+    from sslslr.cli._runs import find_run, from_json
+    from sslslr.cli._screen import say
+    from sslslr.config import load, parse
+    from sslslr.evaluate import evaluate as run_evaluation
+
+    if spec:
+        evaluation = parse(grid.EvaluateSpec, from_json(spec, "--spec"), "--spec")
+        folder = results or Path("results")
+    else:
+        run, folder = find_run(run_id, config, "")
+        evaluation, folder = grid.evaluate_spec(load(config), run), results or folder
+    run_evaluation(
+        evaluation,
+        folder / "encoders" / evaluation.run.run_id,
+        {name: folder / "data" / name / "clips" for name in evaluation.targets},
+        folder / "metrics" / evaluation.run.run_id,
+        folder / "features" / evaluation.run.run_id,
+        threads=threads,
+        say=say,
+    )

@@ -1,0 +1,295 @@
+"""The configuration of a study: pydantic models are the single truth.
+
+`workflow/schemas/config.schema.yaml` is generated from here (`make schema`; a test compares).
+Every key has a description and a default with its reason; an unknown key is an error that names
+the nearest known one. `config/README.md` explains the keys for users.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+
+from sslslr.errors import UserError, nearest
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors; instances do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _fraction(value: Any) -> Fraction:
+    try:
+        fraction = Fraction(str(value)).limit_denominator(10_000)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{value!r} is not a fraction; write 1/3 or 0.25") from None
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"{value!r} is not between 0 and 1")
+    return fraction
+
+
+# Written `1/3` or `0.25` in YAML, kept exact: floor(T * 1/3) is then T // 3 for every T.
+Share = Annotated[
+    Fraction,
+    BeforeValidator(_fraction),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": ["string", "number"]}),
+]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
+class DatasetConfig(Strict):
+    source: str = Field(description="File in sslslr/datasets/ that knows how to get the data set.")
+    options: dict[str, Any] = Field({}, description="Options of that data set.")
+
+
+class PreprocessConfig(Strict):
+    variant: Literal["ours", "as_released"] = Field(
+        "ours",
+        description="ours: trim, fill gaps, normalise, fit. as_released: the authors' (first frames, zero-padded).",
+    )
+    frames: int = Field(
+        30, ge=1, le=1000, description="T, frames a clip has at the encoder (paper: 30)."
+    )
+    fit: Literal["truncate", "resample"] = Field(
+        "truncate",
+        description="truncate: the first T frames (paper). resample: every clip stretched to T.",
+    )
+
+    @model_validator(mode="after")
+    def _authors_truncate(self) -> "PreprocessConfig":
+        if self.variant == "as_released" and self.fit != "truncate":
+            raise ValueError(
+                "the authors' preprocessing (as_released) truncates; set fit: truncate"
+            )
+        return self
+
+
+class EncoderConfig(Strict):
+    variant: Literal["paper", "as_released", "raw"] = Field(
+        "paper",
+        description="paper: as described. as_released: as the authors' code computes. raw: the keypoints, no encoder.",
+    )
+    depth: int = Field(12, ge=1, description="Transformer blocks.")
+    width: int = Field(512, ge=8, description="Channels of a token and of the features.")
+    heads: int = Field(8, ge=1, description="Attention heads; divides the width.")
+    feedforward: int = Field(4, ge=1, description="Hidden width of a block's MLP, in widths.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout in the blocks.")
+    pooling: Literal["class_token", "mean"] = Field(
+        "class_token", description="class_token (paper) or the mean over valid frames."
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "EncoderConfig":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        return self
+
+
+class PretrainConfig(Strict):
+    epochs: int = Field(100, ge=0, description="Passes over the pretraining clips.")
+    batch_size: int = Field(512, ge=2, description="Clips a step.")
+    learning_rate: float = Field(1e-4, gt=0, description="AdamW, no schedule (paper).")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW.")
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+        "auto", description="auto: bf16-mixed on a GPU that has it, 32-true on CPU."
+    )
+    accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train.")
+    checkpoint_every: int = Field(10, ge=1, description="Epochs between checkpoints.")
+    splits: list[Literal["train", "val", "test"]] = Field(
+        ["train"], description="Splits of the pretraining set that are used (labels are not)."
+    )
+    collapse_spread: float = Field(
+        0.1,
+        gt=0,
+        description="Warn when the projections' spread falls below this share of its start.",
+    )
+    collapse_rank: float = Field(
+        2.0, ge=1, description="Warn when the effective rank falls below this."
+    )
+
+
+class LinearConfig(Strict):
+    """The paper's linear evaluation: three linear layers without a non-linearity between."""
+
+    hidden: list[int] = Field([1024, 500], description="Widths between features and classes.")
+    epochs: int = Field(1000, ge=1, description="Passes over the labelled clips.")
+    warmup_epochs: int = Field(20, ge=0, description="Epochs of linear warm-up, then linear decay.")
+    learning_rate: float = Field(0.01, gt=0, description="SGD.")
+    batch_size: int = Field(512, ge=1, description="Clips a step.")
+    seeds: Seeds = Field([0], description="Probe seeds, fitted at once.")
+
+
+class LogisticConfig(Strict):
+    """A plain logistic regression on standardised features."""
+
+    C: float = Field(1.0, gt=0, description="Inverse L2 strength (scikit-learn's default).")
+    max_iter: int = Field(2000, ge=1, description="L-BFGS iterations.")
+
+
+class FineTuneConfig(Strict):
+    """Encoder and a linear head trained end to end on the labels."""
+
+    epochs: int = Field(100, ge=1, description="Passes over the labelled clips.")
+    batch_size: int = Field(64, ge=1, description="Clips a step.")
+    learning_rate: float = Field(
+        3e-4, gt=0, description="AdamW, 10 % warm-up, then cosine to zero."
+    )
+    weight_decay: float = Field(0.05, ge=0, description="AdamW.")
+
+
+class TargetConfig(Strict):
+    train: list[Literal["train", "val", "test"]] = Field(
+        ["train"], description="Splits a probe learns from."
+    )
+    test: Literal["train", "val", "test"] = Field("test", description="Split that is scored.")
+    unseen_labels: Literal["error", "drop"] = Field(
+        "error", description="What to do with test clips whose gloss no training clip has."
+    )
+
+
+class EvaluateConfig(Strict):
+    targets: dict[Name, TargetConfig] = Field(
+        {},
+        description="Data sets that encoders are evaluated on. Empty: every data set, train to test.",
+    )
+    transfer: bool = Field(
+        False, description="Evaluate every encoder on every target, not on its own set alone."
+    )
+    protocols: dict[str, dict[str, Any]] = Field(
+        {"linear": {}, "logistic": {}},
+        description="Files in sslslr/protocols/ and their options.",
+    )
+
+
+class RunBlock(Strict):
+    """A block of the grid: the product of its lists, with what it overrides."""
+
+    methods: list[Name] = Field(min_length=1, description="Names from `methods`.")
+    datasets: list[Name] = Field(
+        [], description="Pretraining sets; left empty for methods that do not pretrain."
+    )
+    augmentations: list[Name] = Field(
+        ["temporal_permutation"], description="Names from `augmentations`."
+    )
+    seeds: Seeds = Field([0], description="One run a seed.")
+    tag: Name | None = Field(None, description="Name of the ablation, part of the run's id.")
+    method_options: dict[str, Any] = Field({}, description="Overrides of the method's options.")
+    preprocess: dict[str, Any] = Field({}, description="Overrides of `preprocess`.")
+    encoder: dict[str, Any] = Field({}, description="Overrides of `encoder`.")
+    pretrain: dict[str, Any] = Field({}, description="Overrides of `pretrain`.")
+
+
+class ResourcesConfig(Strict):
+    threads: int = Field(1, ge=1, description="CPU threads a pretraining or evaluation job uses.")
+    clips_per_second: float = Field(
+        300.0, gt=0, description="Pretraining speed assumed for the dry run's estimate of hours."
+    )
+
+
+class StudyConfig(Strict):
+    name: Name = Field("study", description="Name of the study, shown in the report.")
+    note: str = Field("", description="Shown at the top of the report: what the numbers are worth.")
+    results: str = Field(
+        "results", description="Folder that everything is built in, relative to the repository."
+    )
+    datasets: dict[Name, DatasetConfig] = Field(min_length=1, description="Data sets by name.")
+    preprocess: PreprocessConfig = PreprocessConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    augmentations: dict[Name, list[dict[str, Any]]] = Field(
+        {"temporal_permutation": [{"name": "temporal_permutation"}]},
+        description="Named compositions: a list of transforms with their options.",
+    )
+    methods: dict[Name, dict[str, Any]] = Field(
+        {"sl_fpn": {}},
+        description="Named methods; `type` is the file in sslslr/methods/ (default: the name), the rest its options.",
+    )
+    pretrain: PretrainConfig = PretrainConfig()
+    runs: list[RunBlock] = Field(min_length=1, description="The grid.")
+    evaluate: EvaluateConfig = EvaluateConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+
+
+def parse(model: type[BaseModel], values: Any, where: str) -> Any:
+    """Validate `values` as `model`.
+
+    Raises:
+        UserError: what is wrong, where, and for an unknown key the nearest known one.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [f"{where}: {_sentence(model, problem)}" for problem in error.errors()]
+        raise UserError("\n".join(lines)) from None
+
+
+def _sentence(model: type[BaseModel], problem: Any) -> str:
+    location = [str(part) for part in problem["loc"]]
+    dotted = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {dotted!r}. {nearest(location[-1], _known_keys(model, problem['loc'][:-1]))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"key {dotted!r} is missing."
+    found = problem["input"]
+    shown = f" (found {found!r})" if isinstance(found, str | int | float | bool | None) else ""
+    return f"{dotted + ': ' if dotted else ''}{message}{shown}."
+
+
+def _known_keys(model: type[BaseModel], path: tuple) -> list[str]:
+    """Field names of the model that `path` leads to within `model`."""
+    schema = model.model_json_schema()
+
+    def resolved(node: Any) -> dict[str, Any]:
+        node = node if isinstance(node, dict) else {}
+        return schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+
+    node = resolved(schema)
+    for part in path:
+        named = node.get("properties", {}).get(part)
+        by_pattern = next(iter(node.get("patternProperties", {}).values()), None)
+        node = resolved(
+            named or by_pattern or node.get("items") or node.get("additionalProperties")
+        )
+    return list(node.get("properties", {}))
+
+
+def load(path: str | Path) -> StudyConfig:
+    """Read a study's YAML file.
+
+    Raises:
+        UserError: no such file, not YAML, or an invalid key or value.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such configuration file.") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(
+            f"{path}: expected a mapping of keys at the top level, see config/README.md."
+        )
+    return parse(StudyConfig, values, str(path))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema that Snakemake validates a configuration with."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$comment": "Generated from sslslr/config.py by `make schema`; do not edit.",
+        **StudyConfig.model_json_schema(),
+    }

@@ -1,0 +1,31 @@
+"""Where the data sets that a person must obtain lie: outside the repository, never in it."""
+
+import os
+from pathlib import Path
+
+from sslslr.errors import UserError
+from sslslr.importing import NPZ, TABLE
+
+VARIABLE = "SSLSLR_SHARED_DATA"
+DEFAULT = Path("..", "shared", "data")
+
+
+def shared_files(folder: str | None, name: str) -> list[Path]:
+    """`clips.npz` and `instances.csv` of a data set.
+
+    Args:
+        folder: where they lie; None: in `name` under $SSLSLR_SHARED_DATA, else ../shared/data.
+
+    Raises:
+        UserError: they are not there; says where it looked.
+    """
+    base = Path(os.environ.get(VARIABLE) or DEFAULT)
+    place = Path(folder) if folder is not None else base / name
+    files = [place / NPZ, place / TABLE]
+    absent = [file.name for file in files if not file.is_file()]
+    if absent:
+        raise UserError(
+            f"data set {name!r}: {' and '.join(absent)} not found in {place.absolute()}. Set "
+            f"options.folder to where they lie, or {VARIABLE} to the folder that holds {name}/."
+        )
+    return files

@@ -1,0 +1,29 @@
+"""Errors that are written for the person who reads them.
+
+A :class:`UserError` says what was found, where, and what to do about it. The command line prints
+its text alone (no traceback) and exits with status 2; anything else is a defect of ours and keeps
+its traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can mend: a file, a setting, a full disk, a missing network."""
+
+
+class StoreError(UserError):
+    """A clip store breaks one of its rules."""
+
+    def __init__(self, file: object, rule: str, clip: str | None = None, advice: str = ""):
+        where = f"{file}" + (f", clip {clip!r}" if clip is not None else "")
+        super().__init__(f"{where}: {rule}" + (f" {advice}" if advice else ""))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the closest known word: `Did you mean 'depth'? Known: depth, width.`"""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{hint}Known: {', '.join(known)}."

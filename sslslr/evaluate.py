@@ -1,0 +1,274 @@
+"""Evaluate one encoder: embed each target data set once, run every protocol, write the metrics.
+
+Writes, below the results folder,
+
+    features/RUN/SET/features.npy   float32 (clips, width), and clips.csv, its rows
+    metrics/RUN/metrics.csv         long form, one row a metric
+    metrics/RUN/predictions.parquet the ten best labels of every test clip
+
+A frozen encoder's weights are compared before and after: an evaluation that moves them is an error.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from sslslr import artifacts
+from sslslr.batch import Batch
+from sslslr.clips import ClipStore
+from sslslr.config import TargetConfig, parse
+from sslslr.encoder import build_encoder
+from sslslr.errors import UserError
+from sslslr.files import atomic_file
+from sslslr.grid import EvaluateSpec
+from sslslr.preprocess import Preprocessed, preprocess
+from sslslr.protocols import PROTOCOLS, Prediction, Task
+from sslslr.seeds import derive, generator
+from sslslr.statistics import balanced_accuracy, bootstrap_balanced_accuracy, wilson_interval
+
+BEST = 10  # labels kept of each prediction
+TOP = (1, 3, 5, 10)
+EMBED_BATCH = 512
+Say = Callable[[str], None]
+
+
+def weights_hash(module: nn.Module) -> str:
+    """sha256 over all parameters and buffers, byte by byte."""
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@torch.no_grad()
+def embed(
+    encoder: nn.Module, batch: Batch, seed: int, device: torch.device | str = "cpu"
+) -> np.ndarray:
+    """Features of all clips, float32 (B, width), in evaluation mode.
+
+    Args:
+        seed: of the noise that the encoder `as_released` draws at each forward.
+    """
+    encoder.eval()
+    noise = generator(seed, "embed", device=device)
+    parts = []
+    for start in range(0, len(batch), EMBED_BATCH):
+        part = batch[start : start + EMBED_BATCH].to(device)
+        parts.append(encoder(part.keypoints, part.lengths, noise).float().cpu())
+    return torch.cat(parts).numpy()
+
+
+def evaluate(
+    spec: EvaluateSpec,
+    encoder_folder: Path,
+    stores: dict[str, Path],
+    metrics_out: Path,
+    features_out: Path,
+    threads: int = 1,
+    say: Say = print,
+) -> None:
+    """Run all protocols of `spec` for one encoder on all its targets.
+
+    Args:
+        stores: clip store of each target.
+        metrics_out, features_out: the run's own folders, made here.
+
+    Raises:
+        UserError: the artifact is of another run, a label in test that train lacks, ...
+    """
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encoder, run = artifacts.load(encoder_folder, device)
+    if run["spec"] != spec.run.model_dump(mode="json"):
+        raise UserError(
+            f"{encoder_folder}: this encoder was made with other settings than {spec.run.run_id!r} has now. "
+            "Pretrain it again."
+        )
+    before = weights_hash(encoder)
+    rows: list[dict[str, Any]] = []
+    predictions: list[pd.DataFrame] = []
+    for dataset, target in spec.targets.items():
+        store = ClipStore.open(stores[dataset])
+        prepared = preprocess(store, spec.run.preprocess)
+        features = embed(encoder, prepared.batch, derive(spec.run.seed, dataset), device)
+        _save_features(Path(features_out) / dataset, features, store, prepared)
+        task, clip_ids = _task(
+            spec, dataset, target, store, prepared, features, encoder, device, say
+        )
+        for protocol, values in spec.protocols.items():
+            entry = PROTOCOLS.get(protocol)
+            options = parse(entry.Options, values, f"evaluate.protocols.{protocol}")
+            for prediction in entry().run(task, options, say):
+                rows += _metrics(task, protocol, prediction)
+                predictions.append(_predictions(task, protocol, prediction, clip_ids))
+            say(f"{spec.run.run_id} {dataset} {protocol}: {_headline(rows, dataset, protocol)}")
+    if weights_hash(encoder) != before:
+        raise RuntimeError(f"{spec.run.run_id}: an evaluation protocol changed the frozen encoder")
+    _write(spec, rows, predictions, Path(metrics_out))
+
+
+def _save_features(
+    folder: Path, features: np.ndarray, store: ClipStore, prepared: Preprocessed
+) -> None:
+    with atomic_file(folder / "features.npy") as temporary, open(temporary, "wb") as stream:
+        np.save(stream, features)
+    clips = store.clips.iloc[prepared.indices][["clip_id", "gloss", "signer", "split"]]
+    with atomic_file(folder / "clips.csv") as temporary:
+        clips.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _task(
+    spec: EvaluateSpec,
+    dataset: str,
+    target: TargetConfig,
+    store: ClipStore,
+    prepared: Preprocessed,
+    features: np.ndarray,
+    encoder: nn.Module,
+    device: torch.device,
+    say: Say,
+) -> tuple[Task, np.ndarray]:
+    clips = store.clips.iloc[prepared.indices]
+    split = clips["split"].to_numpy(dtype=object)
+    glosses = clips["gloss"].to_numpy(dtype=object)
+    clip_ids = clips["clip_id"].to_numpy(dtype=object)
+    train = np.flatnonzero(np.isin(split, target.train))
+    test = np.flatnonzero(split == target.test)
+    for name, found in ((", ".join(target.train), train), (target.test, test)):
+        if len(found) == 0:
+            raise UserError(
+                f"{store.path}: no clip in split {name}; `evaluate.targets.{dataset}` must name splits that exist."
+            )
+    classes = sorted(set(glosses[train]))
+    if len(classes) < 2:
+        raise UserError(
+            f"{store.path}: the training clips have one gloss, {classes[0]!r}; a probe needs two or more."
+        )
+    index = {gloss: number for number, gloss in enumerate(classes)}
+    labels = np.array([index.get(gloss, -1) for gloss in glosses], dtype=np.int64)
+    unseen = test[labels[test] < 0]
+    if len(unseen):
+        which = ", ".join(sorted({repr(str(glosses[i])) for i in unseen})[:5])
+        found = (
+            f"{store.path}, clip {clip_ids[unseen[0]]!r}: {len(unseen)} test clips have a gloss that no "
+            f"training clip has ({which})"
+        )
+        if target.unseen_labels == "error":
+            raise UserError(
+                f"{found}. Mend the split, or set `evaluate.targets.{dataset}.unseen_labels: drop` to leave "
+                "those clips out, counted."
+            )
+        say(f"{found}; left out of the test set")
+        test = test[labels[test] >= 0]
+
+    def fresh_encoder() -> nn.Module:
+        copy = build_encoder(spec.run.encoder, spec.run.preprocess.frames, spec.run.seed)
+        copy.load_state_dict(encoder.state_dict())
+        return copy.to(device).requires_grad_(True)
+
+    seed = derive(spec.run.seed, "probe", dataset)
+    task = Task(
+        dataset, features, prepared.batch, labels, classes, train, test, fresh_encoder, seed, device
+    )
+    return task, clip_ids
+
+
+def _ranked(scores: np.ndarray) -> np.ndarray:
+    """Class indices of (n, classes) scores, best first, at most BEST; ties by class order."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, :BEST]
+
+
+def _metrics(task: Task, protocol: str, prediction: Prediction) -> list[dict[str, Any]]:
+    if not np.isfinite(prediction.scores).all():
+        raise UserError(
+            f"{task.dataset}, protocol {protocol}: the probe's scores are not finite; it diverged. "
+            f"Lower `evaluate.protocols.{protocol}.learning_rate`."
+        )
+    best, truth = _ranked(prediction.scores), task.labels[task.test]
+    common = {
+        "dataset": task.dataset,
+        "protocol": protocol,
+        "label_fraction": prediction.label_fraction,
+        "probe_seed": prediction.probe_seed,
+        "n_train": prediction.n_train,
+        "n_test": len(truth),
+        "n_classes": len(task.classes),
+    }
+    rows = []
+    for k in TOP:
+        hits = int((best[:, :k] == truth[:, None]).any(axis=1).sum())
+        low, high = wilson_interval(hits, len(truth))
+        rows.append(
+            {
+                **common,
+                "metric": f"top{k}",
+                "value": hits / len(truth),
+                "low": float(low),
+                "high": float(high),
+            }
+        )
+    value = balanced_accuracy(truth, best[:, 0])
+    low, high = map(float, bootstrap_balanced_accuracy(truth, best[:, 0], seed=0))
+    return [
+        *rows,
+        {**common, "metric": "balanced_accuracy", "value": value, "low": low, "high": high},
+    ]
+
+
+def _predictions(
+    task: Task, protocol: str, prediction: Prediction, clip_ids: np.ndarray
+) -> pd.DataFrame:
+    names = np.array(task.classes, dtype=object)
+    best = _ranked(prediction.scores)
+    return pd.DataFrame(
+        {
+            "dataset": task.dataset,
+            "protocol": protocol,
+            "label_fraction": prediction.label_fraction,
+            "probe_seed": prediction.probe_seed,
+            "clip_id": clip_ids[task.test].astype(str),
+            "label": names[task.labels[task.test]].astype(str),
+            "best": [[str(name) for name in row] for row in names[best]],
+        }
+    )
+
+
+def _headline(rows: list[dict[str, Any]], dataset: str, protocol: str) -> str:
+    own = [
+        r for r in rows if (r["dataset"], r["protocol"], r["metric"]) == (dataset, protocol, "top1")
+    ]
+    shown = ", ".join(f"{row['value']:.1%}" for row in own)
+    return f"top-1 {shown} of n = {own[0]['n_test']} (chance {1 / own[0]['n_classes']:.1%})"
+
+
+def _write(
+    spec: EvaluateSpec, rows: list[dict], predictions: list[pd.DataFrame], out: Path
+) -> None:
+    run = spec.run
+    about = {
+        "run_id": run.run_id,
+        "method": run.method,
+        "augmentation": run.augmentation,
+        "variant": run.encoder.variant,
+        "tag": run.tag or "",
+        "pretrain_dataset": run.dataset,
+    }
+    metrics = pd.DataFrame(rows)
+    for position, (name, value) in enumerate(about.items()):
+        metrics.insert(position, name, value)
+    metrics.insert(metrics.columns.get_loc("probe_seed"), "seed", run.seed)
+    order = ["metric", "value", "low", "high", "n_train", "n_test", "n_classes"]
+    metrics = metrics[[c for c in metrics.columns if c not in order] + order]
+    table = pd.concat(predictions, ignore_index=True)
+    table.insert(0, "run_id", run.run_id)
+    with atomic_file(out / "predictions.parquet") as temporary:
+        table.to_parquet(temporary, index=False)
+    with atomic_file(out / "metrics.csv") as temporary:
+        metrics.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")

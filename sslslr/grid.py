@@ -1,0 +1,187 @@
+"""From a study's configuration to its runs: one row a pretraining run, one evaluation each.
+
+A run is (method, augmentation, encoder variant, data set, seed, overrides). Its id is readable and
+is the name of its folders:
+
+    sl_fpn.temporal_permutation.paper.synthetic.s0          and with an ablation's tag
+    sl_fpn.temporal_permutation.paper.synthetic.no_predictor.s0
+
+Nothing here imports torch: the workflow builds its graph from this module.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+import pandas as pd
+
+from sslslr.config import (
+    EncoderConfig,
+    PreprocessConfig,
+    PretrainConfig,
+    RunBlock,
+    Strict,
+    StudyConfig,
+    TargetConfig,
+    parse,
+)
+from sslslr.errors import UserError, nearest
+from sslslr.methods import METHODS
+
+NO_DATASET = "none"  # of a method that does not pretrain
+
+
+class RunSpec(Strict):
+    """All that decides what a pretraining run computes, but for the data and the code."""
+
+    run_id: str
+    method: str  # name in the study
+    method_type: str  # file in sslslr/methods/
+    method_options: dict[str, Any]
+    augmentation: str
+    augmentation_steps: list[dict[str, Any]]
+    dataset: str
+    preprocess: PreprocessConfig
+    encoder: EncoderConfig
+    pretrain: PretrainConfig
+    seed: int
+    tag: str | None = None
+
+
+class EvaluateSpec(Strict):
+    """All that decides what the evaluation of one encoder computes."""
+
+    run: RunSpec
+    targets: dict[str, TargetConfig]
+    protocols: dict[str, dict[str, Any]]
+
+
+def _override(model: Any, changes: dict[str, Any], where: str) -> Any:
+    return parse(type(model), {**model.model_dump(), **changes}, where)
+
+
+def _lookup(table: dict[str, Any], name: str, where: str) -> Any:
+    if name not in table:
+        raise UserError(f"{where}: {name!r} is not defined. {nearest(name, table)}")
+    return table[name]
+
+
+def _expand(study: StudyConfig, block: RunBlock, where: str) -> list[RunSpec]:
+    specs = []
+    for method in block.methods:
+        entry = dict(_lookup(study.methods, method, f"{where}.methods"))
+        method_type = entry.pop("type", method)
+        traits = METHODS.traits(method_type)
+        trains = traits.get("pretrains", True)
+        if trains and not block.datasets:
+            raise UserError(
+                f"{where}.datasets: {method!r} pretrains and needs at least one data set."
+            )
+        for dataset in block.datasets:
+            _lookup(study.datasets, dataset, f"{where}.datasets")
+        encoder = {**block.encoder, **traits.get("encoder", {})}
+        for dataset in block.datasets if trains else [NO_DATASET]:
+            for augmentation in block.augmentations if trains else [NO_DATASET]:
+                steps = (
+                    _lookup(study.augmentations, augmentation, f"{where}.augmentations")
+                    if trains
+                    else []
+                )
+                for seed in block.seeds:
+                    specs.append(
+                        RunSpec(
+                            run_id="pending",
+                            method=method,
+                            method_type=method_type,
+                            method_options={**entry, **block.method_options},
+                            augmentation=augmentation,
+                            augmentation_steps=steps,
+                            dataset=dataset,
+                            preprocess=_override(
+                                study.preprocess, block.preprocess, f"{where}.preprocess"
+                            ),
+                            encoder=_override(study.encoder, encoder, f"{where}.encoder"),
+                            pretrain=_override(
+                                study.pretrain,
+                                {**block.pretrain, **({} if trains else {"epochs": 0})},
+                                f"{where}.pretrain",
+                            ),
+                            seed=seed,
+                            tag=block.tag,
+                        )
+                    )
+    return specs
+
+
+def _named(spec: RunSpec) -> RunSpec:
+    parts = [
+        spec.method,
+        spec.augmentation,
+        spec.encoder.variant,
+        spec.dataset,
+        spec.tag,
+        f"s{spec.seed}",
+    ]
+    return spec.model_copy(update={"run_id": ".".join(part for part in parts if part)})
+
+
+def runs(study: StudyConfig) -> dict[str, RunSpec]:
+    """All pretraining runs of a study by id; a run named by two blocks alike is one run.
+
+    Raises:
+        UserError: a name that is not defined, or two different runs with one id (give one a `tag`).
+    """
+    found: dict[str, RunSpec] = {}
+    for number, block in enumerate(study.runs):
+        for spec in map(_named, _expand(study, block, f"runs[{number}]")):
+            if found.setdefault(spec.run_id, spec) != spec:
+                raise UserError(
+                    f"runs[{number}]: run {spec.run_id!r} is already defined with other settings. "
+                    "Give this block a `tag`."
+                )
+    return found
+
+
+def targets(study: StudyConfig, run: RunSpec) -> dict[str, TargetConfig]:
+    """The data sets a run is evaluated on: its own, or all of them for transfer and untrained encoders."""
+    known = study.evaluate.targets or {name: TargetConfig() for name in study.datasets}
+    for name in known:
+        _lookup(study.datasets, name, "evaluate.targets")
+    if study.evaluate.transfer or run.dataset == NO_DATASET or run.dataset not in known:
+        return known
+    return {run.dataset: known[run.dataset]}
+
+
+def evaluate_spec(study: StudyConfig, run: RunSpec) -> EvaluateSpec:
+    """What `sslslr evaluate` needs to know of a run."""
+    traits, protocols = METHODS.traits(run.method_type), study.evaluate.protocols
+    if only := traits.get("protocols"):
+        protocols = {name: protocols.get(name, {}) for name in only}
+    skipped = traits.get("skips", [])
+    protocols = {name: options for name, options in protocols.items() if name not in skipped}
+    return EvaluateSpec(run=run, targets=targets(study, run), protocols=protocols)
+
+
+def table(study: StudyConfig) -> pd.DataFrame:
+    """The grid as a table, one row a run: what a dry run and the report show."""
+    return pd.DataFrame(
+        [
+            {
+                "run_id": spec.run_id,
+                "method": spec.method,
+                "augmentation": spec.augmentation,
+                "variant": spec.encoder.variant,
+                "dataset": spec.dataset,
+                "tag": spec.tag or "",
+                "seed": spec.seed,
+                "epochs": spec.pretrain.epochs,
+            }
+            for spec in runs(study).values()
+        ]
+    )
+
+
+def fingerprint(value: Any) -> str:
+    """A short sha256 of any JSON-like value, key order ignored."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,40 @@
+"""What a run runs on: precision, device name, peak memory."""
+
+import resource
+
+import torch
+
+
+def choose_precision(accelerator: str, precision: str) -> tuple[str, str]:
+    """Fabric's precision for a setting, and a note where the setting could not be followed.
+
+    `auto` is mixed precision on a GPU (bf16 where it has it, else 16 bit) and full on CPU. Mixed
+    precision on CPU is refused in favour of full precision: it is slower there.
+    """
+    cuda = accelerator != "cpu" and torch.cuda.is_available()
+    if precision == "auto":
+        if not cuda:
+            return "32-true", ""
+        return ("bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"), ""
+    if precision != "32-true" and not cuda:
+        return "32-true", f"precision {precision} needs a GPU and none is used; running in 32-true"
+    return precision, ""
+
+
+def device_name(device: torch.device | str) -> str:
+    """`cpu` or the GPU's product name."""
+    device = torch.device(device)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def reset_peak_memory(device: torch.device | str) -> None:
+    """Begin a new measurement on a GPU; a process's peak on the host cannot be reset."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory_mb(device_name_or_cpu: str) -> float:
+    """Peak memory in MB: of the GPU's allocator, or of this process on CPU."""
+    if device_name_or_cpu != "cpu" and torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

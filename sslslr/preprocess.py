@@ -1,0 +1,285 @@
+"""From a clip store to a batch: trim, fill gaps over time, normalise, fit to T frames.
+
+Variant `ours`, in this order:
+
+1. trim to the frames from the first to the last that have a hand (the rest of a clip is waiting);
+2. fill gaps by linear interpolation over time, joint by joint; before a joint's first and after
+   its last sighting it is held. A joint that never appears is masked, not invented;
+3. centre on the shoulders' midpoint and divide by their distance, both averaged over the clip, so
+   that coordinates are in shoulder widths; a clip without shoulders is centred on the wrists' mean
+   and divided by their spread (root mean square distance from that mean), or by the palm's length
+   where the wrists hardly move;
+4. fit to T frames: `truncate` keeps the first T and pads, `resample` stretches every clip to T.
+
+Variant `as_released` is the authors' (`shared/paper.md`, "Input"): the first T frames, zero-padded,
+no trimming, no normalisation; a clip is dropped where one hand is missing in every frame.
+
+Everything is batched over clips in chunks of bounded memory; NaN means missing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sslslr.batch import Batch
+from sslslr.clips import ClipStore, concatenated_frames
+from sslslr.config import PreprocessConfig
+from sslslr.errors import UserError
+from sslslr.skeleton import (
+    LEFT_HAND,
+    LEFT_SHOULDER,
+    LEFT_WRIST,
+    MIDDLE_MCP,
+    N_JOINTS,
+    RIGHT_HAND,
+    RIGHT_SHOULDER,
+    RIGHT_WRIST,
+)
+
+CHUNK_FRAMES = 30_000  # padded frames handled at once: about 18 MB an array
+SMALLEST_UNIT = 1e-3  # image units; shoulders closer than this are a detection fault
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """A batch with the rows of the store that it holds, and what was left out.
+
+    Attributes:
+        batch: the clips, in the order of `indices`.
+        indices: int64 (B,), rows of the store's table.
+        dropped: {"clip_id", "reason"} of each clip that this preprocessing cannot use.
+    """
+
+    batch: Batch
+    indices: np.ndarray
+    dropped: list[dict[str, str]]
+
+
+def preprocess(
+    store: ClipStore, config: PreprocessConfig, indices: np.ndarray | None = None
+) -> Preprocessed:
+    """Preprocess the clips of a store.
+
+    Args:
+        indices: rows of the store's table; all of them for None.
+
+    Raises:
+        UserError: no clip is left.
+    """
+    indices = store.indices() if indices is None else np.asarray(indices)
+    if len(indices) == 0:
+        raise UserError(f"{store.path}: no clip was asked for; is the split empty?")
+    prepare = _prepare_ours if config.variant == "ours" else _prepare_as_released
+    keypoints = np.zeros((len(indices), config.frames, N_JOINTS, 2), dtype=np.float32)
+    lengths = np.zeros(len(indices), dtype=np.int64)
+    present = np.zeros((len(indices), N_JOINTS), dtype=bool)
+    faults = np.full(len(indices), "", dtype=object)
+    for rows in _chunks(store.clips["n_frames"].to_numpy()[indices]):
+        padded, n = _padded(store, indices[rows])
+        aspect = store.clips["aspect"].to_numpy(dtype=np.float32, na_value=1.0)[indices[rows]]
+        keypoints[rows], lengths[rows], present[rows], faults[rows] = prepare(
+            padded, n, aspect, config
+        )
+    kept = faults == ""
+    ids = store.clips["clip_id"].to_numpy()[indices]
+    dropped = [
+        {"clip_id": str(clip_id), "reason": reason}
+        for clip_id, reason in zip(ids[~kept], faults[~kept], strict=True)
+    ]
+    if not kept.any():
+        raise UserError(
+            f"{store.path}: preprocessing `{config.variant}` left none of {len(indices)} clips; "
+            f"the first was dropped because of: {dropped[0]['reason']}."
+        )
+    if dropped:  # copying everything only where something is left out
+        keypoints, lengths, present = keypoints[kept], lengths[kept], present[kept]
+    batch = Batch(torch.from_numpy(keypoints), torch.from_numpy(lengths), torch.from_numpy(present))
+    return Preprocessed(batch, indices[kept], dropped)
+
+
+def _chunks(lengths: np.ndarray) -> list[np.ndarray]:
+    """Row numbers grouped by similar length, each group at most CHUNK_FRAMES when padded."""
+    order = np.argsort(lengths, kind="stable")[::-1]
+    groups, first = [], 0
+    while first < len(order):
+        size = max(1, CHUNK_FRAMES // int(lengths[order[first]]))
+        groups.append(order[first : first + size])
+        first += size
+    return groups
+
+
+def _padded(store: ClipStore, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Clips as (N, longest, 75, 2) float32, NaN behind each clip's end, and their lengths."""
+    frames, lengths = concatenated_frames(store, indices)
+    inside = np.arange(lengths.max()) < lengths[:, None]
+    padded = np.full((len(indices), lengths.max(), N_JOINTS, 2), np.nan, dtype=np.float32)
+    padded[inside] = frames
+    return padded, lengths
+
+
+def _prepare_ours(
+    padded: np.ndarray, lengths: np.ndarray, aspect: np.ndarray, config: PreprocessConfig
+):
+    padded = np.where(np.isfinite(padded).all(axis=-1, keepdims=True), padded, np.nan)
+    padded[..., 0] *= aspect[:, None, None]  # x and y in one unit, the image's height
+    padded, lengths, has_hand = trim_to_hands(padded, lengths)
+    faults = np.where(has_hand, "", "no hand in any frame").astype(object)
+    filled = fill_gaps(padded)
+    present = np.isfinite(filled[:, 0, :, 0])
+    normalised = normalise(filled, lengths)
+    fitted, lengths = fit(normalised, lengths, config.frames, config.fit)
+    return _zero_missing(fitted, lengths), lengths, present, faults
+
+
+def _prepare_as_released(
+    padded: np.ndarray, lengths: np.ndarray, aspect: np.ndarray, config: PreprocessConfig
+):
+    del aspect  # the authors feed image coordinates as they are
+    seen = np.isfinite(padded).all(axis=-1)
+    left, right = (seen[:, :, hand].any(axis=(1, 2)) for hand in (LEFT_HAND, RIGHT_HAND))
+    faults = np.where(left & right, "", "one hand is missing in every frame (as_released)").astype(
+        object
+    )
+    fitted, lengths = fit(padded, lengths, config.frames, "truncate")
+    return _zero_missing(fitted, lengths), lengths, seen.any(axis=1), faults
+
+
+def _zero_missing(keypoints: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    inside = np.arange(keypoints.shape[1]) < lengths[:, None]
+    return np.where(inside[:, :, None, None], np.nan_to_num(keypoints, nan=0.0), 0.0).astype(
+        np.float32
+    )
+
+
+def trim_to_hands(
+    padded: np.ndarray, lengths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut each clip to the span from its first to its last frame with a hand joint.
+
+    Args:
+        padded: (N, L, 75, 2), NaN = missing, NaN behind the clip's end.
+        lengths: (N,).
+
+    Returns:
+        The shifted clips (N, L, 75, 2), their new lengths (at least 1) and bool (N,), False where
+        no frame has a hand.
+    """
+    hands = np.isfinite(padded[:, :, : RIGHT_HAND.stop, 0]).any(axis=2)
+    has_hand = hands.any(axis=1)
+    first = hands.argmax(axis=1)
+    last = hands.shape[1] - 1 - hands[:, ::-1].argmax(axis=1)
+    new_lengths = np.where(has_hand, last - first + 1, 1)
+    time = np.arange(padded.shape[1])
+    index = np.minimum(first[:, None] + time, padded.shape[1] - 1)
+    shifted = np.take_along_axis(padded, index[:, :, None, None], axis=1)
+    shifted[time >= new_lengths[:, None]] = np.nan
+    return shifted, new_lengths, has_hand
+
+
+def fill_gaps(padded: np.ndarray) -> np.ndarray:
+    """Fill missing joints by linear interpolation over time, per joint; ends are held.
+
+    Args:
+        padded: (N, L, J, 2), NaN = missing.
+
+    Returns:
+        (N, L, J, 2); NaN only for joints that are never seen in the clip. Frames behind a clip's
+        end are filled too (held); the caller masks them.
+    """
+    n, length, joints, _ = padded.shape
+    seen = np.isfinite(padded[..., 0])
+    time = np.arange(length)[None, :, None]
+    before = np.maximum.accumulate(np.where(seen, time, -1), axis=1)
+    after = np.minimum.accumulate(np.where(seen, time, length)[:, ::-1], axis=1)[:, ::-1]
+    left = np.where(before >= 0, before, np.minimum(after, length - 1))
+    right = np.where(after < length, after, np.maximum(before, 0))
+    span = right - left
+    weight = np.where(span > 0, (time - left) / np.maximum(span, 1), 0.0).astype(np.float32)[
+        ..., None
+    ]
+    a = np.take_along_axis(padded, np.broadcast_to(left[..., None], (n, length, joints, 2)), axis=1)
+    b = np.take_along_axis(
+        padded, np.broadcast_to(right[..., None], (n, length, joints, 2)), axis=1
+    )
+    return np.where(seen[..., None], padded, a + weight * (b - a))
+
+
+def normalise(filled: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Centre and scale each clip by its shoulders, or by its wrists where it has none.
+
+    Args:
+        filled: (N, L, 75, 2) without gaps; NaN for joints that are never seen.
+        lengths: (N,).
+    """
+    inside = np.arange(filled.shape[1]) < lengths[:, None]
+
+    def mean_over_clip(values: np.ndarray) -> np.ndarray:
+        """(N, L, ...) to (N, ...), the mean over each clip's own frames; NaN stays NaN."""
+        mask = inside.reshape(inside.shape + (1,) * (values.ndim - 2))
+        return np.where(mask, values, 0).sum(axis=1) / lengths.reshape(
+            (-1,) + (1,) * (values.ndim - 2)
+        )
+
+    left, right = filled[:, :, LEFT_SHOULDER], filled[:, :, RIGHT_SHOULDER]
+    shoulder_centre = mean_over_clip((left + right) / 2)
+    shoulder_width = mean_over_clip(np.linalg.norm(left - right, axis=-1))
+    has_shoulders = shoulder_width > SMALLEST_UNIT  # False for NaN
+
+    wrists = filled[:, :, [LEFT_WRIST, RIGHT_WRIST]]
+    wrist_centre = _nanmean(mean_over_clip(wrists), axis=1)
+    distance = ((wrists - wrist_centre[:, None, None]) ** 2).sum(axis=-1)
+    spread = np.sqrt(_nanmean(mean_over_clip(distance), axis=1))
+    palm = np.stack(
+        [
+            np.linalg.norm(filled[:, :, wrist + MIDDLE_MCP] - filled[:, :, wrist], axis=-1)
+            for wrist in (LEFT_WRIST, RIGHT_WRIST)
+        ],
+        axis=-1,
+    )
+    # A hand that holds still has no spread to speak of; its palm then sets the scale.
+    wrist_scale = np.fmax(spread, _nanmean(mean_over_clip(palm), axis=1))
+
+    centre = np.where(has_shoulders[:, None], shoulder_centre, wrist_centre)
+    scale = np.where(has_shoulders, shoulder_width, wrist_scale)
+    centre = np.where(np.isfinite(centre), centre, 0.0)
+    scale = np.where(scale > SMALLEST_UNIT, scale, 1.0)
+    return ((filled - centre[:, None, None]) / scale[:, None, None, None]).astype(np.float32)
+
+
+def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
+    """np.nanmean without the warning for all-NaN slices, which stay NaN."""
+    seen = np.isfinite(values)
+    count = seen.sum(axis=axis)
+    total = np.where(seen, values, 0).sum(axis=axis)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def fit(
+    keypoints: np.ndarray, lengths: np.ndarray, frames: int, how: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bring clips to `frames` frames.
+
+    Args:
+        keypoints: (N, L, J, 2).
+        how: "truncate" keeps the first frames (shorter clips are padded by the caller's mask);
+            "resample" interpolates every clip at `frames` equally spaced times from its first to
+            its last frame.
+
+    Returns:
+        (N, frames, J, 2) and the new lengths (N,).
+    """
+    time = np.arange(frames)
+    last = keypoints.shape[1] - 1
+    if how == "truncate":
+        index = np.minimum(time, last)[None].repeat(len(keypoints), axis=0)
+        return np.take_along_axis(keypoints, index[:, :, None, None], axis=1), np.minimum(
+            lengths, frames
+        )
+    position = time[None] * (lengths[:, None] - 1) / max(frames - 1, 1)
+    low = np.floor(position).astype(np.int64)
+    high = np.minimum(low + 1, lengths[:, None] - 1)
+    weight = (position - low).astype(np.float32)[:, :, None, None]
+    a = np.take_along_axis(keypoints, low[:, :, None, None], axis=1)
+    b = np.take_along_axis(keypoints, high[:, :, None, None], axis=1)
+    return a + weight * (b - a), np.full_like(lengths, frames)

@@ -1,0 +1,298 @@
+"""The pretraining loop: any method, one run, on Lightning Fabric.
+
+    clips -> preprocess -> two views a step -> method -> AdamW, and after each epoch the loss and
+    the collapse figures (`sslslr.collapse`) of a fixed set of clips.
+
+Every epoch's draws come from (seed, epoch), so a run that is killed and resumed from its checkpoint
+ends with the same encoder as an undisturbed one; on CPU, byte for byte. Losses are accumulated on
+the device and read once an epoch.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from sslslr import artifacts
+from sslslr.augment import View, compose
+from sslslr.batch import Batch
+from sslslr.clips import ClipStore
+from sslslr.collapse import figures, has_collapsed
+from sslslr.config import parse
+from sslslr.encoder import build_encoder
+from sslslr.errors import UserError
+from sslslr.files import atomic_file
+from sslslr.grid import RunSpec, fingerprint
+from sslslr.hardware import choose_precision, device_name, peak_memory_mb, reset_peak_memory
+from sslslr.methods import METHODS
+from sslslr.preprocess import preprocess
+from sslslr.seeds import derive, generator
+
+WATCHED_CLIPS = 512  # clips whose embedding is watched for collapse
+Say = Callable[[str], None]
+
+
+@dataclass
+class Training:
+    """The state of a run between epochs: what a checkpoint holds."""
+
+    method: Any
+    optimizer: torch.optim.Optimizer
+    identity: str  # of settings, code and data; a checkpoint of another identity is not resumed
+    epoch: int = 0
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        state = {
+            "identity": self.identity,
+            "epoch": self.epoch,
+            "step": self.step,
+            "history": self.history,
+            "method": self.method.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        with atomic_file(path) as temporary:
+            torch.save(state, temporary)
+
+    def resume(self, path: Path, device: torch.device) -> str:
+        """Take up a checkpoint; says in words what was done, empty where there is none."""
+        if not path.is_file():
+            return ""
+        try:
+            state = torch.load(path, map_location=device, weights_only=True)
+        except Exception as error:  # a cut or foreign file: torch raises several kinds
+            return f"checkpoint {path} cannot be read ({type(error).__name__}); starting from the beginning"
+        if state.get("identity") != self.identity:
+            return (
+                f"checkpoint {path} is of other settings, code or data; starting from the beginning"
+            )
+        self.method.load_state_dict(state["method"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
+        return f"resumed after epoch {self.epoch} from {path}"
+
+
+def pretrain(
+    spec: RunSpec,
+    store: ClipStore | None,
+    out: Path,
+    checkpoint: Path,
+    code: str,
+    threads: int = 1,
+    say: Say = print,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Run `spec` and write the encoder artifact to `out`.
+
+    Args:
+        store: the pretraining set; None for a method that does not pretrain.
+        checkpoint: where the run's state is kept between epochs; removed at the end.
+        code: hash of the sources, for run.json and to refuse another code's checkpoint.
+        progress: called with (steps done, steps in all).
+
+    Raises:
+        UserError: a setting, the data, or a loss that is not finite (names epoch and step).
+    """
+    torch.set_num_threads(threads)
+    started = time.monotonic()
+    method_class = METHODS.get(spec.method_type)
+    options = parse(method_class.Options, spec.method_options, f"methods.{spec.method}")
+    encoder = build_encoder(spec.encoder, spec.preprocess.frames, derive(spec.seed, "encoder"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(spec.seed, "method"))
+        method = method_class(encoder, options)
+    outcome: dict[str, Any] = {"n_clips": 0, "dropped": [], "warnings": [], "collapsed": False}
+    cost: dict[str, Any] = {"device": "cpu", "precision": "32-true", "clips_per_second": None}
+    history: list[dict[str, float]] = []
+    if store is not None and METHODS.traits(spec.method_type).get("pretrains", True):
+        history = _train(spec, store, method, Path(checkpoint), code, outcome, cost, say, progress)
+    run = {
+        "spec": spec.model_dump(mode="json"),
+        "code_hash": code,
+        "data_hash": store.data_hash if store is not None else None,
+        "versions": artifacts.versions(),
+        "parameters": sum(p.numel() for p in encoder.parameters()),
+        **outcome,
+        "cost": {
+            "wall_seconds": round(time.monotonic() - started, 2),
+            "peak_memory_mb": peak_memory_mb(cost["device"]),
+            "threads": threads,
+            **cost,
+        },
+    }
+    artifacts.save(out, encoder, _history_table(history), run)
+    Path(checkpoint).unlink(missing_ok=True)
+
+
+def _train(
+    spec, store, method, checkpoint, code, outcome, cost, say, progress
+) -> list[dict[str, float]]:
+    """Train in place; fills `outcome` and `cost` and returns the history."""
+    from lightning_fabric import Fabric  # 1.5 s, and not needed for an untrained encoder
+
+    settings = spec.pretrain
+    precision, note = choose_precision(settings.accelerator, settings.precision)
+    fabric = Fabric(accelerator=settings.accelerator, devices=1, precision=precision)
+    if note:
+        outcome["warnings"].append(note)
+        say(note)
+    splits = sorted({int(i) for split in settings.splits for i in store.indices(split)})
+    if len(splits) < 2:
+        raise UserError(
+            f"{store.path}: {len(splits)} clips in split {', '.join(settings.splits)}; pretraining needs at least 2."
+        )
+    prepared = preprocess(store, spec.preprocess, splits)
+    outcome["dropped"] = prepared.dropped
+    outcome["n_clips"] = len(prepared.batch)
+    if prepared.dropped:
+        say(f"{len(prepared.dropped)} clips dropped by preprocessing; listed in run.json")
+    data = prepared.batch.to(fabric.device)
+    view = compose(spec.augmentation_steps, f"augmentations.{spec.augmentation}")
+    optimizer = torch.optim.AdamW(
+        (p for p in method.parameters() if p.requires_grad),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    module, optimizer = fabric.setup(method, optimizer)
+    identity = fingerprint([spec.model_dump(mode="json"), code, store.data_hash, precision])
+    training = Training(module, optimizer, identity)
+    if said := training.resume(checkpoint, fabric.device):
+        say(said)
+        if not said.startswith("resumed"):
+            outcome["warnings"].append(said)
+    watched = data[: min(WATCHED_CLIPS, len(data))]
+    if not training.history:
+        training.history.append(
+            {"epoch": 0, "step": 0, "collapsed": 0} | _watch(method, watched, spec)
+        )
+    reset_peak_memory(fabric.device)
+    began, done_before = time.monotonic(), training.epoch
+    while training.epoch < settings.epochs:
+        _epoch(fabric, training, data, view, spec, progress)
+        training.history[-1] |= _watch(method, watched, spec)
+        reason = has_collapsed(
+            training.history[-1],
+            training.history[0],
+            settings.collapse_spread,
+            settings.collapse_rank,
+        )
+        training.history[-1]["collapsed"] = int(bool(reason))
+        say(_line(spec, training, reason))
+        if training.epoch % settings.checkpoint_every == 0 and training.epoch < settings.epochs:
+            training.save(checkpoint)
+    seconds = time.monotonic() - began
+    trained = (training.epoch - done_before) * len(data)
+    cost |= {
+        "device": device_name(fabric.device),
+        "precision": precision,
+        "clips_per_second": round(trained / seconds, 1) if trained else None,
+        "epochs_in_this_process": training.epoch - done_before,
+    }
+    last = training.history[-1]
+    if reason := has_collapsed(
+        last, training.history[0], settings.collapse_spread, settings.collapse_rank
+    ):
+        outcome["collapsed"] = True
+        outcome["warnings"].append(f"the embedding collapsed: {reason}")
+        say(f"WARNING: the embedding of {spec.run_id} collapsed: {reason}")
+    return training.history
+
+
+def _epoch(fabric, training: Training, data: Batch, view: View, spec: RunSpec, progress) -> None:
+    """One pass over the data; appends a row to the history."""
+    settings, epoch = spec.pretrain, training.epoch + 1
+    size = min(settings.batch_size, len(data))
+    # Dropout draws from the global generator: it is set from (seed, epoch) so that a resume repeats it.
+    torch.manual_seed(derive(spec.seed, "dropout", epoch))
+    draws = generator(spec.seed, "views", epoch, device=data.keypoints.device)
+    order = torch.randperm(len(data), generator=generator(spec.seed, "order", epoch)).to(
+        data.keypoints.device
+    )
+    batches = [batch for batch in order.split(size) if len(batch) > 1]
+    losses: list[Tensor] = []
+    sums: dict[str, Tensor] = {}
+    training.method.train()
+    for number, rows in enumerate(batches):
+        clip = data[rows]
+        loss, terms = training.method(clip, view(clip, draws), view(clip, draws), draws)
+        fabric.backward(loss)
+        training.optimizer.step()
+        training.optimizer.zero_grad(set_to_none=True)
+        training.step += 1
+        done = (epoch - 1) * len(batches) + number + 1
+        training.method.module.after_step(done / (settings.epochs * len(batches)))
+        losses.append(loss.detach())
+        for name, term in terms.items():
+            sums[name] = sums.get(name, 0) + term
+        if progress is not None:
+            progress(done, settings.epochs * len(batches))
+    values = torch.stack(losses).float().cpu()  # the one wait for the device in an epoch
+    _stop_unless_finite(values, spec.run_id, epoch, training)
+    row = {"epoch": epoch, "step": training.step, "loss": values.mean().item()}
+    row |= {f"loss_{name}": (value / len(batches)).item() for name, value in sums.items()}
+    training.history.append(row)
+    training.epoch = epoch
+
+
+def _stop_unless_finite(losses: Tensor, run_id: str, epoch: int, training: Training) -> None:
+    bad = (~torch.isfinite(losses)).nonzero()
+    if len(bad) == 0:
+        return
+    first = int(bad[0])
+    step = training.step - len(losses) + first + 1
+    if first:
+        last = f"{losses[first - 1].item():.6g} at step {step - 1}"
+    elif training.history and "loss" in training.history[-1]:
+        last = f"{training.history[-1]['loss']:.6g}, the mean of epoch {epoch - 1}"
+    else:
+        last = "none, it was the first step"
+    raise UserError(
+        f"{run_id}: the loss is {losses[first].item()} in epoch {epoch}, step {step}; last finite loss: {last}. "
+        "Nothing was written. Lower `pretrain.learning_rate`, use `precision: 32-true`, or look at the "
+        "clips with `sslslr data check`."
+    )
+
+
+@torch.no_grad()
+def _watch(method, watched: Batch, spec: RunSpec) -> dict[str, float]:
+    """Collapse figures of the watched clips, in evaluation mode, always in full precision."""
+    was_training = method.training
+    method.eval()
+    noise = generator(spec.seed, "watch", device=watched.keypoints.device)
+    embedding = method.encoder(watched.keypoints, watched.lengths, noise)
+    found = figures(embedding, method.project(embedding))
+    method.train(was_training)
+    if not all(math.isfinite(value) for value in found.values()):
+        raise UserError(
+            f"{spec.run_id}: the embedding holds values that are not finite; lower the learning rate."
+        )
+    return found
+
+
+def _line(spec: RunSpec, training: Training, reason: str) -> str:
+    row = training.history[-1]
+    text = (
+        f"{spec.run_id} epoch {training.epoch}/{spec.pretrain.epochs} loss {row['loss']:.4g} "
+        f"spread {row['projection_spread']:.3g} rank {row['projection_rank']:.1f}"
+    )
+    return text + (f" COLLAPSING: {reason}" if reason else "")
+
+
+def _history_table(history: list[dict[str, float]]) -> pd.DataFrame:
+    first = ["epoch", "step", "loss"]
+    last = [
+        "projection_spread",
+        "projection_rank",
+        "embedding_spread",
+        "embedding_rank",
+        "collapsed",
+    ]
+    terms = sorted({key for row in history for key in row} - set(first) - set(last))
+    return pd.DataFrame(history, columns=[*first, *terms, *last])

@@ -1,0 +1,172 @@
+"""Read what the stages wrote below `results/` into frames; an error names the file.
+
+Columns are the contract between `sslslr evaluate` and the report: see the constants below.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from sslslr.errors import UserError
+from sslslr.files import read_json
+
+RUN = ("run_id", "method", "augmentation", "variant", "tag", "pretrain_dataset")
+METRICS = (
+    *RUN, "dataset", "protocol", "label_fraction", "seed", "probe_seed", "metric", "value", "low",
+    "high", "n_train", "n_test", "n_classes",
+)  # fmt: skip
+METRICS_NUMBERS = (
+    "label_fraction", "seed", "probe_seed", "value", "low", "high", "n_train", "n_test", "n_classes"
+)  # fmt: skip
+PREDICTIONS = (
+    "run_id", "dataset", "protocol", "label_fraction", "probe_seed", "clip_id", "label", "best"
+)  # fmt: skip
+HISTORY = (
+    "epoch", "step", "loss", "projection_spread", "projection_rank", "embedding_spread",
+    "embedding_rank", "collapsed",
+)  # fmt: skip
+RUN_KEYS = ("spec", "code_hash", "data_hash", "versions", "cost", "warnings", "collapsed")
+CARD_KEYS = ("dataset", "licence", "citation", "n_clips", "dropped")
+PAPER_KEYS = ("dataset", "pretrain_dataset", "protocol", "method", "metric", "value", "sureness")
+AGAIN = "Run the stage that writes it again."
+
+Paths = Iterable[str | Path]
+
+
+def read_metrics(paths: Paths) -> pd.DataFrame:
+    """Rows of many metrics.csv, long form, in the order of the files; values in 0..1.
+
+    Raises:
+        UserError: no file given; a file is absent, lacks a column, holds text for a number, or a
+            value outside 0..1; one cell is given by two rows.
+    """
+    frame = pd.concat([_metrics(Path(path)) for path in _some(paths, "metrics")], ignore_index=True)
+    cell = ["run_id", "dataset", "protocol", "label_fraction", "probe_seed", "metric"]
+    if (twice := frame.duplicated(cell)).any():
+        row = frame[twice].iloc[0]
+        raise UserError(
+            f"metrics: {row.metric} of run {row.run_id!r} on {row.dataset!r} ({row.protocol}) "
+            "is given twice. Name each metrics.csv once, and evaluate a run into one folder only."
+        )
+    return frame
+
+
+def _metrics(path: Path) -> pd.DataFrame:
+    # Names such as "none" or "NA" are names: nothing but an empty number is missing.
+    frame = _read(path, lambda file: pd.read_csv(file, dtype=str, keep_default_na=False))
+    _check_columns(path, frame, METRICS)
+    frame = _to_numbers(path, frame, METRICS_NUMBERS)
+    outside = ~frame["value"].between(0, 1) & frame["value"].notna()
+    if outside.any():
+        raise UserError(
+            f"{path}: column 'value' holds {frame['value'][outside].iloc[0]:g}; "
+            f"scores lie in 0..1. {AGAIN}"
+        )
+    return frame
+
+
+def read_predictions(paths: Paths) -> pd.DataFrame:
+    """Rows of many predictions.parquet; `best` holds lists, best guess first.
+
+    Raises:
+        UserError: no file given; a file is absent, is not parquet or lacks a column.
+    """
+    frames = []
+    for path in map(Path, _some(paths, "predictions")):
+        frame = _read(path, pd.read_parquet)
+        _check_columns(path, frame, PREDICTIONS)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def read_histories(paths: Paths) -> dict[str, pd.DataFrame]:
+    """history.csv files by run id (the name of the folder a file lies in), sorted by run id.
+
+    Raises:
+        UserError: no file given; a file is absent, lacks a column, or holds text for a number.
+    """
+    found = {}
+    for path in map(Path, _some(paths, "history")):
+        frame = _read(path, lambda file: pd.read_csv(file, dtype=str, keep_default_na=False))
+        _check_columns(path, frame, HISTORY)
+        losses = [column for column in frame if column.startswith("loss_")]
+        found[path.absolute().parent.name] = _to_numbers(path, frame, (*HISTORY, *losses))
+    return dict(sorted(found.items()))
+
+
+def read_runs(paths: Paths) -> list[dict[str, Any]]:
+    """run.json files, sorted by run id.
+
+    Raises:
+        UserError: a file is absent, is not JSON or lacks a key.
+    """
+    runs = [_mapping(Path(path), RUN_KEYS) for path in paths]
+    return sorted(runs, key=lambda run: run["spec"]["run_id"])
+
+
+def read_cards(paths: Paths) -> list[dict[str, Any]]:
+    """card.json files of clip stores, sorted by data set.
+
+    Raises:
+        UserError: a file is absent, is not JSON or lacks a key.
+    """
+    return sorted((_mapping(Path(path), CARD_KEYS) for path in paths), key=lambda c: c["dataset"])
+
+
+def read_paper_numbers(path: str | Path) -> list[dict[str, Any]]:
+    """Entries of config/paper_numbers.yaml; `value` in percent.
+
+    Raises:
+        UserError: the file is absent, is not a YAML list, or an entry lacks a key.
+    """
+    entries = _read(Path(path), lambda file: yaml.safe_load(file.read_text(encoding="utf-8")))
+    if not isinstance(entries, list):
+        raise UserError(f"{path}: expected a list of numbers, found {type(entries).__name__}.")
+    for number, entry in enumerate(entries):
+        if absent := [key for key in PAPER_KEYS if key not in entry]:
+            raise UserError(f"{path}: entry {number} lacks the key {absent[0]!r}.")
+    return entries
+
+
+def _some(paths: Paths, kind: str) -> list[str | Path]:
+    paths = list(paths)
+    if not paths:
+        raise UserError(f"no {kind} file was given; name at least one.")
+    return paths
+
+
+def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file. {AGAIN}")
+    try:
+        return reader(path)
+    except Exception as error:  # pandas, pyarrow and yaml raise many kinds
+        raise UserError(f"{path}: cannot be read ({error}). {AGAIN}") from None
+
+
+def _check_columns(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    if absent := [column for column in columns if column not in frame]:
+        raise UserError(f"{path}: column {absent[0]!r} is missing. {AGAIN}")
+
+
+def _to_numbers(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    for column in columns:
+        numbers = pd.to_numeric(frame[column].replace("", np.nan), errors="coerce")
+        text = frame[column][numbers.isna() & ~frame[column].str.lower().isin(["", "nan"])]
+        if len(text):
+            found = text.iloc[0]
+            raise UserError(f"{path}: column {column!r} holds {found!r}, not a number. {AGAIN}")
+        frame[column] = numbers.astype(float)
+    return frame
+
+
+def _mapping(path: Path, keys: Iterable[str]) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict) or (absent := [key for key in keys if key not in value]):
+        lacking = f"lacks the key {absent[0]!r}" if isinstance(value, dict) else "is not a mapping"
+        raise UserError(f"{path}: {lacking}. {AGAIN}")
+    return value

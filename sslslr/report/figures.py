@@ -1,0 +1,178 @@
+"""The figures of the report: training curves with the collapse figures, and clip strips."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from sslslr.report.strips import clip_strip
+from sslslr.report.style import PALETTE, STYLE, WIDTH, save
+from sslslr.report.tables import METHOD_NAMES
+
+__all__ = ["clip_strip", "save", "training_curves"]
+
+DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))  # when there are more groups than colours
+
+
+def training_curves(
+    histories: Mapping[str, pd.DataFrame], collapse_spread: float = 0.1, collapse_rank: float = 2.0
+) -> Figure:
+    """Loss, projection spread and effective rank over epochs: a row a pretraining set.
+
+    Runs that differ by their seed alone share a colour. The spread is shown relative to its value
+    before training (epoch 0), so that one line marks the threshold for all runs.
+
+    Args:
+        histories: run id -> history.csv (:func:`sslslr.report.collect.read_histories`); runs
+            without a trained epoch (random initialisation) have no curve and are left out.
+        collapse_spread: share of the initial spread below which a run counts as collapsed.
+        collapse_rank: effective rank below which a run counts as collapsed.
+    """
+    trained = {run: table for run, table in histories.items() if table["epoch"].max() > 0}
+    with matplotlib.rc_context(STYLE):
+        if not trained:
+            return _message("No run was trained, so there is no curve to show.")
+        runs = {run: _parts(run) for run in trained}
+        datasets = sorted({parts["dataset"] for parts in runs.values()})
+        styles = _line_styles(runs)
+        trained = _lift_losses(trained, runs, styles)
+        legend_rows = -(-(len(styles) + 4) // 3)
+        height = 2.0 * len(datasets) + 0.17 * legend_rows + 0.35
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        panels = figure.subplots(len(datasets), 3, squeeze=False)
+        for row, dataset in zip(panels, datasets, strict=True):
+            here = {run: trained[run] for run in trained if runs[run]["dataset"] == dataset}
+            colours = {run: styles[runs[run]["group"]] for run in here}
+            _loss_panel(row[0], here, colours)
+            _spread_panel(row[1], here, colours, collapse_spread)
+            _rank_panel(row[2], here, colours, collapse_rank)
+            row[0].set_title(f"pretrained on {dataset}", loc="left", fontweight="bold")
+        for panel in panels[-1]:
+            panel.set_xlabel("epoch")
+        _curve_legend(figure, styles)
+        return figure
+
+
+def _message(text: str) -> Figure:
+    figure = Figure(figsize=(WIDTH, 0.8))
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure
+
+
+def _parts(run_id: str) -> dict[str, str]:
+    """What a run id says (see sslslr/grid.py); `group` is all but the data set and the seed."""
+    names = re.sub(r"\.s\d+$", "", run_id).split(".")
+    names += [""] * (4 - len(names))
+    method, augmentation, variant, dataset, *tag = names
+    group = (METHOD_NAMES.get(method, method), augmentation, variant, ".".join(tag))
+    return {"dataset": dataset, "group": group}
+
+
+def _line_styles(runs: Mapping[str, dict]) -> dict[tuple, dict[str, Any]]:
+    """Colour, dash and label of each group; the label says only what tells groups apart."""
+    groups = sorted({parts["group"] for parts in runs.values()})
+    telling = [i for i in range(4) if i == 0 or len({group[i] for group in groups}) > 1]
+    return {
+        group: {
+            "color": PALETTE[i % len(PALETTE)],
+            "linestyle": DASHES[i // len(PALETTE) % len(DASHES)],
+            "label": ", ".join(group[k].replace("_", " ") for k in telling if group[k]),
+        }
+        for i, group in enumerate(groups)
+    }
+
+
+def _lift_losses(
+    tables: Mapping[str, pd.DataFrame], runs: Mapping[str, dict], styles: dict[tuple, dict]
+) -> dict[str, pd.DataFrame]:
+    """Add a whole number to the losses of a group that go below zero (a cosine's goes to -1).
+
+    A log axis shows a loss of 1e-5 beside one of 5, but nothing below zero; the legend says what
+    was added.
+    """
+    lifted = dict(tables)
+    for group, style in styles.items():
+        members = [run for run in tables if runs[run]["group"] == group]
+        least = min(tables[run]["loss"].min() for run in members)
+        if least <= 0:
+            lift = int(np.floor(-least)) + 1
+            style["label"] += f" (loss + {lift})"
+            for run in members:
+                lifted[run] = tables[run].assign(loss=tables[run]["loss"] + lift)
+    return lifted
+
+
+def _line(style: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: style[name] for name in ("color", "linestyle")}
+
+
+def _loss_panel(axes: Axes, tables: Mapping[str, pd.DataFrame], styles: Mapping) -> None:
+    axes.set_yscale("log")
+    for run, table in tables.items():
+        axes.plot(table["epoch"], table["loss"], **_line(styles[run]))
+    axes.set_ylabel("loss")
+
+
+def _spread_panel(
+    axes: Axes, tables: Mapping[str, pd.DataFrame], styles: Mapping, threshold: float
+) -> None:
+    axes.set_yscale("log")
+    lowest = threshold
+    for run, table in tables.items():
+        start = table["projection_spread"].iloc[0]
+        relative = (table["projection_spread"] / start).where(lambda share: share > 0)
+        lowest = np.nanmin([lowest, relative.min()])
+        axes.plot(table["epoch"], relative, **_line(styles[run]))
+        _mark_collapse(axes, table, relative, styles[run])
+    axes.axhline(threshold, color="#333333", linewidth=0.7)
+    axes.set_ylim(bottom=lowest / 2)
+    axes.axhspan(lowest / 2, threshold, color="#EFEFEF", zorder=0)
+    axes.set_ylabel("projection spread / start")
+
+
+def _rank_panel(
+    axes: Axes, tables: Mapping[str, pd.DataFrame], styles: Mapping, threshold: float
+) -> None:
+    axes.set_yscale("log")
+    for run, table in tables.items():
+        colour = styles[run]["color"]
+        axes.plot(table["epoch"], table["projection_rank"], **_line(styles[run]))
+        axes.plot(
+            table["epoch"], table["embedding_rank"], color=colour, linestyle=":", linewidth=0.9
+        )
+        _mark_collapse(axes, table, table["projection_rank"], styles[run])
+    axes.axhline(threshold, color="#333333", linewidth=0.7)
+    axes.axhspan(0.9, threshold, color="#EFEFEF", zorder=0)
+    axes.set_ylim(bottom=0.9)  # one is the least that an effective rank can be
+    axes.set_ylabel("effective rank")
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def _mark_collapse(axes: Axes, table: pd.DataFrame, values: pd.Series, style: Mapping) -> None:
+    """A cross at the first epoch that was judged collapsed."""
+    collapsed = np.flatnonzero(table["collapsed"].to_numpy() == 1)
+    if len(collapsed):
+        at = collapsed[0]
+        axes.plot(table["epoch"].iloc[at], values.iloc[at], "X", markersize=5.5, zorder=5,
+                  color=style["color"], markeredgecolor="white", markeredgewidth=0.6)  # fmt: skip
+
+
+def _curve_legend(figure: Figure, styles: Mapping[tuple, Mapping[str, Any]]) -> None:
+    """Below all panels, where it can hide no curve."""
+    entries = [Line2D([], [], **style) for style in styles.values()]
+    entries += [
+        Line2D([], [], color="#333333", label="rank of projections"),
+        Line2D([], [], color="#333333", linestyle=":", linewidth=0.9, label="rank of embeddings"),
+        Rectangle((0, 0), 1, 1, facecolor="#EFEFEF", edgecolor="#333333", linewidth=0.7,
+                  label="below the collapse threshold"),
+        Line2D([], [], color="#333333", marker="X", markersize=5.5, linestyle="",
+               label="first epoch judged collapsed"),
+    ]  # fmt: skip
+    figure.legend(handles=entries, loc="outside lower center", ncols=3)

@@ -1,0 +1,79 @@
+"""A picture of what pretraining sees: one real clip and two temporally permuted views of it."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from sslslr.augment import TemporalPermutation, permutation_order, share_of
+from sslslr.clips import ClipStore
+from sslslr.config import PreprocessConfig, parse
+from sslslr.errors import UserError
+from sslslr.preprocess import preprocess
+from sslslr.report.figures import clip_strip
+from sslslr.seeds import generator
+
+
+def typical_clip(store: ClipStore) -> int:
+    """Row of a training clip of median length whose hands were found most often."""
+    rows = store.indices("train")
+    rows = rows if len(rows) else store.indices()
+    lengths = store.clips["n_frames"].to_numpy()[rows]
+    near = rows[np.abs(lengths - np.median(lengths)).argsort(kind="stable")[:20]]
+    seen = [np.isfinite(store.frames(row)[:, :42, 0]).mean() for row in near]
+    return int(near[int(np.argmax(seen))])
+
+
+def first_permutation(steps: list[dict[str, Any]]) -> TemporalPermutation:
+    """The temporal permutation within a composition; the paper's where there is none."""
+    for step in steps:
+        if step.get("name") == "temporal_permutation":
+            settings = {key: value for key, value in step.items() if key != "name"}
+            return parse(TemporalPermutation, settings, "augmentations")
+    return TemporalPermutation()
+
+
+def permuted_views(
+    store: ClipStore, config: PreprocessConfig, permutation: TemporalPermutation
+) -> Figure:
+    """The clip as the encoder gets it, and two views with beginning and end shuffled.
+
+    Raises:
+        UserError: preprocessing leaves nothing of the chosen clip.
+    """
+    row = typical_clip(store)
+    prepared = preprocess(store, config, np.array([row]))
+    if len(prepared.batch) == 0:
+        raise UserError(f"{store.path}: clip {store.clips['clip_id'].iloc[row]!r} cannot be drawn.")
+    clip = prepared.batch
+    n, frames = int(clip.lengths[0]), clip.keypoints.shape[1]
+    draws = generator(0, "picture")
+    orders = [
+        permutation_order(clip.lengths, frames, permutation.begin, permutation.end, draws)[0]
+        for _ in range(2)
+    ]
+    keypoints = clip.keypoints[0].numpy()
+    gloss, language = store.clips["gloss"].iloc[row], store.clips["language"].iloc[row]
+    about = f"{gloss}" if not isinstance(language, str) else f"{gloss}\n({language})"
+    rows = [(f"original\n{about}", keypoints, n)]
+    rows += [
+        (f"view {name}", keypoints[order.numpy()], n)
+        for name, order in zip("ab", orders, strict=True)
+    ]
+    length = torch.tensor(n)
+    n_begin, n_end = (
+        int(share_of(length, permutation.begin)),
+        int(share_of(length, permutation.end)),
+    )
+    phases = [
+        (0, n_begin, "beginning: shuffled"),
+        (n_begin, n - n_end, "middle: in order"),
+        (n - n_end, n, "end: shuffled"),
+    ]
+    return clip_strip(
+        rows,
+        present=clip.present[0].numpy(),
+        phases=[phase for phase in phases if phase[1] > phase[0]],
+        order=[None, *(order.tolist() for order in orders)],
+    )

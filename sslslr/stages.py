@@ -1,0 +1,64 @@
+"""The five stages of a study and the source files that each of their jobs runs.
+
+    download -> extract -> pretrain -> evaluate -> report
+
+Both the workflow's `params: code=...` and the deps of `dvc.yaml` come from here, so that Snakemake
+and DVC cannot disagree about what an edit makes stale. The command line (`sslslr/cli`) is left out
+on purpose: its verbs parse arguments and call one function of a module listed here.
+"""
+
+import json
+
+from sslslr.codehash import code_hash, sources
+from sslslr.config import StudyConfig
+from sslslr.datasets import DATASETS
+from sslslr.grid import EvaluateSpec, RunSpec, evaluate_spec, runs
+from sslslr.methods import METHODS
+from sslslr.protocols import PROTOCOLS
+
+STAGES = ("download", "extract", "pretrain", "evaluate", "report")
+REPORT_MODULES = {
+    "linear": ("sslslr.report.tables",),
+    "training": ("sslslr.report.figures", "sslslr.report.collect"),
+    "clip": ("sslslr.report.picture",),
+    "html": ("sslslr.report.html", "sslslr.report.collect"),
+}
+
+
+def data_modules(source: str) -> tuple[str, ...]:
+    """Of downloading and building a data set."""
+    return ("sslslr.datasets", DATASETS.module(source))
+
+
+def pretrain_modules(run: RunSpec) -> tuple[str, ...]:
+    """Of one pretraining run."""
+    return ("sslslr.pretrain", METHODS.module(run.method_type))
+
+
+def evaluate_modules(spec: EvaluateSpec) -> tuple[str, ...]:
+    """Of the evaluation of one encoder."""
+    return ("sslslr.evaluate", *map(PROTOCOLS.module, spec.protocols))
+
+
+def stage_sources(study: StudyConfig) -> dict[str, list[str]]:
+    """Source files of each stage of a study, relative to the repository."""
+    specs = runs(study).values()
+    used = {entry.source for entry in study.datasets.values()}
+    modules = {
+        "download": [
+            m for s in used if DATASETS.traits(s).get("downloads") for m in data_modules(s)
+        ],
+        "extract": [module for source in used for module in data_modules(source)],
+        "pretrain": [module for run in specs for module in pretrain_modules(run)],
+        "evaluate": [m for run in specs for m in evaluate_modules(evaluate_spec(study, run))],
+        "report": [module for names in REPORT_MODULES.values() for module in names],
+    }
+    return {stage: list(sources(*sorted(set(names)))) for stage, names in modules.items()}
+
+
+def as_json(value: object) -> str:
+    """Settings on a command line: one line of JSON with sorted keys."""
+    return json.dumps(value, sort_keys=True)
+
+
+__all__ = ["STAGES", "as_json", "code_hash", "stage_sources"]

@@ -1,0 +1,31 @@
+"""The checks of a study that need its methods, data sets and transforms to be imported."""
+
+from sslslr.config import StudyConfig, parse
+from sslslr.datasets import DATASETS
+from sslslr.grid import evaluate_spec, runs
+from sslslr.methods import METHODS
+from sslslr.protocols import PROTOCOLS
+
+
+def check(study: StudyConfig) -> int:
+    """Check every option of every run, data set, transform and protocol, before any job starts.
+
+    Returns:
+        The number of runs.
+
+    Raises:
+        UserError: the first setting that is wrong, with its place in the file.
+    """
+    from sslslr.augment import compose
+
+    for name, dataset in study.datasets.items():
+        parse(DATASETS.get(dataset.source).Options, dataset.options, f"datasets.{name}.options")
+    for name, steps in study.augmentations.items():
+        compose(steps, f"augmentations.{name}")
+    for name, options in study.evaluate.protocols.items():
+        parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
+    specs = runs(study)
+    for run in specs.values():
+        parse(METHODS.get(run.method_type).Options, run.method_options, f"methods.{run.method}")
+        evaluate_spec(study, run)
+    return len(specs)

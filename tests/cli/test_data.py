@@ -1,0 +1,130 @@
+"""`sslslr data`: what the verbs print and how they end."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from sslslr.cli.data import app
+from sslslr.clips import ClipStore, writing
+from sslslr.errors import UserError
+
+SMALL = {"signs": 3, "signers": 3, "clips": 60, "val_signers": 1, "test_signers": 1}
+
+
+def run(*arguments):
+    """Output and exit status; a UserError passes through, as main.py wants it."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.output, result.exit_code
+
+
+@pytest.fixture
+def store(tmp_path):
+    options = json.dumps(SMALL)
+    arguments = ("--name", "toy", "--source", "synthetic", "--options", options)
+    text, status = run("build", *arguments, "--out", tmp_path / "s")
+    assert status == 0
+    assert "toy: 60 clips written to" in text
+    assert "0 dropped" in text
+    return tmp_path / "s"
+
+
+def test_info(store):
+    text, status = run("info", store)
+    assert status == 0
+    for shown in ("toy: 60 clips of 3 glosses", "CC0", "By split", "By signer", "left hand", "val"):
+        assert shown in text
+    assert "Frames a clip: median" in text
+    assert "█" in text
+
+
+def test_info_of_clips_of_one_length(tmp_path):
+    with writing(tmp_path / "s", {"dataset": "x"}) as writer:
+        writer.add("[a]", np.zeros((3, 42, 2)), gloss="g")
+        writer.drop("b", "odd [thing]")
+    text, status = run("info", tmp_path / "s")
+    assert status == 0
+    assert "not stated" in text
+    assert "Dropped: 1 clips" in text
+
+
+def test_check(store):
+    text, status = run("check", store)
+    assert (status, "sound; 60 clips" in text) == (0, True)
+    keypoints = np.load(store / "keypoints.npy")
+    keypoints[:3] = 0
+    np.save(store / "keypoints.npy", keypoints)
+    text, status = run("check", store)
+    assert status == 1
+    assert "its sha256 is not the one in card.json" in text
+    assert "1 findings" in text
+
+
+def test_import_npz_drops_and_says_so(tmp_path):
+    xy = np.random.default_rng(0).random((5, 42, 2)).astype(np.float32)
+    np.savez(tmp_path / "clips.npz", xy=xy, offsets=[0, 4, 5], clip_id=["a", "b"])
+    (tmp_path / "my.csv").write_text("clip_id,label\na,x\nb,y\n")
+    arguments = ("import", tmp_path, "--out", tmp_path / "s", "--name", "mine", "--language", "ase")
+    arguments += ("--csv", tmp_path / "my.csv", "--licence", "CC0")
+    with pytest.raises(UserError, match=r"clip 'b': only 1 frame.*--bad-clips drop"):
+        run(*arguments)
+    text, status = run(*arguments, "--bad-clips", "drop")
+    assert status == 0
+    assert "1 clips written" in text
+    assert "1 x only 1 frame; a clip needs at least 2 (b)" in text
+    assert ClipStore.open(tmp_path / "s").card["licence"] == "CC0"
+    text, status = run(*arguments, "--min-frames", 1)
+    assert "2 clips written" in text
+
+
+def test_import_npy(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((4, 75, 3)))
+    (tmp_path / "instances.csv").write_text("file,gloss\na.npy,x\n")
+    text, status = run("import", tmp_path, "--out", tmp_path / "s", "--name", "mine")
+    assert status == 0
+    assert "third coordinate" in text
+
+
+def test_import_of_nothing(tmp_path):
+    with pytest.raises(UserError, match=r"neither clips\.npz nor \.npy"):
+        run("import", tmp_path, "--out", tmp_path / "s", "--name", "mine")
+    with pytest.raises(UserError, match="no such folder"):
+        run("import", tmp_path / "absent", "--out", tmp_path / "s", "--name", "mine")
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("synthetik", "{}", "unknown data set 'synthetik'. Did you mean 'synthetic'"),
+        ("synthetic", "{", "is not valid JSON"),
+        ("synthetic", "[]", "must be a JSON object"),
+        ("synthetic", '{"signz": 1}', "unknown key 'signz'. Did you mean 'signs'"),
+        ("synthetic", '{"signs": 1}', "signs: "),
+    ],
+)
+def test_build_errors(tmp_path, source, options, message):
+    arguments = ("--source", source, "--options", options, "--name", "toy")
+    with pytest.raises(UserError, match=message.replace("(", r"\(")):
+        run("build", *arguments, "--out", tmp_path / "s")
+
+
+def test_download_of_what_downloads_nothing(tmp_path):
+    with pytest.raises(UserError, match="downloads nothing"):
+        run("download", "--source", "synthetic", "--raw", tmp_path)
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, sslslr.cli.data\n"
+        "heavy = {'torch', 'pandas', 'numpy', 'pydantic', 'pyarrow'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,158 @@
+"""The configuration: one truth, and errors that name the nearest known key."""
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from sslslr import config, grid
+from sslslr.config import StudyConfig, load, parse
+from sslslr.errors import UserError
+from sslslr.study import check
+
+MINIMAL = {
+    "datasets": {"toy": {"source": "synthetic"}},
+    "runs": [{"methods": ["sl_fpn"], "datasets": ["toy"]}],
+}
+
+
+def test_the_schema_of_the_workflow_is_the_one_of_the_models():
+    text = (ROOT / "workflow/schemas/config.schema.yaml").read_text()
+    assert yaml.safe_load(text) == config.schema(), "run `make generated`"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name
+)
+def test_every_study_that_we_ship_is_sound(path):
+    if path.name == "paper_numbers.yaml":
+        pytest.skip("not a study")
+    assert check(load(path)) > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pretrian": {}}, r"unknown key 'pretrian'. Did you mean 'pretrain'"),
+        ({"encoder": {"dept": 3}}, r"unknown key 'encoder.dept'. Did you mean 'depth'"),
+        (
+            {"datasets": {"toy": {"sorce": "x", "source": "y"}}},
+            r"'datasets.toy.sorce'. Did you mean 'source'",
+        ),
+        (
+            {"runs": [{"methods": ["sl_fpn"], "seed": [1]}]},
+            r"unknown key 'runs.0.seed'. Did you mean 'seeds'",
+        ),
+        (
+            {"evaluate": {"targets": {"toy": {"tset": "val"}}}},
+            r"'evaluate.targets.toy.tset'. Did you mean 'test'",
+        ),
+        (
+            {"preprocess": {"frames": 0}},
+            r"preprocess.frames: .*greater than or equal to 1 \(found 0\)",
+        ),
+        ({"preprocess": {"variant": "as_released", "fit": "resample"}}, "truncates"),
+        ({"runs": []}, r"runs: List should have at least 1 item"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(changes, message):
+    with pytest.raises(UserError, match=message):
+        parse(StudyConfig, {**MINIMAL, **changes}, "study.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"runs": [{"methods": ["slfpn"], "datasets": ["toy"]}]},
+            r"runs\[0\].methods: 'slfpn' is not defined. Did you mean 'sl_fpn'",
+        ),
+        (
+            {"methods": {"sl_fpn": {"type": "sl_fpm"}}},
+            r"unknown method 'sl_fpm'. Did you mean 'sl_fpn'",
+        ),
+        ({"methods": {"sl_fpn": {"w_oo": 1}}}, r"methods.sl_fpn: unknown key 'w_oo'"),
+        (
+            {"datasets": {"toy": {"source": "sinthetic"}}},
+            r"unknown data set 'sinthetic'. Did you mean 'synthetic'",
+        ),
+        (
+            {"datasets": {"toy": {"source": "synthetic", "options": {"sings": 3}}}},
+            r"datasets.toy.options: unknown key 'sings'. Did you mean 'signs'",
+        ),
+        (
+            {"runs": [{"methods": ["sl_fpn"], "datasets": ["tay"]}]},
+            r"runs\[0\].datasets: 'tay' is not defined",
+        ),
+        ({"runs": [{"methods": ["sl_fpn"]}]}, r"pretrains and needs at least one data set"),
+        (
+            {"evaluate": {"protocols": {"liner": {}}}},
+            r"unknown protocol 'liner'. Did you mean 'linear'",
+        ),
+        (
+            {"evaluate": {"protocols": {"linear": {"epoch": 3}}}},
+            r"evaluate.protocols.linear: unknown key 'epoch'",
+        ),
+        ({"evaluate": {"targets": {"tay": {}}}}, r"evaluate.targets: 'tay' is not defined"),
+        (
+            {"augmentations": {"temporal_permutation": [{"name": "rotat"}]}},
+            r"augmentations.temporal_permutation\[0\]: unknown transform",
+        ),
+        (
+            {"runs": [{"methods": ["sl_fpn"], "datasets": ["toy"], "encoder": {"width": 7}}]},
+            r"runs\[0\].encoder",
+        ),
+    ],
+)
+def test_names_and_options_are_checked_before_any_job(changes, message):
+    with pytest.raises(UserError, match=message):
+        check(parse(StudyConfig, {**MINIMAL, **changes}, "study.yaml"))
+
+
+def test_a_missing_or_broken_file_is_a_sentence(tmp_path):
+    with pytest.raises(UserError, match="there is no such configuration"):
+        load(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [1,")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load(tmp_path / "bad.yaml")
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(UserError, match="expected a mapping"):
+        load(tmp_path / "list.yaml")
+
+
+def test_every_key_has_a_description():
+    def walk(node, where):
+        for name, field in node.get("properties", {}).items():
+            described = "description" in field or "$ref" in field or "allOf" in field
+            assert described, f"{where}.{name} has no description"
+
+    schema = config.schema()
+    walk(schema, "study")
+    for name, node in schema["$defs"].items():
+        walk(node, name)
+
+
+def test_the_paper_study_has_the_papers_values():
+    study = load(ROOT / "config/paper.yaml")
+    encoder, pretrain = study.encoder, study.pretrain
+    assert (encoder.depth, encoder.width, encoder.heads, encoder.dropout) == (12, 512, 8, 0.1)
+    assert (
+        pretrain.epochs,
+        pretrain.batch_size,
+        pretrain.learning_rate,
+        pretrain.weight_decay,
+    ) == (100, 512, 1e-4, 0.01)
+    linear = config.LinearConfig(**study.evaluate.protocols["linear"])
+    assert (linear.hidden, linear.epochs, linear.warmup_epochs, linear.learning_rate) == (
+        [1024, 500],
+        1000,
+        20,
+        0.01,
+    )
+    assert (linear.batch_size, study.preprocess.frames) == (512, 30)
+    assert (
+        min(
+            len({r.seed for r in grid.runs(study).values() if r.method == m})
+            for m in ("sl_fpn", "random")
+        )
+        >= 5
+    )

@@ -1,0 +1,116 @@
+"""The encoders: what `paper` sees and `as_released` cannot."""
+
+import pytest
+import torch
+from conftest import random_batch
+
+from sslslr.batch import Batch
+from sslslr.config import EncoderConfig, parse
+from sslslr.encoder import build_encoder, sinusoidal_positions
+from sslslr.errors import UserError
+
+SMALL = {"depth": 2, "width": 32, "heads": 4}
+
+
+def encode(variant: str, batch: Batch, seed: int = 0, **settings) -> torch.Tensor:
+    encoder = build_encoder(
+        EncoderConfig(**SMALL, **settings, variant=variant), batch.keypoints.shape[1], 0
+    )
+    with torch.no_grad():
+        return encoder.eval()(batch.keypoints, batch.lengths, torch.Generator().manual_seed(seed))
+
+
+def permute_last_third(batch: Batch) -> Batch:
+    frames = batch.keypoints.shape[1]
+    order = torch.arange(frames)
+    order[-(frames // 3) :] = order[-(frames // 3) :].flip(0)
+    return Batch(batch.keypoints[:, order], batch.lengths, batch.present)
+
+
+@pytest.fixture
+def full_clips() -> Batch:
+    return random_batch(clips=5, frames=12, shortest=12)
+
+
+@pytest.mark.parametrize("pooling", ["class_token", "mean"])
+def test_paper_sees_the_order_of_the_last_third(full_clips, pooling):
+    original = encode("paper", full_clips, pooling=pooling)
+    permuted = encode("paper", permute_last_third(full_clips), pooling=pooling)
+    assert (original - permuted).norm(dim=1).min() > 1e-2
+
+
+def test_as_released_does_not_because_its_position_code_is_cancelled_by_layer_norm(full_clips):
+    original = encode("as_released", full_clips)
+    permuted = encode("as_released", permute_last_third(full_clips))
+    torch.testing.assert_close(original, permuted, atol=2e-6, rtol=0)
+    # Why: the code adds one number to all channels of a token, and layer norm subtracts the mean.
+    encoder = build_encoder(EncoderConfig(**SMALL, variant="as_released"), 12, 0)
+    token = torch.randn(1, 12, 32)
+    norm = encoder.block.norm_attention
+    torch.testing.assert_close(norm(token), norm(token + encoder.positions[:12]), atol=2e-6, rtol=0)
+
+
+def test_as_released_reads_frame_0_so_the_first_frame_does_matter(full_clips):
+    swapped = Batch(full_clips.keypoints.flip(1), full_clips.lengths, full_clips.present)
+    assert (encode("as_released", full_clips) - encode("as_released", swapped)).abs().max() > 1e-3
+
+
+def test_as_released_cannot_tell_the_hands_apart(full_clips):
+    keypoints = full_clips.keypoints.clone()
+    keypoints[:, :, :21], keypoints[:, :, 21:42] = (
+        full_clips.keypoints[:, :, 21:42],
+        full_clips.keypoints[:, :, :21],
+    )
+    exchanged = Batch(keypoints, full_clips.lengths, full_clips.present)
+    torch.testing.assert_close(
+        encode("as_released", full_clips), encode("as_released", exchanged), atol=2e-6, rtol=0
+    )
+    assert (encode("paper", full_clips) - encode("paper", exchanged)).abs().max() > 1e-3
+
+
+def test_as_released_has_the_parameters_of_one_block_and_its_class_token_is_noise(full_clips):
+    shallow = build_encoder(EncoderConfig(variant="as_released", **{**SMALL, "depth": 1}), 12, 0)
+    deep = build_encoder(EncoderConfig(variant="as_released", **{**SMALL, "depth": 9}), 12, 0)
+    assert sum(p.numel() for p in shallow.parameters()) == sum(p.numel() for p in deep.parameters())
+    assert not torch.equal(
+        encode("as_released", full_clips, seed=1), encode("as_released", full_clips, seed=2)
+    )
+
+
+@pytest.mark.parametrize("pooling", ["class_token", "mean"])
+def test_padding_is_masked(pooling):
+    batch = random_batch(clips=4, frames=12, seed=3)
+    noisy = batch.keypoints + 100.0 * (~batch.frame_mask())[:, :, None, None]
+    found = encode("paper", Batch(noisy, batch.lengths, batch.present), pooling=pooling)
+    torch.testing.assert_close(found, encode("paper", batch, pooling=pooling), atol=1e-5, rtol=1e-5)
+
+
+def test_paper_has_38_million_parameters_at_full_size():
+    encoder = build_encoder(EncoderConfig(), 30, 0)
+    assert sum(p.numel() for p in encoder.parameters()) == pytest.approx(38e6, rel=0.01)
+
+
+def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone():
+    config = EncoderConfig(**SMALL)
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    first, second, other = (build_encoder(config, 12, seed) for seed in (5, 5, 6))
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(first.embed.weight, second.embed.weight)
+    assert not torch.equal(first.embed.weight, other.embed.weight)
+
+
+def test_raw_is_the_keypoints(full_clips):
+    assert torch.equal(encode("raw", full_clips), full_clips.keypoints.flatten(1))
+
+
+def test_positions_are_the_published_formula():
+    table = sinusoidal_positions(5, 8)
+    assert table[3, 4] == pytest.approx(torch.sin(torch.tensor(3 / 10_000 ** (4 / 8))).item())
+    assert table[3, 5] == pytest.approx(torch.cos(torch.tensor(3 / 10_000 ** (4 / 8))).item())
+
+
+def test_heads_must_divide_the_width():
+    with pytest.raises(UserError, match="width 30 is not a multiple of heads 8"):
+        parse(EncoderConfig, {"width": 30}, "encoder")

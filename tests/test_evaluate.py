@@ -1,0 +1,176 @@
+"""Evaluation: the frozen encoder stays, numbers are those of a plain count, bad splits are named."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import random_batch, toy_clips
+from sklearn.metrics import balanced_accuracy_score
+
+from sslslr import artifacts, grid
+from sslslr.config import EncoderConfig, StudyConfig, parse
+from sslslr.encoder import build_encoder
+from sslslr.errors import UserError
+from sslslr.evaluate import embed, evaluate, weights_hash
+from sslslr.pretrain import pretrain
+
+PROTOCOLS = {
+    "linear": {"epochs": 30, "warmup_epochs": 2, "seeds": [0, 1]},
+    "logistic": {},
+    "fine_tune": {"epochs": 30, "batch_size": 16, "learning_rate": 0.003},
+}
+
+
+def make_study(method: str = "sl_fpn", variant: str = "paper", **evaluate_settings) -> StudyConfig:
+    return parse(
+        StudyConfig,
+        {
+            "datasets": {"toy": {"source": "synthetic"}},
+            "encoder": {"depth": 1, "width": 32, "heads": 4, "variant": variant},
+            "preprocess": {"frames": 12},
+            "methods": {"sl_fpn": {}, "random": {}, "raw_keypoints": {}, "supervised": {}},
+            "pretrain": {"epochs": 1, "batch_size": 16},
+            "runs": [{"methods": [method], "datasets": ["toy"]}],
+            "evaluate": {"protocols": PROTOCOLS, **evaluate_settings},
+        },
+        "test",
+    )
+
+
+def run(study: StudyConfig, store, folder) -> tuple[pd.DataFrame, pd.DataFrame]:
+    (spec,) = grid.runs(study).values()
+    pretrain(spec, store, folder / "encoder", folder / "ckpt", "code", say=lambda text: None)
+    evaluate(
+        grid.evaluate_spec(study, spec),
+        folder / "encoder",
+        {"toy": store.path},
+        folder / "metrics",
+        folder / "features",
+        say=lambda text: None,
+    )
+    metrics = pd.read_csv(folder / "metrics" / "metrics.csv")
+    return metrics, pd.read_parquet(folder / "metrics" / "predictions.parquet")
+
+
+def test_metrics_are_plain_counts_over_the_predictions(toy_store, tmp_path):
+    metrics, predictions = run(make_study(), toy_store, tmp_path)
+    keys = ["dataset", "protocol", "label_fraction", "probe_seed"]
+    assert set(metrics["protocol"]) == {"linear", "logistic", "fine_tune"}
+    assert sorted(metrics.query("protocol == 'linear'")["probe_seed"].unique()) == [0, 1]
+    for key, group in predictions.groupby(keys):
+        rows = metrics.set_index(keys).loc[[key]].set_index("metric")
+        assert len(group) == 12
+        assert (rows["n_test"] == 12).all()
+        for k in (1, 3, 5, 10):
+            hits = sum(
+                label in list(best)[:k]
+                for label, best in zip(group["label"], group["best"], strict=True)
+            )
+            assert rows.loc[f"top{k}", "value"] == pytest.approx(hits / len(group), abs=1e-6)
+        expected = balanced_accuracy_score(group["label"], [best[0] for best in group["best"]])
+        assert rows.loc["balanced_accuracy", "value"] == pytest.approx(expected, abs=1e-6)
+        assert (rows["low"] <= rows["value"] + 1e-9).all()
+        assert (rows["high"] >= rows["value"] - 1e-9).all()
+
+
+@pytest.mark.parametrize("method", ["random", "raw_keypoints", "supervised"])
+def test_every_baseline_learns_the_toy_set(toy_store, tmp_path, method):
+    metrics, _ = run(make_study(method), toy_store, tmp_path)
+    protocols = {
+        "random": {"linear", "logistic"},
+        "raw_keypoints": {"linear", "logistic"},
+        "supervised": {"fine_tune"},
+    }
+    assert set(metrics["protocol"]) == protocols[method]
+    best = metrics.query("metric == 'top1'")["value"].max()
+    assert best > 0.6  # chance is 0.25, n = 12: 0.6 is out of its 99 % range
+
+
+@pytest.mark.parametrize("variant", ["paper", "as_released"])
+def test_a_frozen_encoder_is_bit_identical_before_and_after(toy_store, tmp_path, variant):
+    study = make_study(variant=variant)
+    (spec,) = grid.runs(study).values()
+    pretrain(
+        spec, toy_store, tmp_path / "encoder", tmp_path / "ckpt", "code", say=lambda text: None
+    )
+    file = tmp_path / "encoder" / "encoder.safetensors"
+    before, bytes_before = weights_hash(artifacts.load(tmp_path / "encoder")[0]), file.read_bytes()
+    run(study, toy_store, tmp_path)
+    assert weights_hash(artifacts.load(tmp_path / "encoder")[0]) == before
+    assert file.read_bytes() == bytes_before
+
+
+def test_a_protocol_that_moves_the_encoder_is_caught(toy_store, tmp_path, monkeypatch):
+    from sslslr.protocols.logistic import Logistic
+
+    plain = Logistic.run
+
+    def moving(self, task, options, say):
+        frozen = [
+            c.cell_contents
+            for c in task.fresh_encoder.__closure__
+            if isinstance(c.cell_contents, torch.nn.Module)
+        ]
+        next(frozen[0].parameters()).data.add_(1e-6)
+        return plain(self, task, options, say)
+
+    monkeypatch.setattr(Logistic, "run", moving)
+    with pytest.raises(RuntimeError, match="changed the frozen encoder"):
+        run(make_study(), toy_store, tmp_path)
+    assert not (tmp_path / "metrics" / "metrics.csv").exists()
+
+
+def test_features_are_computed_in_evaluation_mode_and_do_not_depend_on_the_batching(monkeypatch):
+    batch = random_batch(clips=21, frames=12)
+    encoder = build_encoder(EncoderConfig(depth=1, width=32, heads=4, dropout=0.5), 12, 0).train()
+    together = embed(encoder, batch, 0)
+    monkeypatch.setattr("sslslr.evaluate.EMBED_BATCH", 5)
+    np.testing.assert_allclose(embed(encoder, batch, 0), together, atol=1e-5)
+
+
+def test_features_file_has_a_row_a_clip(toy_store, tmp_path):
+    run(make_study(), toy_store, tmp_path)
+    features = np.load(tmp_path / "features" / "toy" / "features.npy")
+    clips = pd.read_csv(tmp_path / "features" / "toy" / "clips.csv")
+    assert features.shape == (48, 32)
+    assert features.dtype == np.float32
+    assert clips["clip_id"].tolist() == toy_store.clips["clip_id"].tolist()
+
+
+def stranger_store(make_store):
+    clips = toy_clips()
+    keypoints, columns = clips["clip_47"]
+    clips["clip_47"] = (keypoints, {**columns, "gloss": "stranger"})
+    return make_store(clips)
+
+
+def test_a_label_in_test_that_train_lacks_is_an_error_and_nothing_is_written(make_store, tmp_path):
+    with pytest.raises(
+        UserError,
+        match=r"clip 'clip_47': 1 test clips have a gloss that no training clip.*'stranger'",
+    ):
+        run(make_study(), stranger_store(make_store), tmp_path)
+    assert not (tmp_path / "metrics").exists()
+
+
+def test_or_it_is_dropped_on_request_and_counted(make_store, tmp_path):
+    study = make_study(targets={"toy": {"unseen_labels": "drop"}})
+    metrics, _ = run(study, stranger_store(make_store), tmp_path)
+    assert (metrics["n_test"] == 11).all()
+
+
+def test_an_empty_split_is_named(make_store, tmp_path):
+    study = make_study(targets={"toy": {"test": "val"}})
+    with pytest.raises(UserError, match=r"no clip in split val; `evaluate.targets.toy`"):
+        run(study, make_store(toy_clips()), tmp_path)
+
+
+def test_an_encoder_of_other_settings_is_refused(toy_store, tmp_path):
+    study = make_study()
+    run(study, toy_store, tmp_path)
+    (spec,) = grid.runs(study).values()
+    changed = grid.evaluate_spec(study, spec.model_copy(update={"seed": 9}))
+    with pytest.raises(UserError, match="made with other settings"):
+        evaluate(
+            changed, tmp_path / "encoder", {"toy": toy_store.path}, tmp_path / "m", tmp_path / "f"
+        )

@@ -1,0 +1,115 @@
+"""Files and folders are whole or absent."""
+
+# ruff: noqa: PT012 (what fails is the context manager, inside it something must happen)
+
+import os
+
+import pytest
+from disks import read_only, small_disk
+
+from sslslr.errors import UserError
+from sslslr.files import atomic_file, atomic_folder, read_json, sha256_of, write_json, write_text
+
+
+def test_text_is_replaced_as_a_whole(tmp_path):
+    write_text(tmp_path / "a" / "b.txt", "one")
+    write_text(tmp_path / "a" / "b.txt", "two")
+    assert (tmp_path / "a" / "b.txt").read_text() == "two"
+    assert os.listdir(tmp_path / "a") == ["b.txt"]
+
+
+def test_a_failure_keeps_the_old_file(tmp_path):
+    write_text(tmp_path / "b.txt", "old")
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "b.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "b.txt").read_text() == "old"
+    assert os.listdir(tmp_path) == ["b.txt"]
+
+
+def test_a_failure_keeps_the_old_folder(tmp_path):
+    with atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "x").write_text("old")
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "x").write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "f" / "x").read_text() == "old"
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    for name in ("x", "y"):
+        with atomic_folder(tmp_path / "f") as temporary:
+            (temporary / name).write_text(name)
+    assert os.listdir(tmp_path / "f") == ["y"]
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_a_folder_takes_the_place_of_a_file(tmp_path):
+    (tmp_path / "f").write_text("a file")
+    with atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "x").write_text("x")
+    assert os.listdir(tmp_path) == ["f"]
+    assert os.listdir(tmp_path / "f") == ["x"]
+
+
+def test_a_failed_swap_puts_the_old_folder_back(tmp_path, monkeypatch):
+    with atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "x").write_text("old")
+    rename, calls = os.rename, []
+
+    def fails_second(a, b):
+        calls.append(a)
+        if len(calls) == 2:
+            raise OSError(5, "input/output error")
+        rename(a, b)
+
+    monkeypatch.setattr(os, "rename", fails_second)
+    with pytest.raises(OSError, match="input/output"), atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "x").write_text("new")
+    assert (tmp_path / "f" / "x").read_text() == "old"
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_a_full_disk_is_a_sentence(tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        with pytest.raises(UserError, match="no space left"):
+            write_text(disk / "big.txt", "x" * 2_000_000)
+        assert os.listdir(disk) == []
+
+
+@pytest.mark.parametrize("manager", [atomic_file, atomic_folder])
+def test_a_read_only_folder_is_a_sentence(tmp_path, manager):
+    with read_only(tmp_path / "ro") as folder:
+        with pytest.raises(UserError, match="not writable"), manager(folder / "x") as temporary:
+            temporary.write_text("x")
+        with pytest.raises(UserError, match="not writable"), manager(folder / "a" / "x") as at:
+            at.write_text("x")
+
+
+def test_a_missing_input_is_not_called_a_write_error(tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "out" / "x"):
+        (tmp_path / "absent.txt").read_text()
+
+
+def test_json(tmp_path):
+    write_json(tmp_path / "a.json", {"b": [1, "ä"]})
+    assert read_json(tmp_path / "a.json") == {"b": [1, "ä"]}
+    with pytest.raises(ValueError, match="Out of range"):
+        write_json(tmp_path / "nan.json", float("nan"))
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_json_errors_name_the_file(tmp_path):
+    with pytest.raises(UserError, match=r"a\.json: there is no such file"):
+        read_json(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(UserError, match=r"a\.json: not valid JSON"):
+        read_json(tmp_path / "a.json")
+
+
+def test_sha256(tmp_path):
+    (tmp_path / "empty").write_bytes(b"")
+    expected = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert sha256_of(tmp_path / "empty") == expected

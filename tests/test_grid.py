@@ -1,0 +1,96 @@
+"""The grid: ids, overrides, targets."""
+
+import pytest
+
+from sslslr import grid
+from sslslr.config import StudyConfig, parse
+from sslslr.errors import UserError
+
+BASE = {
+    "datasets": {"a": {"source": "synthetic"}, "b": {"source": "synthetic"}},
+    "methods": {"sl_fpn": {"w_o": 0.5}, "random": {}, "raw_keypoints": {}, "supervised": {}},
+    "evaluate": {"protocols": {"linear": {}, "logistic": {}, "fine_tune": {"epochs": 3}}},
+}
+
+
+def study(*blocks, **changes) -> StudyConfig:
+    return parse(StudyConfig, {**BASE, **changes, "runs": list(blocks)}, "test")
+
+
+def test_a_block_is_the_product_of_its_lists():
+    runs = grid.runs(study({"methods": ["sl_fpn"], "datasets": ["a", "b"], "seeds": [0, 1, 2]}))
+    assert len(runs) == 6
+    assert "sl_fpn.temporal_permutation.paper.b.s2" in runs
+    assert all(spec.method_options == {"w_o": 0.5} for spec in runs.values())
+
+
+def test_methods_that_do_not_pretrain_run_once_for_all_data_sets():
+    runs = grid.runs(
+        study({"methods": ["random", "raw_keypoints"], "datasets": ["a", "b"], "seeds": [0, 1]})
+    )
+    assert list(runs) == [
+        "random.none.paper.none.s0",
+        "random.none.paper.none.s1",
+        "raw_keypoints.none.raw.none.s0",
+        "raw_keypoints.none.raw.none.s1",
+    ]
+    assert all(spec.pretrain.epochs == 0 for spec in runs.values())
+
+
+def test_an_ablation_changes_only_what_it_names():
+    plain = {"methods": ["sl_fpn"], "datasets": ["a"]}
+    ablation = {
+        **plain,
+        "tag": "no_original",
+        "method_options": {"w_o": 0},
+        "encoder": {"depth": 2},
+    }
+    first, second = grid.runs(study(plain, ablation)).values()
+    assert second.run_id == "sl_fpn.temporal_permutation.paper.a.no_original.s0"
+    changed = {key for key in first.model_fields_set if getattr(first, key) != getattr(second, key)}
+    assert changed == {"run_id", "tag", "method_options", "encoder"}
+    assert second.encoder.model_copy(update={"depth": 12}) == first.encoder
+
+
+def test_one_id_for_two_settings_is_an_error_and_for_the_same_settings_is_one_run():
+    plain = {"methods": ["sl_fpn"], "datasets": ["a"]}
+    assert len(grid.runs(study(plain, plain))) == 1
+    with pytest.raises(UserError, match=r"runs\[1\].*already defined with other settings.*tag"):
+        grid.runs(study(plain, {**plain, "method_options": {"w_o": 0}}))
+
+
+def test_targets_are_the_own_data_set_or_all():
+    block = {"methods": ["sl_fpn", "random"], "datasets": ["a"]}
+    pretrained, untrained = grid.runs(study(block)).values()
+    assert list(grid.targets(study(block), pretrained)) == ["a"]
+    assert list(grid.targets(study(block), untrained)) == ["a", "b"]
+    everywhere = study(block, evaluate={"transfer": True})
+    assert list(grid.targets(everywhere, pretrained)) == ["a", "b"]
+    elsewhere = study(block, evaluate={"targets": {"b": {}}})  # pretrained on what is not a target
+    assert list(grid.targets(elsewhere, pretrained)) == ["b"]
+
+
+def test_protocols_follow_the_method():
+    blocks = {"methods": ["sl_fpn", "random", "raw_keypoints", "supervised"], "datasets": ["a"]}
+    found = {
+        spec.method: list(grid.evaluate_spec(study(blocks), spec).protocols)
+        for spec in grid.runs(study(blocks)).values()
+    }
+    assert found == {
+        "sl_fpn": ["linear", "logistic", "fine_tune"],
+        "random": ["linear", "logistic"],
+        "raw_keypoints": ["linear", "logistic"],
+        "supervised": ["fine_tune"],
+    }
+
+
+def test_the_grid_is_made_without_torch():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from sslslr import grid, stages, config;"
+        "study = config.load('config/demo.yaml'); grid.table(study); stages.stage_sources(study);"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,226 @@
+"""The pretraining loop: same bytes, resume after a kill, NaN, collapse, records."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from sslslr import artifacts, grid
+from sslslr.config import StudyConfig, parse
+from sslslr.errors import UserError
+from sslslr.methods import METHODS
+from sslslr.methods._base import Method, MethodOutput
+from sslslr.pretrain import pretrain
+
+
+def make_spec(**changes) -> grid.RunSpec:
+    study = {
+        "datasets": {"toy": {"source": "synthetic"}},
+        "encoder": {"depth": 1, "width": 32, "heads": 4},
+        "preprocess": {"frames": 12},
+        "methods": {"sl_fpn": {}, "random": {}, **changes.pop("methods", {})},
+        "pretrain": {
+            "epochs": 4,
+            "batch_size": 16,
+            "checkpoint_every": 1,
+            **changes.pop("pretrain", {}),
+        },
+        "runs": [{"methods": [changes.pop("method", "sl_fpn")], "datasets": ["toy"], **changes}],
+    }
+    return next(iter(grid.runs(parse(StudyConfig, study, "test")).values()))
+
+
+def run(spec, store, folder, **settings) -> dict:
+    said: list[str] = []
+    pretrain(
+        spec, store, folder / "encoder", folder / "run.ckpt", "code", say=said.append, **settings
+    )
+    weights = (folder / "encoder" / "encoder.safetensors").read_bytes()
+    history = (folder / "encoder" / "history.csv").read_text()
+    return {
+        "weights": weights,
+        "history": history,
+        "said": said,
+        "run": json.loads((folder / "encoder" / "run.json").read_text()),
+    }
+
+
+def test_same_settings_and_seed_give_the_same_bytes(toy_store, tmp_path):
+    spec = make_spec()
+    first, second = run(spec, toy_store, tmp_path / "a"), run(spec, toy_store, tmp_path / "b")
+    assert first["weights"] == second["weights"]
+    assert first["history"] == second["history"]
+    other = run(make_spec(seeds=[1]), toy_store, tmp_path / "c")
+    assert other["weights"] != first["weights"]
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the package catches it."""
+
+
+@pytest.mark.parametrize("variant", ["paper", "as_released"])
+def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bytes(toy_store, tmp_path, variant):
+    spec = make_spec(method_options={"variant": variant}, encoder={"dropout": 0.2})
+    undisturbed = run(spec, toy_store, tmp_path / "whole")
+
+    def kill_in_third_epoch(done: int, total: int) -> None:
+        if done == total // 4 * 2 + 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(spec, toy_store, tmp_path / "cut", progress=kill_in_third_epoch)
+    assert not (tmp_path / "cut" / "encoder" / "run.json").exists()
+    resumed = run(spec, toy_store, tmp_path / "cut")
+    assert any("resumed after epoch 2" in line for line in resumed["said"])
+    assert resumed["weights"] == undisturbed["weights"]
+    assert resumed["history"] == undisturbed["history"]
+    assert not (tmp_path / "cut" / "run.ckpt").exists()
+
+
+def test_kill_9_of_the_real_process_resumes_to_the_same_bytes(toy_store, tmp_path):
+    spec = make_spec(pretrain={"epochs": 60, "checkpoint_every": 5})
+
+    def command(folder) -> list[str]:
+        return [
+            *(sys.executable, "-m", "sslslr", "pretrain", "--spec", spec.model_dump_json()),
+            *("--store", str(toy_store.path), "--out", str(folder / "encoder")),
+            *("--checkpoint", str(folder / "run.ckpt")),
+        ]
+
+    subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
+    process = subprocess.Popen(command(tmp_path / "cut"), stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "cut" / "run.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "cut" / "encoder" / "run.json").exists(), "it had ended before the kill"
+    again = subprocess.run(command(tmp_path / "cut"), check=True, capture_output=True, text=True)
+    assert "resumed after epoch" in again.stderr
+    for name in ("encoder.safetensors", "history.csv"):
+        assert (tmp_path / "cut/encoder" / name).read_bytes() == (
+            tmp_path / "whole/encoder" / name
+        ).read_bytes()
+
+
+def test_a_checkpoint_of_other_settings_or_a_cut_one_is_not_resumed(toy_store, tmp_path):
+    spec = make_spec()
+    expected = run(spec, toy_store, tmp_path / "a")["weights"]
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "run.ckpt").write_bytes(b"cut")
+    found = run(spec, toy_store, tmp_path / "b")
+    assert found["weights"] == expected
+    assert "cannot be read" in found["run"]["warnings"][0]
+    torch.save({"identity": "another"}, tmp_path / "b" / "run.ckpt")
+    found = run(spec, toy_store, tmp_path / "b")
+    assert found["weights"] == expected
+    assert "other settings" in found["run"]["warnings"][0]
+
+
+def test_history_and_run_say_what_was_done(toy_store, tmp_path):
+    found = run(make_spec(), toy_store, tmp_path)
+    history = pd.read_csv(tmp_path / "encoder" / "history.csv")
+    assert history["epoch"].tolist() == [0, 1, 2, 3, 4]
+    assert history["step"].tolist() == [0, 3, 6, 9, 12]  # 36 training clips in batches of 16
+    assert np.isnan(history["loss"][0])
+    terms = history[["loss_views", "loss_original", "loss_predictor"]].sum(axis=1)[1:]
+    np.testing.assert_allclose(terms, history["loss"][1:], rtol=0.02)  # w_o = w_p = 1
+    assert history["loss"][4] < history["loss"][1]
+    assert (history[["projection_spread", "embedding_rank"]] > 0).all(axis=None)
+    record = found["run"]
+    assert record["n_clips"] == 36
+    assert record["data_hash"] == toy_store.data_hash
+    assert record["cost"]["clips_per_second"] > 0
+    assert grid.RunSpec.model_validate(record["spec"]) == make_spec()
+    assert sum("epoch" in line for line in found["said"]) == 4
+
+
+class Exploding(Method):
+    """A loss that is NaN at the fifth step."""
+
+    def __init__(self, encoder, options):
+        super().__init__(encoder, options)
+        self.calls = 0
+
+    def forward(self, clip, view_a, view_b, generator):
+        self.calls += 1
+        loss = self.encoder(clip.keypoints, clip.lengths).mean()
+        return MethodOutput(loss * (float("nan") if self.calls == 5 else 1.0), {})
+
+
+class Constant(Method):
+    """Pulls everything to one point: the plainest collapse."""
+
+    def forward(self, clip, view_a, view_b, generator):
+        return MethodOutput(self.encoder(clip.keypoints, clip.lengths).square().mean(), {})
+
+
+@pytest.fixture
+def extra_method():
+    undo = []
+
+    def add(name: str, entry: type) -> None:
+        undo.append(METHODS.add(name, entry))
+
+    yield add
+    for function in undo:
+        function()
+
+
+def test_a_loss_that_is_nan_stops_with_epoch_step_and_last_finite_value(
+    toy_store, tmp_path, extra_method
+):
+    extra_method("exploding", Exploding)
+    spec = make_spec(method="exploding", methods={"exploding": {}})
+    with pytest.raises(
+        UserError, match=r"loss is nan in epoch 2, step 5; last finite loss: [-\d.e]+ at step 4"
+    ):
+        run(spec, toy_store, tmp_path)
+    assert not (tmp_path / "encoder").exists()
+
+
+def test_collapse_is_warned_of_and_recorded(toy_store, tmp_path, extra_method):
+    extra_method("constant", Constant)
+    spec = make_spec(
+        method="constant",
+        methods={"constant": {}},
+        pretrain={"epochs": 30, "learning_rate": 0.01},
+        encoder={"dropout": 0.0},
+    )
+    found = run(spec, toy_store, tmp_path)
+    assert found["run"]["collapsed"]
+    assert any(line.startswith("WARNING") and "collapsed" in line for line in found["said"])
+    assert pd.read_csv(tmp_path / "encoder" / "history.csv")["collapsed"].iloc[-1] == 1
+
+
+def test_a_method_that_does_not_pretrain_keeps_its_initialisation(tmp_path):
+    spec = make_spec(method="random")
+    found = run(spec, None, tmp_path)
+    assert found["run"]["n_clips"] == 0
+    encoder, _ = artifacts.load(tmp_path / "encoder")
+    assert not any(p.requires_grad for p in encoder.parameters())
+    assert not encoder.training
+
+
+def test_a_damaged_artifact_is_refused_by_name(tmp_path):
+    run(make_spec(method="random"), None, tmp_path)
+    weights = tmp_path / "encoder" / "encoder.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"encoder.safetensors: these weights cannot be used"):
+        artifacts.load(tmp_path / "encoder")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_mixed_precision_on_a_gpu_trains(toy_store, tmp_path):
+    found = run(
+        make_spec(pretrain={"precision": "auto", "accelerator": "auto"}), toy_store, tmp_path
+    )
+    assert found["run"]["cost"]["precision"] == "bf16-mixed"
+    assert found["run"]["cost"]["device"] != "cpu"

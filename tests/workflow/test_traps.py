@@ -1,0 +1,253 @@
+"""The traps of Snakemake and DVC together: each silent wrong result has its test here."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+TRAINED = "sl_fpn.temporal_permutation.paper.toy.s0"
+RANDOM = "random.none.paper.none.s0"
+RENDER = {"render_linear_table", "render_training_curves", "render_clip_picture", "render_report"}
+EVERYTHING = RENDER | {
+    "build_clips:toy",
+    f"pretrain_encoder:{TRAINED}",
+    f"pretrain_encoder:{RANDOM}",
+    f"evaluate_encoder:{TRAINED}",
+    f"evaluate_encoder:{RANDOM}",
+}
+
+
+def test_a_fresh_clone_has_everything_to_do(fresh):
+    """Trap 1: a bare include says `Nothing to be done`, with exit 0."""
+    assert fresh.dry_run() == EVERYTHING
+
+
+def test_repro_builds_everything_and_a_second_time_neither_tool_does_anything(built, copy_of):
+    results = built.path / "results"
+    for name in (
+        "tables/linear.csv",
+        "tables/linear.tex",
+        "figures/training.pdf",
+        "figures/clip.png",
+        "report.html",
+    ):
+        assert (results / name).stat().st_size > 200, name
+    assert built.dry_run() == set()
+    project = copy_of(built)
+    before = {
+        file: file.stat().st_mtime_ns
+        for file in (project.path / "results").rglob("*")
+        if file.is_file()
+    }
+    again = project.run("dvc", "repro")
+    assert "Data and pipelines are up to date" in again.stdout + again.stderr
+    assert before == {
+        f: f.stat().st_mtime_ns for f in (project.path / "results").rglob("*") if f.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "jobs", "stages"),
+    [
+        (
+            "sslslr/methods/sl_fpn.py",
+            "import math",
+            "import math  # edited",
+            {f"pretrain_encoder:{TRAINED}", f"evaluate_encoder:{TRAINED}", *RENDER}
+            - {"render_clip_picture"},
+            {"pretrain"},
+        ),
+        (
+            "sslslr/protocols/logistic.py",
+            "import numpy as np",
+            "import numpy as np  # edited",
+            {
+                f"evaluate_encoder:{TRAINED}",
+                f"evaluate_encoder:{RANDOM}",
+                "render_linear_table",
+                "render_report",
+            },
+            {"evaluate"},
+        ),
+        (
+            "config/demo.yaml",
+            "pretrain: {epochs: 2",
+            "pretrain: {epochs: 3",
+            # The linear table and the page read metrics that change; the untrained encoder's do not.
+            {f"pretrain_encoder:{TRAINED}", f"evaluate_encoder:{TRAINED}", *RENDER}
+            - {"render_clip_picture"},
+            {"pretrain", "evaluate", "report"},
+        ),
+        ("config/demo.yaml", "For tests alone.", "Another note.", {"render_report"}, {"report"}),
+        (
+            "config/demo.yaml",
+            "clips: 60",
+            "clips: 66",
+            EVERYTHING - {f"pretrain_encoder:{RANDOM}"},
+            None,
+        ),
+    ],
+    ids=["method", "protocol", "epochs", "note", "data"],
+)
+def test_a_change_makes_the_same_things_stale_in_both_tools(
+    built, copy_of, file, old, new, jobs, stages
+):
+    """Trap 2: code run by `shell:` is invisible to Snakemake, and DVC locks the stale result as good."""
+    project = copy_of(built)
+    project.edit(file, old, new)
+    assert project.dry_run() == jobs
+    assert project.changed_stages() >= (stages or {"extract"})
+
+
+def test_what_repro_re_runs_is_what_snakemake_would(built, copy_of):
+    project = copy_of(built)
+    project.edit(
+        "sslslr/protocols/logistic.py", "import numpy as np", "import numpy as np  # edited"
+    )
+    expected = project.dry_run()
+    log = project.run("dvc", "repro")
+    ran = set(re.findall(r"(?:local)?rule (\w+):", log.stdout + log.stderr)) - {
+        "all",
+        "evaluate",
+        "report",
+    }
+    assert ran == {job.partition(":")[0] for job in expected}
+    assert project.dry_run() == set()
+    assert project.changed_stages() == set()
+
+
+def test_every_job_has_a_code_hash_a_log_and_an_environment():
+    """Trap 2 again, for rules to come; and `run:`, which costs 7 s a job, is never used."""
+    for file in (ROOT / "workflow/rules").glob("*.smk"):
+        for name, body in re.findall(
+            r"^rule (\w+):\n((?:[ \t]+.*\n|\n)*)", file.read_text(), re.MULTILINE
+        ):
+            assert not re.search(r"^\s+run:", body, re.MULTILINE), name
+            if "shell:" in body or "script:" in body:
+                for needed in (r"code=\w", r"log:", r"conda:"):
+                    assert re.search(needed, body), f"{file.name}: rule {name} lacks {needed}"
+
+
+def test_dvc_never_links_results_and_keeps_outputs_while_a_stage_runs(built):
+    """Trap 3: symlinks with `persist: true` record stale metrics as up to date."""
+    text = (ROOT / ".dvc/config").read_text()
+    assert re.search(r'type = "?reflink,copy"?', text)
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert list(stages) == ["download", "extract", "pretrain", "evaluate", "report"]
+    for name, stage in stages.items():
+        for out in stage["outs"]:
+            assert next(iter(out.values()))["persist"] is True, f"{name}: {out}"
+    assert not [path for path in (built.path / "results").rglob("*") if path.is_symlink()]
+
+
+def test_dvc_lists_the_sources_that_the_rules_hash():
+    from sslslr.config import load
+    from sslslr.stages import stage_sources
+
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for name, sources in stage_sources(load(ROOT / "config/demo.yaml")).items():
+        assert set(sources) <= set(stages[name]["deps"]), name
+
+
+def test_pulled_results_are_certified_and_later_changes_are_still_seen(built, copy_of, tmp_path):
+    """Trap 4: without Snakemake's metadata, a change of a parameter after `dvc pull` is ignored."""
+    project = copy_of(built)
+    project.run("dvc", "remote", "add", "-q", "store", str(tmp_path / "remote"))
+    project.run("dvc", "push", "-q", "-r", "store")
+    clone = tmp_path / "clone"
+    subprocess.run(["cp", "-r", str(project.path), str(clone)], check=True)
+    subprocess.run(
+        [
+            "rm",
+            "-rf",
+            str(clone / ".snakemake"),
+            str(clone / ".dvc/cache"),
+            str(clone / ".dvc/tmp"),
+        ],
+        check=True,
+    )
+    for path in (clone / "results").iterdir():
+        if path.name != ".gitignore":
+            subprocess.run(["rm", "-rf", str(path)], check=True)
+    restored = type(project)(clone)
+    makefile = (ROOT / "Makefile").read_text()
+    recipe = re.search(r"^restore:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)[1]
+    assert "dvc status" in recipe.split("snakemake --touch")[0], "certify only after a clean status"
+    assert "--forceall" in recipe
+    for line in (
+        "dvc pull -r store",
+        "dvc status --quiet",
+        "snakemake --touch --forceall --cores 1",
+    ):
+        restored.run(*line.split())
+    assert restored.dry_run() == set()
+    restored.edit("config/demo.yaml", "epochs: 2", "epochs: 4")
+    assert f"pretrain_encoder:{TRAINED}" in restored.dry_run()
+
+
+def test_a_configuration_replaces_the_demos_and_does_not_merge_with_it(fresh, copy_of):
+    project = copy_of(fresh)
+    other = yaml.safe_load((project.path / "config/demo.yaml").read_text())
+    other["datasets"] = {"other": other["datasets"]["toy"]}
+    other["runs"] = [{"methods": ["random"]}]
+    (project.path / "config/other.yaml").write_text(yaml.safe_dump(other))
+    jobs = project.dry_run("--configfile", "config/other.yaml")
+    assert "build_clips:other" in jobs
+    assert not [job for job in jobs if "toy" in job or "sl_fpn" in job]
+
+
+def test_a_wrong_key_stops_the_workflow_with_the_nearest_known_one(fresh, copy_of):
+    project = copy_of(fresh)
+    project.edit("config/demo.yaml", "pretrain: {epochs", "pretrain: {epoch")
+    done = project.run("snakemake", "--dry-run", check=False)
+    assert done.returncode != 0
+    assert "unknown key 'pretrain.epoch'. Did you mean 'epochs'?" in done.stdout + done.stderr
+    assert not list((project.path / "results").iterdir()) or [
+        p.name for p in (project.path / "results").iterdir()
+    ] == [".gitignore"]
+
+
+def test_a_failed_job_shows_its_log_and_leaves_nothing_half_written(built, copy_of):
+    project = copy_of(built)
+    store = project.path / "results/data/toy/clips/keypoints.npy"
+    time = store.stat()
+    with open(store, "r+b") as stream:
+        stream.truncate(5000)
+    os.utime(store, ns=(time.st_atime_ns, time.st_mtime_ns))  # behind the workflow's back
+    project.edit("config/demo.yaml", "epochs: 2", "epochs: 3")
+    done = project.run("snakemake", "--cores", "2", check=False)
+    assert done.returncode != 0
+    assert "keypoints.npy" in done.stdout + done.stderr
+    assert not (project.path / f"results/encoders/{TRAINED}/run.json").exists()
+
+
+def test_generated_files_are_what_their_sources_say():
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "scripts/generate.py", "--check"], cwd=ROOT, text=True, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_environment_yml_is_one_that_conda_can_read():
+    from rattler import MatchSpec
+
+    content = yaml.safe_load((ROOT / "environment.yml").read_text())
+    conda = [entry for entry in content["dependencies"] if isinstance(entry, str)]
+    for entry in conda:
+        MatchSpec(entry, strict=True)
+    names = {re.split("[=<>]", entry)[0] for entry in conda}
+    assert {"snakemake", "pytorch", "numpy", "pandas", "dvc", "matplotlib"} <= names
+
+
+def test_no_path_of_a_machine_and_no_registry_is_in_the_locked_files():
+    for name in ("requirements.lock", "environment.yml", "dvc.yaml"):
+        text = Path(ROOT / name).read_text()
+        assert "http" not in text
+        assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|opt)/", text), name

@@ -1,0 +1,65 @@
+# The study: its configuration, its grid, and what every rule needs of them. Logic lives in sslslr.
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+from sslslr import grid, stages
+from sslslr.config import StudyConfig, parse
+from sslslr.datasets import DATASETS
+from sslslr.errors import UserError
+from sslslr.grid import NO_DATASET
+from sslslr.methods import METHODS
+
+try:
+    STUDY = parse(StudyConfig, config, "configuration")  # names the nearest known key
+    validate(config, "../schemas/config.schema.yaml", set_default=False)
+    RUNS = grid.runs(STUDY)
+    EVALUATIONS = {run_id: grid.evaluate_spec(STUDY, run) for run_id, run in RUNS.items()}
+    if workflow.is_main_process:  # jobs of a cluster need not check everything again
+        from sslslr.study import check
+
+        check(STUDY)
+except UserError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = STUDY.results
+
+
+wildcard_constraints:
+    dataset="|".join(STUDY.datasets),
+    run=r"[a-z0-9_.]+",
+
+
+def store_files(dataset):
+    """The three files of a clip store."""
+    names = ("keypoints.npy", "clips.parquet", "card.json")
+    return [f"{RESULTS}/data/{dataset}/clips/{name}" for name in names]
+
+
+def downloads(dataset):
+    return DATASETS.traits(STUDY.datasets[dataset].source).get("downloads", False)
+
+
+def data_code(wildcards):
+    return stages.code_hash(*stages.data_modules(STUDY.datasets[wildcards.dataset].source))
+
+
+def dataset_options(wildcards):
+    return stages.as_json(STUDY.datasets[wildcards.dataset].options)
+
+
+def report_code(part):
+    return stages.code_hash(*stages.REPORT_MODULES[part])
+
+
+def each_run(pattern):
+    """A pattern filled in for every run of the grid."""
+    return [pattern.format(run=run_id) for run_id in RUNS]
+
+
+REPORT_FILES = [
+    f"{RESULTS}/report.html",
+    *(f"{RESULTS}/tables/linear.{ending}" for ending in ("csv", "md", "tex")),
+    *(f"{RESULTS}/figures/{name}.{ending}" for name in ("training", "clip") for ending in ("pdf", "png")),
+]

@@ -1,0 +1,61 @@
+# From where a data set is published to a clip store.
+
+
+rule download:
+    input:
+        [f"{RESULTS}/data/{name}/raw" for name in STUDY.datasets if downloads(name)],
+
+
+rule extract:
+    input:
+        [file for name in STUDY.datasets for file in store_files(name)],
+
+
+rule fetch_raw:
+    output:
+        directory(f"{RESULTS}/data/{{dataset}}/raw"),
+    log:
+        f"{RESULTS}/logs/download/{{dataset}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
+        options=dataset_options,
+        code=data_code,
+    retries: 2  # a registry that hiccups
+    shell:
+        "sslslr data download --source {params.source} --options {params.options:q} --raw {output}"
+        " 2>&1 | tee {log}"
+
+
+def raw_inputs(wildcards):
+    """What a clip store is made from: the downloaded folder, or local files of the user's."""
+    name, entry = wildcards.dataset, STUDY.datasets[wildcards.dataset]
+    if downloads(name):
+        return [f"{RESULTS}/data/{name}/raw"]
+    options = parse(DATASETS.get(entry.source).Options, entry.options, f"datasets.{name}.options")
+    return [str(path) for path in DATASETS.get(entry.source).inputs(options)]
+
+
+rule build_clips:
+    input:
+        raw_inputs,
+    output:
+        keypoints=f"{RESULTS}/data/{{dataset}}/clips/keypoints.npy",
+        clips=f"{RESULTS}/data/{{dataset}}/clips/clips.parquet",
+        card=f"{RESULTS}/data/{{dataset}}/clips/card.json",
+    log:
+        f"{RESULTS}/logs/extract/{{dataset}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
+        options=dataset_options,
+        out=subpath(output.card, parent=True),
+        raw=lambda wildcards: (
+            f"--raw {RESULTS}/data/{wildcards.dataset}/raw" if downloads(wildcards.dataset) else ""
+        ),
+        code=data_code,
+    shell:
+        "sslslr data build --name {wildcards.dataset} --source {params.source}"
+        " --options {params.options:q} {params.raw} --out {params.out} 2>&1 | tee {log}"

@@ -1,0 +1,32 @@
+# One job an encoder: it embeds each target data set once and runs every protocol on the features.
+
+
+rule evaluate:
+    input:
+        each_run(f"{RESULTS}/metrics/{{run}}/metrics.csv"),
+
+
+rule evaluate_encoder:
+    input:
+        weights=f"{RESULTS}/encoders/{{run}}/encoder.safetensors",
+        run=f"{RESULTS}/encoders/{{run}}/run.json",
+        clips=lambda wildcards: [
+            file for name in EVALUATIONS[wildcards.run].targets for file in store_files(name)
+        ],
+    output:
+        metrics=f"{RESULTS}/metrics/{{run}}/metrics.csv",
+        predictions=f"{RESULTS}/metrics/{{run}}/predictions.parquet",
+        features=directory(f"{RESULTS}/features/{{run}}"),
+    log:
+        f"{RESULTS}/logs/evaluate/{{run}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        spec=lambda wildcards: EVALUATIONS[wildcards.run].model_dump_json(),
+        results=RESULTS,
+        code=lambda wildcards: stages.code_hash(*stages.evaluate_modules(EVALUATIONS[wildcards.run])),
+        threads=STUDY.resources.threads,
+    threads: STUDY.resources.threads
+    shell:
+        "sslslr evaluate --spec {params.spec:q} --results {params.results}"
+        " --threads {params.threads} > {log} 2>&1"

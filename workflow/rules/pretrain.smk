@@ -1,0 +1,40 @@
+# One job a run of the grid: (method, augmentation, encoder variant, data set, seed, overrides).
+
+
+rule pretrain:
+    input:
+        each_run(f"{RESULTS}/encoders/{{run}}/encoder.safetensors"),
+
+
+def pretraining_clips(wildcards):
+    dataset = RUNS[wildcards.run].dataset
+    return [] if dataset == NO_DATASET else store_files(dataset)
+
+
+def pretraining_store(wildcards):
+    dataset = RUNS[wildcards.run].dataset
+    return "" if dataset == NO_DATASET else f"--store {RESULTS}/data/{dataset}/clips"
+
+
+rule pretrain_encoder:
+    input:
+        pretraining_clips,
+    output:
+        weights=f"{RESULTS}/encoders/{{run}}/encoder.safetensors",
+        run=f"{RESULTS}/encoders/{{run}}/run.json",
+        history=f"{RESULTS}/encoders/{{run}}/history.csv",
+    log:
+        f"{RESULTS}/logs/pretrain/{{run}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        spec=lambda wildcards: RUNS[wildcards.run].model_dump_json(),
+        store=pretraining_store,
+        out=subpath(output.run, parent=True),
+        checkpoint=f"{RESULTS}/checkpoints/{{run}}.ckpt",
+        code=lambda wildcards: stages.code_hash(*stages.pretrain_modules(RUNS[wildcards.run])),
+        threads=STUDY.resources.threads,  # the number of threads decides the last bits of a sum
+    threads: STUDY.resources.threads
+    shell:
+        "sslslr pretrain --spec {params.spec:q} {params.store} --out {params.out}"
+        " --checkpoint {params.checkpoint} --threads {params.threads} > {log} 2>&1"
