@@ -29,10 +29,10 @@ demo: $(READY) ## from a download of real keypoints to tables and figures (CONFI
 	@echo "Look at results/report.html and results/tables/linear.md"
 
 test: $(READY) ## all tests but the slow ones, under 5 minutes on 2 cores
-	python -m pytest
+	python -m pytest -n 2 --dist loadgroup
 
 test-all: $(READY) ## the slow tests too
-	python -m pytest -m "slow or not slow"
+	python -m pytest -n 2 --dist loadgroup -m "slow or not slow"
 
 lint: $(READY) ## style, formats, generated files, the workflow
 	ruff check .

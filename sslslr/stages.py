@@ -21,7 +21,7 @@ REPORT_MODULES = {
     "linear": ("sslslr.report.tables",),
     "training": ("sslslr.report.figures", "sslslr.report.collect"),
     "clip": ("sslslr.report.picture",),
-    "html": ("sslslr.report.html", "sslslr.report.collect"),
+    "html": ("sslslr.report.html", "sslslr.report.collect", "sslslr.report.markup"),
 }
 
 

@@ -3,7 +3,8 @@
 import ast
 
 import pytest
-from conftest import ROOT
+
+from toys import ROOT
 
 # Left to right; a module may import from those before it (see docs/decisions.md).
 ORDER = [

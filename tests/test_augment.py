@@ -4,13 +4,13 @@ from fractions import Fraction
 
 import pytest
 import torch
-from conftest import random_batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslslr.augment import TemporalPermutation, compose, permutation_order, share_of
 from sslslr.config import parse
 from sslslr.errors import UserError
+from toys import random_batch
 
 
 def draws(seed: int = 0) -> torch.Generator:

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from disks import read_only, small_disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from disks import read_only, small_disk
 from sslslr.clips import ClipStore, concatenated_frames, writing
 from sslslr.errors import StoreError, UserError
 

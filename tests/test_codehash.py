@@ -1,10 +1,10 @@
 """Code hashes: an edit of any source that a stage runs changes them, another does not."""
 
 import pytest
-from conftest import ROOT
 
 from sslslr import codehash, stages
 from sslslr.config import load
+from toys import ROOT
 
 
 def test_sources_follow_imports_but_not_other_entries_of_a_registry():

@@ -2,12 +2,12 @@
 
 import pytest
 import yaml
-from conftest import ROOT
 
 from sslslr import config, grid
 from sslslr.config import StudyConfig, load, parse
 from sslslr.errors import UserError
 from sslslr.study import check
+from toys import ROOT
 
 MINIMAL = {
     "datasets": {"toy": {"source": "synthetic"}},

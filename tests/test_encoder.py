@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from conftest import random_batch
 
 from sslslr.batch import Batch
 from sslslr.config import EncoderConfig, parse
 from sslslr.encoder import build_encoder, sinusoidal_positions
 from sslslr.errors import UserError
+from toys import random_batch
 
 SMALL = {"depth": 2, "width": 32, "heads": 4}
 

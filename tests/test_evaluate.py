@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import random_batch, toy_clips
 from sklearn.metrics import balanced_accuracy_score
 
 from sslslr import artifacts, grid
@@ -13,6 +12,7 @@ from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
 from sslslr.evaluate import embed, evaluate, weights_hash
 from sslslr.pretrain import pretrain
+from toys import random_batch, toy_clips
 
 PROTOCOLS = {
     "linear": {"epochs": 30, "warmup_epochs": 2, "seeds": [0, 1]},

@@ -5,8 +5,8 @@
 import os
 
 import pytest
-from disks import read_only, small_disk
 
+from disks import read_only, small_disk
 from sslslr.errors import UserError
 from sslslr.files import atomic_file, atomic_folder, read_json, sha256_of, write_json, write_text
 

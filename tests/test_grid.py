@@ -84,6 +84,14 @@ def test_protocols_follow_the_method():
     }
 
 
+def test_the_estimate_counts_what_is_built_and_names_what_is_not():
+    block = {"methods": ["sl_fpn", "random"], "datasets": ["a", "b"]}
+    settings = {"resources": {"clips_per_second": 100}, "pretrain": {"epochs": 36}}
+    said = grid.estimate(study(block, **settings), {"a": 5000})
+    assert "3 runs, 2 of them pretrain: about 0.50 hours at 100 clips/s" in said
+    assert said.endswith("not built yet: b")
+
+
 def test_the_grid_is_made_without_torch():
     import subprocess
     import sys

@@ -11,9 +11,13 @@ Stem = Annotated[Path, typer.Option(help="Path of the output without its ending.
 
 @app.command()
 def table(
-    metrics: Annotated[list[Path], typer.Argument(help="metrics.csv files; predictions.parquet lies beside each.")],
+    metrics: Annotated[
+        list[Path], typer.Argument(help="metrics.csv files; predictions.parquet lies beside each.")
+    ],
     stem: Stem = Path("results/tables/linear"),
-    paper: Annotated[Path, typer.Option(help="The paper's numbers.")] = Path("config/paper_numbers.yaml"),
+    paper: Annotated[Path, typer.Option(help="The paper's numbers.")] = Path(
+        "config/paper_numbers.yaml"
+    ),
 ) -> None:
     """The linear-evaluation table as CSV, Markdown and LaTeX."""
     from sslslr.cli._screen import say
@@ -30,7 +34,9 @@ def table(
 
 @app.command()
 def training(
-    histories: Annotated[list[Path], typer.Argument(help="history.csv files, each in its run's folder.")],
+    histories: Annotated[
+        list[Path], typer.Argument(help="history.csv files, each in its run's folder.")
+    ],
     stem: Stem = Path("results/figures/training"),
 ) -> None:
     """Loss, spread and effective rank over epochs."""
@@ -74,11 +80,12 @@ def html(
     """The whole study on one self-contained page."""
     from sslslr.cli._runs import from_json
     from sslslr.cli._screen import say
-    from sslslr.report import collect, tables
+    from sslslr.report import collect, markup, tables
     from sslslr.report import html as page
 
-    cells = tables.display(tables.read_table(table))
-    linear = page.Table("linear", "Linear evaluation", f"{tables.LINEAR_CAPTION} {tables.NOTE}", cells)
+    caption = f"{tables.LINEAR_CAPTION} {tables.NOTE}"
+    cells, caption = markup.fold(tables.display(tables.read_table(table)), caption)
+    linear = page.Table("linear", "Linear evaluation", caption, cells)
     page.render_report(
         out,
         from_json(config_json, "--config-json"),

@@ -89,11 +89,11 @@ def budgets(runs: list[dict[str, Any]]) -> pd.DataFrame:
     groups: dict[tuple, list[dict[str, Any]]] = {}
     for run in runs:
         spec = run["spec"]
-        groups.setdefault(
-            (spec["method"], spec["augmentation"], spec["dataset"], spec["tag"]), []
-        ).append(run)
+        variant = spec["encoder"]["variant"]
+        key = (spec["method"], spec["augmentation"], variant, spec["dataset"], spec["tag"])
+        groups.setdefault(key, []).append(run)
     rows = []
-    for (method, augmentation, dataset, tag), members in groups.items():
+    for (method, augmentation, _, dataset, tag), members in groups.items():
         spec, encoder = members[0]["spec"], members[0]["spec"]["encoder"]
         raw = encoder["variant"] == "raw"
         speeds = [run["cost"].get("clips_per_second") for run in members]

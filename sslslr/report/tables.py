@@ -221,7 +221,7 @@ def display(table: pd.DataFrame) -> pd.DataFrame:
             {
                 "Target": row["dataset"],
                 "Pretrained on": _or_dash(row["pretrain_dataset"]),
-                "Method": name + (" (ceiling)" if row["method"] == CEILING else ""),
+                "Method": name,
                 "Views": _or_dash(row["augmentation"]),
                 "Encoder": row["variant"],
                 "Tag": _or_dash(row["tag"]),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from disks import small_disk
 from pose_format import Pose
 from pose_format.numpy import NumPyPoseBody
 from pose_format.pose_header import PoseHeader, PoseHeaderComponent, PoseHeaderDimensions
 
+from disks import small_disk
 from sslslr.clips import ClipStore
 from sslslr.datasets import build, download, fingerspelling
 from sslslr.errors import UserError

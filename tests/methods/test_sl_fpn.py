@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from conftest import random_batch
 from torch import nn
 
 from sslslr.augment import compose
@@ -11,6 +10,7 @@ from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
 from sslslr.methods import METHODS
 from sslslr.methods.sl_fpn import SlFpn, sl_fpn_loss
+from toys import random_batch
 
 SMALL = EncoderConfig(depth=1, width=32, heads=4, dropout=0.0)
 

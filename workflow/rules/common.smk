@@ -1,5 +1,7 @@
 # The study: its configuration, its grid, and what every rule needs of them. Logic lives in sslslr.
+import json
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
@@ -15,7 +17,9 @@ try:
     STUDY = parse(StudyConfig, config, "configuration")  # names the nearest known key
     validate(config, "../schemas/config.schema.yaml", set_default=False)
     RUNS = grid.runs(STUDY)
-    EVALUATIONS = {run_id: grid.evaluate_spec(STUDY, run) for run_id, run in RUNS.items()}
+    EVALUATIONS = {
+        run_id: grid.evaluate_spec(STUDY, run) for run_id, run in RUNS.items()
+    }
     if workflow.is_main_process:  # jobs of a cluster need not check everything again
         from sslslr.study import check
 
@@ -24,6 +28,14 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 RESULTS = STUDY.results
+
+if workflow.is_main_process and {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+    built = Path(RESULTS, "data").glob("*/clips/card.json")
+    cards = {card.parts[-3]: json.loads(card.read_text()) for card in built}
+    print(
+        grid.estimate(STUDY, {name: card["n_clips"] for name, card in cards.items()}),
+        file=sys.stderr,
+    )
 
 
 wildcard_constraints:
@@ -42,7 +54,9 @@ def downloads(dataset):
 
 
 def data_code(wildcards):
-    return stages.code_hash(*stages.data_modules(STUDY.datasets[wildcards.dataset].source))
+    return stages.code_hash(
+        *stages.data_modules(STUDY.datasets[wildcards.dataset].source)
+    )
 
 
 def dataset_options(wildcards):
@@ -58,8 +72,33 @@ def each_run(pattern):
     return [pattern.format(run=run_id) for run_id in RUNS]
 
 
+def raw_inputs(wildcards):
+    """What a clip store is made from: the downloaded folder, or local files of the user's."""
+    name, entry = wildcards.dataset, STUDY.datasets[wildcards.dataset]
+    if downloads(name):
+        return [f"{RESULTS}/data/{name}/raw"]
+    options = parse(
+        DATASETS.get(entry.source).Options, entry.options, f"datasets.{name}.options"
+    )
+    return [str(path) for path in DATASETS.get(entry.source).inputs(options)]
+
+
+def pretraining_clips(wildcards):
+    dataset = RUNS[wildcards.run].dataset
+    return [] if dataset == NO_DATASET else store_files(dataset)
+
+
+def pretraining_store(wildcards):
+    dataset = RUNS[wildcards.run].dataset
+    return "" if dataset == NO_DATASET else f"--store {RESULTS}/data/{dataset}/clips"
+
+
 REPORT_FILES = [
     f"{RESULTS}/report.html",
     *(f"{RESULTS}/tables/linear.{ending}" for ending in ("csv", "md", "tex")),
-    *(f"{RESULTS}/figures/{name}.{ending}" for name in ("training", "clip") for ending in ("pdf", "png")),
+    *(
+        f"{RESULTS}/figures/{name}.{ending}"
+        for name in ("training", "clip")
+        for ending in ("pdf", "png")
+    ),
 ]

@@ -16,25 +16,16 @@ rule fetch_raw:
         directory(f"{RESULTS}/data/{{dataset}}/raw"),
     log:
         f"{RESULTS}/logs/download/{{dataset}}.log",
+    retries: 2  # a registry that hiccups
     conda:
         "../../environment.yml"
     params:
         source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
         options=dataset_options,
         code=data_code,
-    retries: 2  # a registry that hiccups
     shell:
         "sslslr data download --source {params.source} --options {params.options:q} --raw {output}"
         " 2>&1 | tee {log}"
-
-
-def raw_inputs(wildcards):
-    """What a clip store is made from: the downloaded folder, or local files of the user's."""
-    name, entry = wildcards.dataset, STUDY.datasets[wildcards.dataset]
-    if downloads(name):
-        return [f"{RESULTS}/data/{name}/raw"]
-    options = parse(DATASETS.get(entry.source).Options, entry.options, f"datasets.{name}.options")
-    return [str(path) for path in DATASETS.get(entry.source).inputs(options)]
 
 
 rule build_clips:
@@ -53,7 +44,9 @@ rule build_clips:
         options=dataset_options,
         out=subpath(output.card, parent=True),
         raw=lambda wildcards: (
-            f"--raw {RESULTS}/data/{wildcards.dataset}/raw" if downloads(wildcards.dataset) else ""
+            f"--raw {RESULTS}/data/{wildcards.dataset}/raw"
+            if downloads(wildcards.dataset)
+            else ""
         ),
         code=data_code,
     shell:

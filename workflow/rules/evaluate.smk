@@ -11,7 +11,9 @@ rule evaluate_encoder:
         weights=f"{RESULTS}/encoders/{{run}}/encoder.safetensors",
         run=f"{RESULTS}/encoders/{{run}}/run.json",
         clips=lambda wildcards: [
-            file for name in EVALUATIONS[wildcards.run].targets for file in store_files(name)
+            file
+            for name in EVALUATIONS[wildcards.run].targets
+            for file in store_files(name)
         ],
     output:
         metrics=f"{RESULTS}/metrics/{{run}}/metrics.csv",
@@ -21,12 +23,14 @@ rule evaluate_encoder:
         f"{RESULTS}/logs/evaluate/{{run}}.log",
     conda:
         "../../environment.yml"
+    threads: STUDY.resources.threads
     params:
         spec=lambda wildcards: EVALUATIONS[wildcards.run].model_dump_json(),
-        results=RESULTS,
-        code=lambda wildcards: stages.code_hash(*stages.evaluate_modules(EVALUATIONS[wildcards.run])),
+        results=lambda wildcards: RESULTS,
+        code=lambda wildcards: stages.code_hash(
+            *stages.evaluate_modules(EVALUATIONS[wildcards.run])
+        ),
         threads=STUDY.resources.threads,
-    threads: STUDY.resources.threads
     shell:
         "sslslr evaluate --spec {params.spec:q} --results {params.results}"
         " --threads {params.threads} > {log} 2>&1"

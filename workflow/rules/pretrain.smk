@@ -6,16 +6,6 @@ rule pretrain:
         each_run(f"{RESULTS}/encoders/{{run}}/encoder.safetensors"),
 
 
-def pretraining_clips(wildcards):
-    dataset = RUNS[wildcards.run].dataset
-    return [] if dataset == NO_DATASET else store_files(dataset)
-
-
-def pretraining_store(wildcards):
-    dataset = RUNS[wildcards.run].dataset
-    return "" if dataset == NO_DATASET else f"--store {RESULTS}/data/{dataset}/clips"
-
-
 rule pretrain_encoder:
     input:
         pretraining_clips,
@@ -27,14 +17,16 @@ rule pretrain_encoder:
         f"{RESULTS}/logs/pretrain/{{run}}.log",
     conda:
         "../../environment.yml"
+    threads: STUDY.resources.threads
     params:
         spec=lambda wildcards: RUNS[wildcards.run].model_dump_json(),
         store=pretraining_store,
         out=subpath(output.run, parent=True),
         checkpoint=f"{RESULTS}/checkpoints/{{run}}.ckpt",
-        code=lambda wildcards: stages.code_hash(*stages.pretrain_modules(RUNS[wildcards.run])),
+        code=lambda wildcards: stages.code_hash(
+            *stages.pretrain_modules(RUNS[wildcards.run])
+        ),
         threads=STUDY.resources.threads,  # the number of threads decides the last bits of a sum
-    threads: STUDY.resources.threads
     shell:
         "sslslr pretrain --spec {params.spec:q} {params.store} --out {params.out}"
         " --checkpoint {params.checkpoint} --threads {params.threads} > {log} 2>&1"

@@ -27,7 +27,7 @@ rule render_linear_table:
     conda:
         "../../environment.yml"
     params:
-        stem=f"{RESULTS}/tables/linear",
+        stem=subpath(output[0], strip_suffix=".csv"),
         code=report_code("linear"),
     shell:
         "sslslr report table {input.metrics} --paper {input.paper} --stem {params.stem}"
@@ -48,7 +48,7 @@ rule render_training_curves:
     conda:
         "../../environment.yml"
     params:
-        stem=f"{RESULTS}/figures/training",
+        stem=subpath(output[0], strip_suffix=".pdf"),
         code=report_code("training"),
     shell:
         "sslslr report training {input.histories} --stem {params.stem} > {log} 2>&1"
@@ -68,8 +68,8 @@ rule render_clip_picture:
     conda:
         "../../environment.yml"
     params:
-        store=f"{RESULTS}/data/{FIRST_DATASET}/clips",
-        stem=f"{RESULTS}/figures/clip",
+        store=subpath(input[0], parent=True),
+        stem=subpath(output[0], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
         steps=stages.as_json(FIRST_STEPS),
         code=report_code("clip"),
@@ -85,7 +85,9 @@ rule render_report:
         runs=each_run(f"{RESULTS}/encoders/{{run}}/run.json"),
         cards=[f"{RESULTS}/data/{name}/clips/card.json" for name in STUDY.datasets],
     output:
-        report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
+        report(
+            f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"
+        ),
     log:
         f"{RESULTS}/logs/report/html.log",
     conda:

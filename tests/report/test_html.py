@@ -1,0 +1,175 @@
+"""The page: self-contained, escaped, accessible, and it shows what it was given."""
+
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from typer.testing import CliRunner
+
+from sslslr.cli.report import app
+from sslslr.errors import UserError
+from sslslr.report import figures, html
+
+EVIL = "<script>alert('x')</script>"
+CONFIG = {"name": "demo", "note": f"Numbers of the demo {EVIL}", "pretrain": {"epochs": 3}}
+
+
+def run(seed=0, variant="paper", collapsed=False):
+    warnings = [f"the projections collapsed {EVIL}"] if collapsed else []
+    return {
+        "spec": {
+            "run_id": f"sl_fpn.temporal_permutation.{variant}.toy.s{seed}",
+            "method": "sl_fpn",
+            "augmentation": "temporal_permutation",
+            "dataset": "toy",
+            "tag": None,
+            "seed": seed,
+            "encoder": {"variant": variant, "depth": 2, "width": 64},
+            "pretrain": {"epochs": 3, "batch_size": 32},
+        },
+        "code_hash": "c0de",
+        "data_hash": "da7a",
+        "versions": {"torch": "2.13.0"},
+        "cost": {
+            "wall_seconds": 61.5, "clips_per_second": 120.0, "peak_memory_mb": 512.0,
+            "device": "cpu", "threads": 1, "precision": "32-true",
+        },
+        "warnings": warnings,
+        "collapsed": collapsed,
+        "n_clips": 48,
+        "parameters": 12345,
+        "dropped": [],
+    }  # fmt: skip
+
+
+CARD = {
+    "dataset": "toy",
+    "licence": f"CC BY 4.0 {EVIL}",
+    "citation": "Somebody, see https://example.org",
+    "languages": ["ase", "gss"],
+    "origin": "made by a test",
+    "split_rule": None,
+    "n_clips": 48,
+    "joints": {"left_hand": 0.5},
+    "dropped": {"count": 3, "by_reason": {"no frame": 3}, "clips": []},
+    "sha256": {"keypoints.npy": "ab" * 32},
+}
+
+
+@pytest.fixture
+def png(tmp_path):
+    figure = Figure(figsize=(1, 1))
+    return figures.save(figure, tmp_path / "training")[1]
+
+
+@pytest.fixture
+def page(tmp_path, png):
+    cells = pd.DataFrame({"Method": [EVIL, "SimCLR"], "Top-1": ["62.1 ± 0.8", "n/a"]})
+    table = html.Table("linear", "Linear evaluation", "Scores.", cells)
+    runs = [run(0, collapsed=True), run(1), run(0, variant="as_released")]
+    out = tmp_path / "report.html"
+    html.render_report(out, CONFIG, [table], [html.figure(png)], runs, [CARD])
+    return out.read_text(encoding="utf-8")
+
+
+class Tags(HTMLParser):
+    """All start tags with their attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def named(self, *names):
+        return [attrs for tag, attrs in self.found if tag in names]
+
+
+def test_nothing_is_asked_of_the_network(page):
+    tags = Tags(page)
+    sources = [attrs["src"] for _, attrs in tags.found if "src" in attrs]
+    sources += [attrs["href"] for attrs in tags.named("link")]
+    assert sources
+    assert all(source.startswith("data:") for source in sources)
+    assert all(attrs["href"].startswith("#") for attrs in tags.named("a"))
+    assert not tags.named("iframe", "object", "embed", "base")
+    style = "".join(re.findall(r"<style>(.*?)</style>", page, re.DOTALL))
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_names_from_data_cannot_run(page):
+    assert EVIL not in page
+    assert page.count("&lt;script&gt;alert") >= 5  # note, table, licence, warning, configuration
+    assert len(Tags(page).named("script")) == 1
+
+
+def test_headings_images_and_tables_are_accessible(page):
+    tags = Tags(page)
+    assert all(attrs.get("alt") for attrs in tags.named("img"))
+    assert len(tags.named("img")) == 1
+    levels = [int(tag[1]) for tag, _ in tags.found if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+    assert all(attrs.get("scope") == "col" for attrs in tags.named("th"))
+    ids = [attrs["id"] for _, attrs in tags.found if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {attrs["href"][1:] for attrs in tags.named("a")} <= set(ids)
+    assert tags.named("html")[0]["lang"] == "en"
+
+
+def test_the_page_shows_banner_collapse_cards_and_configuration(page):
+    for text in (
+        "Numbers of the demo", "the projections collapsed", "62.1 ± 0.8", "CC BY 4.0", "ase, gss",
+        "3 x no frame", "c0de", "2.13.0", "epochs: 3", "12,345", "1 of 2",
+    ):  # fmt: skip
+        assert text in page
+
+
+def test_a_budget_is_of_one_encoder():
+    rows = html.budgets([run(0), run(1), run(0, variant="as_released")])
+    assert rows["Encoder"].tolist() == ["paper", "as_released"]
+    assert rows["Seeds"].tolist() == ["2", "1"]
+    assert rows["Seconds"].tolist() == ["123.0", "61.5"]
+
+
+def test_the_same_study_gives_the_same_page(tmp_path, png):
+    def render(name):
+        out = tmp_path / name
+        html.render_report(out, CONFIG, [], [html.figure(png)], [run()], [CARD])
+        return out.read_bytes()
+
+    assert render("a.html") == render("b.html")
+
+
+def test_a_figure_that_is_no_png_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"absent\.png: there is no such figure"):
+        _ = html.figure(tmp_path / "absent.png").data
+    (tmp_path / "x.png").write_bytes(b"<svg>")
+    with pytest.raises(UserError, match=r"x\.png: not a PNG"):
+        _ = html.figure(tmp_path / "x.png").data
+
+
+def test_the_verb_makes_a_page_of_files(tmp_path, png):
+    from test_tables import evaluation
+
+    from sslslr.report import tables
+
+    tables.render(tables.linear_table(*evaluation()), tmp_path / "linear", "Linear.", ["csv"])
+    for name, content in (("run.json", run()), ("card.json", CARD)):
+        (tmp_path / name).write_text(json.dumps(content))
+    arguments = ["html", f"{tmp_path}/run.json", "--config-json", json.dumps(CONFIG)]
+    arguments += ["--table", f"{tmp_path}/linear.csv", "--figure", str(png)]
+    arguments += ["--card", f"{tmp_path}/card.json", "--out", f"{tmp_path}/report.html"]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "70.0 ± 14.1" in page
+    assert str(tmp_path) not in page

@@ -1,0 +1,215 @@
+"""The linear-evaluation table against numbers worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sslslr.errors import UserError
+from sslslr.report import collect, markup, tables
+
+GLOSSES = [f"gloss_{i}" for i in range(12)]
+PAPER = [
+    {
+        "dataset": "wlasl_100",
+        "pretrain_dataset": "wlasl_100",
+        "protocol": "linear",
+        "label_fraction": 1.0,
+        "method": "sl_fpn",
+        "augmentation": "temporal_permutation",
+        "metric": "top1",
+        "value": 77.95,
+        "sureness": "B",
+    }
+]
+
+
+def evaluation(method="sl_fpn", rights=((6,), (8,)), protocol="linear", n=10, **columns):
+    """Metrics and predictions of one row: rights[seed][probe seed] of n clips are right."""
+    trains = method not in ("random", "raw_keypoints", "supervised")
+    shared = {
+        "method": method,
+        "augmentation": "temporal_permutation" if trains else "none",
+        "variant": "paper",
+        "tag": "",
+        "pretrain_dataset": "wlasl_100" if trains else "none",
+        "dataset": "wlasl_100",
+        "protocol": protocol,
+        "label_fraction": 1.0,
+        **columns,
+    }
+    metrics, predictions = [], []
+    for seed, probes in enumerate(rights):
+        run_id = f"{method}.{shared['augmentation']}.paper.{shared['tag']}.s{seed}"
+        for probe_seed, right in enumerate(probes):
+            keys = {"run_id": run_id, "seed": seed, "probe_seed": probe_seed, **shared}
+            counts = {"low": 0, "high": 1, "n_train": 40, "n_test": n, "n_classes": 12}
+            for metric in tables.METRICS:
+                metrics.append({**keys, "metric": metric, "value": right / n, **counts})
+            for clip in range(n):
+                best = [g for g in GLOSSES if g != GLOSSES[clip]]
+                best = [GLOSSES[clip], *best][:10] if clip < right else best[:10]
+                keep = {k: keys[k] for k in collect.PREDICTIONS if k in keys}
+                predictions.append(
+                    {**keep, "clip_id": f"clip_{clip}", "label": GLOSSES[clip], "best": best}
+                )
+    return pd.DataFrame(metrics), pd.DataFrame(predictions)
+
+
+def joined(*evaluations):
+    return tuple(pd.concat(frames, ignore_index=True) for frames in zip(*evaluations, strict=True))
+
+
+def test_mean_and_std_are_over_encoder_seeds_after_averaging_probe_seeds():
+    row = tables.linear_table(*evaluation(rights=((5, 7), (8, 8), (9, 9)))).iloc[0]
+    # seed means 0.6, 0.8, 0.9: mean 2.3 / 3, std sqrt((0.1667² + 0.0333² + 0.1333²) / 2)
+    assert row.top1_mean == pytest.approx(0.766667, abs=1e-6)
+    assert row.top1_std == pytest.approx(0.152753, abs=1e-6)
+    assert (row.seeds, row.probe_seeds, row.n_test, row.n_train) == (3, 2, 10, 40)
+    assert row.chance == pytest.approx(1 / 12)
+    assert 0 <= row.top1_low < row.top1_mean < row.top1_high <= 1
+    assert 0 <= row.balanced_accuracy_low <= row.balanced_accuracy_high <= 1
+
+
+def test_one_seed_has_no_std_and_says_so():
+    table = tables.linear_table(*evaluation(rights=((6, 8),)))
+    assert np.isnan(table.top1_std[0])
+    shown = tables.display(table).iloc[0]
+    assert shown["Top-1"] == "70.0 (1 seed)"
+    assert shown["Top-3"] == "70.0"
+
+
+def test_a_cell_reads_mean_plus_minus_std():
+    shown = tables.display(tables.linear_table(*evaluation())).iloc[0]
+    assert shown["Top-1"] == "70.0 ± 14.1"
+    assert shown["95 % interval"].startswith("[")
+    assert shown["n test"] == "10"
+
+
+def test_the_papers_number_stands_only_beside_its_own_row():
+    both = joined(
+        evaluation(),
+        evaluation(tag="no_predictor"),
+        evaluation(augmentation="strong", rights=((6,),)),
+        evaluation("simclr"),
+    )
+    table = tables.linear_table(*both, PAPER)
+    known = table[table["paper"].notna()]
+    assert len(known) == 1
+    assert (known.method.iloc[0], known.tag.iloc[0]) == ("sl_fpn", "")
+    assert known.paper.iloc[0] == pytest.approx(0.7795)
+    shown = tables.display(table)["Paper"]
+    assert sorted(shown) == ["77.95 (B)", "n/a", "n/a", "n/a"]
+
+
+def test_floors_come_first_and_supervised_last_within_a_target():
+    order = ["supervised", "simclr", "random", "raw_keypoints", "sl_fpn"]
+    table = tables.linear_table(
+        *joined(*(evaluation(m, dataset=d) for d in ("b_set", "a_set") for m in order))
+    )
+    assert table["dataset"].tolist() == ["a_set"] * 5 + ["b_set"] * 5
+    assert table["method"].tolist()[:5] == [
+        "raw_keypoints", "random", "simclr", "sl_fpn", "supervised"
+    ]  # fmt: skip
+
+
+def test_fewer_labels_and_other_protocols_are_left_out():
+    rows = joined(evaluation(), evaluation(label_fraction=0.3), evaluation(protocol="knn"))
+    assert len(tables.linear_table(*rows)) == 1
+    with pytest.raises(UserError, match="nothing to tabulate"):
+        tables.linear_table(*evaluation(protocol="knn"))
+
+
+def test_predictions_must_be_those_of_the_metrics():
+    metrics, predictions = evaluation()
+    with pytest.raises(UserError, match=r"none found.*predictions\.parquet"):
+        tables.linear_table(metrics, predictions[predictions["run_id"].str.endswith("s0")])
+    metrics.loc[metrics["metric"] == "top1", "value"] = 0.9
+    with pytest.raises(UserError, match="different evaluations"):
+        tables.linear_table(metrics, predictions)
+
+
+def test_seeds_must_share_their_test_clips():
+    metrics, predictions = evaluation()
+    second = predictions["run_id"].str.endswith("s1")
+    predictions.loc[second, "clip_id"] = "other_" + predictions.loc[second, "clip_id"]
+    with pytest.raises(UserError, match="other test clips"):
+        tables.linear_table(metrics, predictions)
+
+
+def test_seeds_must_share_their_counts():
+    metrics, predictions = evaluation()
+    metrics.loc[metrics["seed"] == 1, "n_test"] = 11
+    with pytest.raises(UserError, match=r"n_test .* is 10 and 11"):
+        tables.linear_table(metrics, predictions)
+
+
+def test_rendered_files_are_escaped_deterministic_and_read_back(tmp_path):
+    table = tables.linear_table(*joined(evaluation(), evaluation("random")), PAPER)
+    files = tables.render(table, tmp_path / "linear", "Scores of 100 % & more.")
+    first = {path.name: path.read_bytes() for path in files}
+    assert set(first) == {"linear.csv", "linear.md", "linear.tex"}
+    tables.render(table, tmp_path / "linear", "Scores of 100 % & more.")
+    assert first == {path.name: path.read_bytes() for path in files}
+
+    tex = first["linear.tex"].decode()
+    assert r"wlasl\_100" in tex
+    assert r"Scores of 100 \% \& more." in tex
+    assert r"70.0 $\pm$ 14.1" in tex
+    assert r"\label{tab:linear}" in tex
+    assert not [line for line in tex.splitlines()[1:] if "_" in line.replace(r"\_", "")]
+    assert r"\toprule" in tex
+    assert "n/a" in tex
+
+    back = tables.read_table(tmp_path / "linear.csv")
+    pd.testing.assert_frame_equal(tables.display(back), tables.display(table.round(4)))
+
+
+def test_only_the_formats_asked_for_are_written(tmp_path):
+    table = tables.linear_table(*evaluation())
+    assert tables.render(table, tmp_path / "t", "T.", ["csv"]) == [tmp_path / "t.csv"]
+    with pytest.raises(UserError, match="'xlsx'; known: csv, md, tex"):
+        tables.render(table, tmp_path / "t", "T.", ["xlsx"])
+
+
+def test_a_markdown_cell_cannot_break_the_table():
+    shown = pd.DataFrame({"Method": ["a|b", "<script>"], "Protocol": ["linear", "linear"]})
+    text = markup.markdown(shown, "Caption.")
+    assert r"a\|b" in text
+    assert r"\<script\>" in text
+    assert "Every row: protocol linear." in text  # a column of one value is said once
+
+
+def test_metrics_are_read_with_clear_errors(tmp_path):
+    metrics, _ = evaluation()
+    file = tmp_path / "metrics.csv"
+    metrics.to_csv(file, index=False)
+    read = collect.read_metrics([file])
+    assert read["tag"].tolist() == [""] * len(metrics)
+    assert read["value"].tolist() == metrics["value"].tolist()
+    with pytest.raises(UserError, match="given twice"):
+        collect.read_metrics([file, file])
+    with pytest.raises(UserError, match=r"absent\.csv: there is no such file"):
+        collect.read_metrics([tmp_path / "absent.csv"])
+    metrics.drop(columns="n_test").to_csv(file, index=False)
+    with pytest.raises(UserError, match=r"metrics\.csv: column 'n_test' is missing"):
+        collect.read_metrics([file])
+    metrics.assign(value=62.1).to_csv(file, index=False)
+    with pytest.raises(UserError, match=r"62\.1; scores lie in 0\.\.1"):
+        collect.read_metrics([file])
+    metrics.assign(value="good").to_csv(file, index=False)
+    with pytest.raises(UserError, match="'good', not a number"):
+        collect.read_metrics([file])
+
+
+def test_the_shipped_paper_numbers_are_the_four_that_are_known():
+    from toys import ROOT
+
+    entries = collect.read_paper_numbers(ROOT / "config" / "paper_numbers.yaml")
+    known = {(e["dataset"], e["pretrain_dataset"]): e["value"] for e in entries}
+    assert known == {
+        ("wlasl_100", "wlasl_100"): 77.95,
+        ("wlasl_300", "wlasl_300"): 71.21,
+        ("gsl", "lsfb"): 54.78,
+        ("lsa64", "wlasl"): 43.84,
+    }
+    assert {e["sureness"] for e in entries} == {"B"}
