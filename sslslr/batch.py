@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass
 class Batch:
-    """Clips as tensors.
+    """Clips as tensors. Not frozen: Fabric's mixed precision rebuilds what a module is called with.
 
     Attributes:
         keypoints: float32 (B, T, J, 2); padding and joints that the clip lacks are zero.

@@ -88,6 +88,12 @@ class EncoderConfig(Strict):
     heads: int = Field(8, ge=1, description="Attention heads; divides the width.")
     feedforward: int = Field(4, ge=1, description="Hidden width of a block's MLP, in widths.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout in the blocks.")
+    inputs: Annotated[list[Literal["position", "hand_shape", "velocity"]], Field(min_length=1)] = (
+        Field(
+            ["position"],
+            description="What a frame's token is made of: position (paper), each hand's shape by itself, velocity.",
+        )
+    )
     pooling: Literal["class_token", "mean"] = Field(
         "class_token", description="class_token (paper) or the mean over valid frames."
     )
@@ -102,7 +108,10 @@ class EncoderConfig(Strict):
 class PretrainConfig(Strict):
     epochs: int = Field(100, ge=0, description="Passes over the pretraining clips.")
     batch_size: int = Field(512, ge=2, description="Clips a step.")
-    learning_rate: float = Field(1e-4, gt=0, description="AdamW, no schedule (paper).")
+    learning_rate: float = Field(1e-4, gt=0, description="AdamW; the paper's.")
+    schedule: Literal["constant", "cosine"] = Field(
+        "constant", description="constant (paper), or warm-up over 5 % and then a cosine to zero."
+    )
     weight_decay: float = Field(0.01, ge=0, description="AdamW.")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: bf16-mixed on a GPU that has it, 32-true on CPU."

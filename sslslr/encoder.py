@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from sslslr.config import EncoderConfig
-from sslslr.skeleton import BODY, LEFT_HAND, N_JOINTS, RIGHT_HAND
+from sslslr.skeleton import BODY, LEFT_HAND, MIDDLE_MCP, N_JOINTS, RIGHT_HAND
 
 
 class Block(nn.Module):
@@ -61,6 +61,31 @@ def sinusoidal_positions(length: int, width: int) -> Tensor:
     return table
 
 
+def hand_shape(keypoints: Tensor) -> Tensor:
+    """Each hand's joints relative to its wrist, in palm lengths: (B, T, 42, 2).
+
+    Where the hand is and how large it appears are taken out; what is left is the handshape. The
+    palm's length is a mean over the clip, so that a hand that turns edge-on does not explode.
+    Joints that the clip lacks (zero throughout) stay zero.
+    """
+    hands = torch.stack([keypoints[:, :, LEFT_HAND], keypoints[:, :, RIGHT_HAND]], dim=2)
+    present = hands.abs().sum(dim=(1, 4), keepdim=True) > 0
+    local = (hands - hands[:, :, :, :1]) * present
+    palm = local[:, :, :, MIDDLE_MCP].norm(dim=-1).mean(dim=1)[:, None, :, None, None]
+    return torch.where(palm > 1e-4, local / palm.clamp_min(1e-4), 0.0).flatten(2, 3)
+
+
+def velocity(keypoints: Tensor, lengths: Tensor) -> Tensor:
+    """Change since the frame before, zero for the first and for padding: (B, T, 75, 2)."""
+    change = F.pad(keypoints[:, 1:] - keypoints[:, :-1], (0, 0, 0, 0, 1, 0))
+    inside = torch.arange(keypoints.shape[1], device=lengths.device) < lengths[:, None]
+    return change * inside[:, :, None, None]
+
+
+# Values a frame of each kind of input.
+INPUTS = {"position": N_JOINTS * 2, "hand_shape": 42 * 2, "velocity": N_JOINTS * 2}
+
+
 class PoseTransformer(nn.Module):
     """The encoder as the paper describes it: one token a frame, a learned class token first.
 
@@ -69,8 +94,8 @@ class PoseTransformer(nn.Module):
 
     def __init__(self, config: EncoderConfig, frames: int):
         super().__init__()
-        self.width, self.pooling = config.width, config.pooling
-        self.embed = nn.Linear(N_JOINTS * 2, config.width)
+        self.width, self.pooling, self.inputs = config.width, config.pooling, config.inputs
+        self.embed = nn.Linear(sum(INPUTS[name] for name in config.inputs), config.width)
         self.class_token = nn.Parameter(torch.randn(config.width) * 0.02)
         self.register_buffer(
             "positions", sinusoidal_positions(frames, config.width), persistent=False
@@ -87,19 +112,39 @@ class PoseTransformer(nn.Module):
     ) -> Tensor:
         """Features (B, width) of keypoints (B, T, 75, 2) with true lengths (B,)."""
         del generator  # only `as_released` draws noise
+        tokens, valid = self._all_tokens(keypoints, lengths)
+        if self.pooling == "class_token":
+            return tokens[:, 0]
+        weights = valid[..., None].to(tokens.dtype)
+        return (tokens[:, 1:] * weights).sum(dim=1) / weights.sum(dim=1)
+
+    def tokens(
+        self, keypoints: Tensor, lengths: Tensor, generator: Generator | None = None
+    ) -> Tensor:
+        """One token a frame (B, T, width), after the last norm; those of padding mean nothing."""
+        del generator
+        return self._all_tokens(keypoints, lengths)[0][:, 1:]
+
+    def _frame_values(self, keypoints: Tensor, lengths: Tensor) -> Tensor:
+        """What the encoder is told of each frame, (B, T, values)."""
+        made = {
+            "position": lambda: keypoints,
+            "hand_shape": lambda: hand_shape(keypoints),
+            "velocity": lambda: velocity(keypoints, lengths),
+        }
+        return torch.cat([made[name]().flatten(2) for name in self.inputs], dim=2)
+
+    def _all_tokens(self, keypoints: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The class token and the frames' (B, 1 + T, width), and which frames are real (B, T)."""
         b, frames = keypoints.shape[:2]
-        tokens = self.embed(keypoints.flatten(2)) + self.positions[:frames]
+        tokens = self.embed(self._frame_values(keypoints, lengths)) + self.positions[:frames]
         tokens = torch.cat([self.class_token.expand(b, 1, -1).to(tokens.dtype), tokens], dim=1)
         valid = torch.arange(frames, device=lengths.device) < lengths[:, None]
         mask = F.pad(valid, (1, 0), value=True)[:, None, None, :]
         tokens = self.drop(tokens)
         for block in self.blocks:
             tokens = block(tokens, mask)
-        tokens = self.norm(tokens)
-        if self.pooling == "class_token":
-            return tokens[:, 0]
-        weights = valid[..., None].to(tokens.dtype)
-        return (tokens[:, 1:] * weights).sum(dim=1) / weights.sum(dim=1)
+        return self.norm(tokens), valid
 
 
 class AsReleasedEncoder(nn.Module):

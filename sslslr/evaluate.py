@@ -196,6 +196,7 @@ def _metrics(task: Task, protocol: str, prediction: Prediction) -> list[dict[str
         "dataset": task.dataset,
         "protocol": protocol,
         "label_fraction": prediction.label_fraction,
+        "shots": prediction.shots,
         "probe_seed": prediction.probe_seed,
         "n_train": prediction.n_train,
         "n_test": len(truth),
@@ -232,6 +233,7 @@ def _predictions(
             "dataset": task.dataset,
             "protocol": protocol,
             "label_fraction": prediction.label_fraction,
+            "shots": prediction.shots,
             "probe_seed": prediction.probe_seed,
             "clip_id": clip_ids[task.test].astype(str),
             "label": names[task.labels[task.test]].astype(str),
@@ -244,7 +246,14 @@ def _headline(rows: list[dict[str, Any]], dataset: str, protocol: str) -> str:
     own = [
         r for r in rows if (r["dataset"], r["protocol"], r["metric"]) == (dataset, protocol, "top1")
     ]
-    shown = ", ".join(f"{row['value']:.1%}" for row in own)
+    if len(own) > 4:  # many amounts of labels: their average over draws
+        table = pd.DataFrame(own).groupby(["label_fraction", "shots"])["value"].mean()
+        shown = ", ".join(
+            f"{value:.1%} ({f'{shots} a class' if shots else f'{fraction:.0%} of labels'})"
+            for (fraction, shots), value in table.items()
+        )
+    else:
+        shown = ", ".join(f"{row['value']:.1%}" for row in own)
     return f"top-1 {shown} of n = {own[0]['n_test']} (chance {1 / own[0]['n_classes']:.1%})"
 
 

@@ -159,6 +159,7 @@ def _train(
         (p for p in method.parameters() if p.requires_grad),
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
+        fused=fabric.device.type == "cuda",
     )
     module, optimizer = fabric.setup(method, optimizer)
     identity = fingerprint([spec.model_dump(mode="json"), code, store.data_hash, precision])
@@ -220,13 +221,18 @@ def _epoch(fabric, training: Training, data: Batch, view: View, spec: RunSpec, p
     sums: dict[str, Tensor] = {}
     training.method.train()
     for number, rows in enumerate(batches):
+        done = (epoch - 1) * len(batches) + number
+        for group in training.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * rate_factor(
+                settings.schedule, done, settings.epochs * len(batches)
+            )
         clip = data[rows]
         loss, terms = training.method(clip, view(clip, draws), view(clip, draws), draws)
         fabric.backward(loss)
         training.optimizer.step()
         training.optimizer.zero_grad(set_to_none=True)
         training.step += 1
-        done = (epoch - 1) * len(batches) + number + 1
+        done += 1
         training.method.module.after_step(done / (settings.epochs * len(batches)))
         losses.append(loss.detach())
         for name, term in terms.items():
@@ -239,6 +245,16 @@ def _epoch(fabric, training: Training, data: Batch, view: View, spec: RunSpec, p
     row |= {f"loss_{name}": (value / len(batches)).item() for name, value in sums.items()}
     training.history.append(row)
     training.epoch = epoch
+
+
+def rate_factor(schedule: str, step: int, steps: int) -> float:
+    """Factor of the learning rate in step 0, 1, ...: 1, or warm-up over 5 % and a cosine to zero."""
+    if schedule == "constant":
+        return 1.0
+    warmup = max(1, steps // 20)
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 def _stop_unless_finite(losses: Tensor, run_id: str, epoch: int, training: Training) -> None:

@@ -11,7 +11,7 @@ ORDER = [
     "errors", "files", "skeleton", "config", "registry", "clip_writer", "clips", "npz",
     "importing", "datasets", "pose", "batch", "preprocess", "augment", "seeds", "encoder",
     "collapse", "methods", "hardware", "grid", "artifacts", "pretrain", "statistics",
-    "protocols", "evaluate", "claims", "report", "codehash", "stages", "study", "cli",
+    "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages", "study", "cli",
     "__main__",
 ]  # fmt: skip
 MODULES = sorted(path for path in (ROOT / "sslslr").rglob("*.py"))

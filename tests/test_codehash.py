@@ -13,7 +13,7 @@ def test_sources_follow_imports_but_not_other_entries_of_a_registry():
         "pretrain.py",
         "methods/sl_fpn.py",
         "methods/_base.py",
-        "augment.py",
+        "augment/base.py",
         "clips.py",
         "files.py",
     ):

@@ -5,7 +5,7 @@ import torch
 
 from sslslr.batch import Batch
 from sslslr.config import EncoderConfig, parse
-from sslslr.encoder import build_encoder, sinusoidal_positions
+from sslslr.encoder import build_encoder, hand_shape, sinusoidal_positions, velocity
 from sslslr.errors import UserError
 from toys import random_batch
 
@@ -114,3 +114,36 @@ def test_positions_are_the_published_formula():
 def test_heads_must_divide_the_width():
     with pytest.raises(UserError, match="width 30 is not a multiple of heads 8"):
         parse(EncoderConfig, {"width": 30}, "encoder")
+
+
+def test_hand_shape_is_each_hand_by_itself_in_palm_lengths():
+    keypoints = torch.randn(2, 5, 75, 2, generator=torch.Generator().manual_seed(0))
+    keypoints[0, :, :21] = 0  # a hand that the clip lacks
+    found = hand_shape(keypoints)
+    assert (found[0, :, :21] == 0).all()
+    for clip, first in ((1, 0), (1, 21), (0, 21)):
+        hand = keypoints[clip, :, first : first + 21]
+        palm = torch.stack([(frame[9] - frame[0]).norm() for frame in hand]).mean()
+        torch.testing.assert_close(found[clip, :, first : first + 21], (hand - hand[:, :1]) / palm)
+    moved = torch.where(keypoints != 0, keypoints * 3 + 1, keypoints)
+    torch.testing.assert_close(hand_shape(moved), found, atol=1e-4, rtol=1e-4)
+
+
+def test_velocity_is_the_difference_of_frames_within_the_clip():
+    batch = random_batch(clips=3, frames=6, seed=1)
+    found = velocity(batch.keypoints, batch.lengths)
+    for clip, n in enumerate(batch.lengths.tolist()):
+        for time in range(6):
+            expected = batch.keypoints[clip, time] - batch.keypoints[clip, time - 1]
+            expected = expected if 1 <= time < n else torch.zeros(75, 2)
+            assert torch.equal(found[clip, time], expected)
+
+
+def test_inputs_are_a_setting_and_padding_stays_masked():
+    inputs = ["position", "hand_shape", "velocity"]
+    batch = random_batch(clips=4, frames=12, seed=3)
+    features = encode("paper", batch, inputs=inputs, pooling="mean")
+    assert features.shape == (4, 32)
+    assert torch.isfinite(features).all()
+    encoder = build_encoder(EncoderConfig(**SMALL, inputs=inputs), 12, 0)
+    assert encoder.embed.in_features == 150 + 84 + 150

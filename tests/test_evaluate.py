@@ -54,7 +54,7 @@ def run(study: StudyConfig, store, folder) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_metrics_are_plain_counts_over_the_predictions(toy_store, tmp_path):
     metrics, predictions = run(make_study(), toy_store, tmp_path)
-    keys = ["dataset", "protocol", "label_fraction", "probe_seed"]
+    keys = ["dataset", "protocol", "label_fraction", "shots", "probe_seed"]
     assert set(metrics["protocol"]) == {"linear", "logistic", "fine_tune"}
     assert sorted(metrics.query("protocol == 'linear'")["probe_seed"].unique()) == [0, 1]
     for key, group in predictions.groupby(keys):

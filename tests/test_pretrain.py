@@ -217,6 +217,14 @@ def test_a_damaged_artifact_is_refused_by_name(tmp_path):
         artifacts.load(tmp_path / "encoder")
 
 
+def test_mixed_precision_takes_batches_as_they_are(toy_store, tmp_path, monkeypatch):
+    """Fabric rebuilds a module's arguments under mixed precision; a frozen batch would stop it."""
+    monkeypatch.setattr("sslslr.pretrain.choose_precision", lambda *_: ("bf16-mixed", ""))
+    found = run(make_spec(), toy_store, tmp_path)
+    assert found["run"]["cost"]["precision"] == "bf16-mixed"
+    assert pd.read_csv(tmp_path / "encoder" / "history.csv")["loss"][1:].notna().all()
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_mixed_precision_on_a_gpu_trains(toy_store, tmp_path):
     found = run(

@@ -33,6 +33,32 @@ def table(
 
 
 @app.command()
+def verdict(
+    metrics: Annotated[
+        list[Path], typer.Argument(help="metrics.csv files; predictions.parquet lies beside each.")
+    ],
+    claims: Annotated[Path, typer.Option(help="The claims to decide.")] = Path(
+        "config/claims.yaml"
+    ),
+    stem: Stem = Path("results/tables/verdicts"),
+) -> None:
+    """Which claims hold: STEM and STEM_comparisons as CSV, Markdown and LaTeX."""
+    from sslslr import claims as deciding
+    from sslslr.cli._screen import say
+    from sslslr.report import collect
+    from sslslr.report import verdict as shown
+
+    stated, scores = deciding.load(claims), collect.read_metrics(metrics)
+    guesses = collect.read_predictions([path.with_name("predictions.parquet") for path in metrics])
+    comparisons = deciding.decide(stated, scores, guesses)
+    verdicts = deciding.verdicts(stated, comparisons, scores)
+    for row in verdicts.itertuples():
+        say(f"{row.claim}: {row.verdict}")
+    for path in shown.write(verdicts, comparisons, stem):
+        say(f"wrote {path}")
+
+
+@app.command()
 def training(
     histories: Annotated[
         list[Path], typer.Argument(help="history.csv files, each in its run's folder.")

@@ -1,11 +1,14 @@
 """What a pretraining method is: a module that owns the encoder and turns views into a loss."""
 
+import functools
 import itertools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import torch
 from torch import Generator, Tensor, nn
 
-from sslslr.batch import Batch
+from sslslr.batch import Batch, concatenate
 from sslslr.config import Strict
 
 
@@ -48,12 +51,42 @@ class Method(nn.Module):
         """Called after each optimiser step with the share of training done (for momentum encoders)."""
 
 
-def mlp(*widths: int) -> nn.Sequential:
-    """Linear layers of these widths with ReLU between them."""
+def mlp(*widths: int, batch_norm: bool = False, last_bias: bool = True) -> nn.Sequential:
+    """Linear layers of these widths with ReLU, and batch norm if asked for, between them."""
     layers: list[nn.Module] = []
-    for n_in, n_out in itertools.pairwise(widths):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+    for n_in, n_out in itertools.pairwise(widths[:-1]):
+        # Batch norm subtracts the mean, and with it a bias.
+        layers.append(nn.Linear(n_in, n_out, bias=not batch_norm))
+        layers += [nn.BatchNorm1d(n_out), nn.ReLU()] if batch_norm else [nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(*widths[-2:], bias=last_bias))
+
+
+def encode_together(encoder: nn.Module, batches: list[Batch], generator: Generator) -> list[Tensor]:
+    """Features (B, width) of each batch, in one pass: without batch norm this equals several."""
+    together = concatenate(batches)
+    features = encoder(together.keypoints, together.lengths, generator)
+    return list(features.chunk(len(batches)))
+
+
+def full_precision(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator of a loss: outside autocast, and bfloat16 or float16 arguments as float32.
+
+    Autocast would run a loss's matrix products in bfloat16, whose three digits are too few for a
+    covariance or for similarities divided by a small temperature.
+    """
+
+    @functools.wraps(loss)
+    def in_full(*arguments: Any, **settings: Any) -> Any:
+        device = next(a.device for a in arguments if isinstance(a, Tensor))
+        with torch.autocast(device.type, enabled=False):
+            return loss(*(_full(argument) for argument in arguments), **settings)
+
+    return in_full
+
+
+def _full(argument: Any) -> Any:
+    half = isinstance(argument, Tensor) and argument.dtype in (torch.bfloat16, torch.float16)
+    return argument.float() if half else argument
 
 
 class Untrained(Method):

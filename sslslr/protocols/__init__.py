@@ -49,12 +49,20 @@ class Task:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Scores of one fitted probe: `scores` (n_test, n_classes), higher is likelier."""
+    """Scores of one fitted probe: `scores` (n_test, n_classes), higher is likelier.
+
+    Attributes:
+        n_train: clips whose labels it saw.
+        label_fraction: share of the labels that was asked for; 0 where `shots` says how many.
+        probe_seed: of the probe, or number of the draw of the labelled clips.
+        shots: labelled clips per class; 0 where `label_fraction` says how many.
+    """
 
     scores: Any
     n_train: int
     label_fraction: float = 1.0
     probe_seed: int = 0
+    shots: int = 0
 
 
 Predictions = Iterator[Prediction]

@@ -5,25 +5,50 @@ from scratch, the ceiling of the linear-evaluation table. AdamW, 10 % warm-up, c
 """
 
 import math
+from typing import Annotated
 
 import torch
-from torch import nn
+from pydantic import Field
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sslslr.config import FineTuneConfig
 from sslslr.protocols import Prediction, Predictions, Task, register
+from sslslr.protocols._subsets import stratified_subset
 from sslslr.seeds import derive, generator
 
 WARMUP_SHARE = 0.1
+
+
+class FineTuneOptions(FineTuneConfig):
+    """Fine-tuning with all labels, or also with a stratified share of them."""
+
+    label_fractions: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = (
+        Field(
+            [1.0], description="Shares of each class's training clips (paper: 0.3); one fit each."
+        )
+    )
 
 
 @register
 class FineTune:
     """Trains a copy; the encoder that was handed in does not change."""
 
-    Options = FineTuneConfig
+    Options = FineTuneOptions
 
-    def run(self, task: Task, options: FineTuneConfig, say) -> Predictions:
+    def run(self, task: Task, options: FineTuneOptions, say) -> Predictions:
+        for fraction in options.label_fractions:
+            train = torch.as_tensor(task.train)
+            if fraction < 1:
+                # The draw is the first of the semi-supervised protocol: the same labels.
+                draw = generator(derive(task.seed, "labels", 0))
+                labels = torch.as_tensor(task.labels)[train]
+                train = train[stratified_subset(labels, draw, fraction=fraction)]
+            scores = self._fine_tuned(task, train, options, say)
+            yield Prediction(scores, n_train=len(train), label_fraction=fraction)
+
+    def _fine_tuned(self, task: Task, train: Tensor, options: FineTuneOptions, say):
+        """Scores (n_test, classes) after training on the clips `train`."""
         seed = derive(task.seed, "fine_tune")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -34,15 +59,20 @@ class FineTune:
                     "head": nn.Linear(encoder.width, len(task.classes)).to(task.device),
                 }
             )
-            self._fit(model, task, options, seed, say)
-        yield Prediction(self._scores(model, task, options.batch_size), n_train=len(task.train))
+            self._fit(model, task, train, options, seed, say)
+        return self._scores(model, task, options.batch_size)
 
     def _fit(
-        self, model: nn.ModuleDict, task: Task, options: FineTuneConfig, seed: int, say
+        self,
+        model: nn.ModuleDict,
+        task: Task,
+        train: Tensor,
+        options: FineTuneOptions,
+        seed: int,
+        say,
     ) -> None:
         clips = task.clips.to(task.device)
         labels = torch.as_tensor(task.labels).to(task.device)
-        train = torch.as_tensor(task.train)
         steps = options.epochs * math.ceil(len(train) / options.batch_size)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
@@ -67,7 +97,8 @@ class FineTune:
                 total += loss.detach() * len(rows)
             if epoch % max(1, options.epochs // 10) == 0:
                 say(
-                    f"{task.dataset} fine_tune epoch {epoch}/{options.epochs} loss {total.item() / len(train):.4g}"
+                    f"{task.dataset} fine_tune of {len(train)} clips epoch {epoch}/{options.epochs} "
+                    f"loss {total.item() / len(train):.4g}"
                 )
 
     @torch.no_grad()

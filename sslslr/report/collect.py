@@ -16,14 +16,16 @@ from sslslr.files import read_json
 
 RUN = ("run_id", "method", "augmentation", "variant", "tag", "pretrain_dataset")
 METRICS = (
-    *RUN, "dataset", "protocol", "label_fraction", "seed", "probe_seed", "metric", "value", "low",
-    "high", "n_train", "n_test", "n_classes",
+    *RUN, "dataset", "protocol", "label_fraction", "shots", "seed", "probe_seed", "metric",
+    "value", "low", "high", "n_train", "n_test", "n_classes",
 )  # fmt: skip
 METRICS_NUMBERS = (
-    "label_fraction", "seed", "probe_seed", "value", "low", "high", "n_train", "n_test", "n_classes"
+    "label_fraction", "shots", "seed", "probe_seed", "value", "low", "high", "n_train", "n_test",
+    "n_classes",
 )  # fmt: skip
 PREDICTIONS = (
-    "run_id", "dataset", "protocol", "label_fraction", "probe_seed", "clip_id", "label", "best"
+    "run_id", "dataset", "protocol", "label_fraction", "shots", "probe_seed", "clip_id", "label",
+    "best",
 )  # fmt: skip
 HISTORY = (
     "epoch", "step", "loss", "projection_spread", "projection_rank", "embedding_spread",
@@ -45,7 +47,7 @@ def read_metrics(paths: Paths) -> pd.DataFrame:
             value outside 0..1; one cell is given by two rows.
     """
     frame = pd.concat([_metrics(Path(path)) for path in _some(paths, "metrics")], ignore_index=True)
-    cell = ["run_id", "dataset", "protocol", "label_fraction", "probe_seed", "metric"]
+    cell = ["run_id", "dataset", "protocol", "label_fraction", "shots", "probe_seed", "metric"]
     if (twice := frame.duplicated(cell)).any():
         row = frame[twice].iloc[0]
         raise UserError(

@@ -19,7 +19,13 @@ from sslslr.errors import UserError
 from sslslr.files import write_text
 from sslslr.report.collect import RUN
 
-PROTOCOLS = {"linear": "linear", "logistic": "logistic", "fine_tune": "fine-tuned"}
+PROTOCOLS = {
+    "linear": "linear",
+    "logistic": "logistic",
+    "knn": "nearest neighbours",
+    "retrieval": "look-up by example",
+    "fine_tune": "fine-tuned",
+}
 METRICS = ("top1", "top3", "top5", "top10", "balanced_accuracy")
 KEY = ["dataset", *RUN[1:], "protocol"]
 METHOD_NAMES = {
@@ -77,13 +83,13 @@ def linear_table(
         UserError: no row to show; predictions are absent, differ in their clips between seeds, or
             contradict metrics.csv.
     """
-    shown = metrics[metrics["protocol"].isin(PROTOCOLS) & (metrics["label_fraction"] == 1)]
+    shown = metrics[metrics["protocol"].isin(PROTOCOLS) & _all_labels(metrics)]
     if shown.empty:
         raise UserError(
             "metrics: no row of protocol " + ", ".join(PROTOCOLS) + " with all labels, so there is "
             "nothing to tabulate. Add one of them to `evaluate.protocols` and evaluate again."
         )
-    guessed = predictions[predictions["label_fraction"] == 1]
+    guessed = predictions[_all_labels(predictions)]
     guesses = dict(list(guessed.groupby(["run_id", "dataset", "protocol"])))
     paper = list(paper_numbers)
     rows = [
@@ -93,6 +99,10 @@ def linear_table(
     for row in rows:
         row["paper"], row["paper_sureness"] = _paper_number(row, paper)
     return pd.DataFrame(sorted(rows, key=_order)).reset_index(drop=True)
+
+
+def _all_labels(frame: pd.DataFrame) -> pd.Series:
+    return (frame["label_fraction"] == 1) & (frame["shots"] == 0)
 
 
 def _row(group: pd.DataFrame, guesses: dict[tuple, pd.DataFrame]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def evaluation(method="sl_fpn", rights=((6,), (8,)), protocol="linear", n=10, **
         "dataset": "wlasl_100",
         "protocol": protocol,
         "label_fraction": 1.0,
+        "shots": 0,
         **columns,
     }
     metrics, predictions = [], []
@@ -113,10 +114,11 @@ def test_floors_come_first_and_supervised_last_within_a_target():
 
 
 def test_fewer_labels_and_other_protocols_are_left_out():
-    rows = joined(evaluation(), evaluation(label_fraction=0.3), evaluation(protocol="knn"))
+    few = (evaluation(label_fraction=0.3), evaluation(label_fraction=0.0, shots=5))
+    rows = joined(evaluation(), *few, evaluation(protocol="semi_supervised"))
     assert len(tables.linear_table(*rows)) == 1
     with pytest.raises(UserError, match="nothing to tabulate"):
-        tables.linear_table(*evaluation(protocol="knn"))
+        tables.linear_table(*evaluation(protocol="semi_supervised"))
 
 
 def test_predictions_must_be_those_of_the_metrics():

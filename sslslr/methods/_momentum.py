@@ -1,0 +1,31 @@
+"""Momentum (target) networks: slow copies of a network that no gradient reaches.
+
+After each optimiser step, with momentum m:  target = m * target + (1 - m) * online
+"""
+
+import copy
+import math
+
+import torch
+from torch import nn
+
+
+def slow_copy(network: nn.Module) -> nn.Module:
+    """A copy of `network` whose parameters take no gradient, so that the optimiser skips them.
+
+    It is a submodule like any other: in `state_dict`, and in training mode with its owner, so that
+    its batch norms use their own batch's statistics, as in the code of MoCo and BYOL.
+    """
+    return copy.deepcopy(network).requires_grad_(False)
+
+
+@torch.no_grad()
+def follow(target: nn.Module, online: nn.Module, momentum: float) -> None:
+    """Move the target's parameters towards the online network's; buffers are the target's own."""
+    # All parameters in a few kernels, and no wait for the device.
+    torch._foreach_lerp_(list(target.parameters()), list(online.parameters()), 1 - momentum)
+
+
+def cosine_momentum(start: float, progress: float) -> float:
+    """From `start` to 1 along half a cosine: 1 - (1 - start) (cos(pi progress) + 1) / 2 (BYOL)."""
+    return 1 - (1 - start) * (math.cos(math.pi * progress) + 1) / 2

@@ -1,0 +1,78 @@
+"""Beyond the paper: SL-FPN's three branches, kept apart by the rate of their code.
+
+The original clip and two views share encoder and projector as in SL-FPN, and no pair of clips is
+ever pushed apart. With unit vectors u, u_a, u_b (B, d) of the three branches and m their normalised mean,
+
+    L = w_i * mean_k (1 - u_k . m)  -  w_r * R(m) / d
+    R(Z) = 1/2 log det(I + d / (B eps^2) Z^T Z)
+
+The first term pulls the branches of a clip together. R is the coding rate of a batch (Yu et al.,
+"Learning Diverse and Discriminative Representations via the Principle of Maximal Coding Rate
+Reduction", NeurIPS 2020; used without negative pairs by Tong et al., "EMP-SSL", 2023): it grows
+with the number of directions that the batch fills.
+
+What keeps it from collapsing: a constant embedding has one direction, and R then is about
+log(d / eps^2) / 2, far below its maximum d/2 * log(1 + 1 / eps^2); the gradient of log det is
+largest where a direction is empty.
+"""
+
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from sslslr.batch import Batch
+from sslslr.config import Strict
+from sslslr.methods import register
+from sslslr.methods._base import Method, MethodOutput, encode_together, mlp
+
+
+def coding_rate(z: Tensor, eps2: float) -> Tensor:
+    """R(z) of (B, d), in nats: 1/2 log det(I + d / (B eps2) z^T z)."""
+    b, d = z.shape
+    gram = z.T @ z if d <= b else z @ z.T  # both have the same determinant
+    identity = torch.eye(len(gram), device=z.device, dtype=z.dtype)
+    factor = torch.linalg.cholesky(identity + d / (b * eps2) * gram)
+    return factor.diagonal().log().sum()
+
+
+@register
+class SlFpnRate(Method):
+    """Three branches, negative-free, cannot collapse."""
+
+    class Options(Strict):
+        w_invariance: float = Field(1.0, ge=0, description="Weight of pulling branches together.")
+        w_rate: float = Field(1.0, ge=0, description="Weight of the coding rate of their means.")
+        eps2: float = Field(0.2, gt=0, description="Squared precision of the code (EMP-SSL's 0.2).")
+        original: bool = Field(True, description="Whether the un-augmented clip is a branch.")
+        projector_hidden: int = Field(2048, ge=1, description="Hidden width of the projector.")
+        projection: int = Field(256, ge=2, description="Width of z; a batch should be larger.")
+        batch_norm: bool = Field(True, description="Batch norm in the projector's hidden layer.")
+
+    def __init__(self, encoder: torch.nn.Module, options: Any):
+        super().__init__(encoder, options)
+        self.projector = mlp(
+            encoder.width,
+            options.projector_hidden,
+            options.projection,
+            batch_norm=options.batch_norm,
+        )
+
+    def forward(
+        self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator
+    ) -> MethodOutput:
+        options = self.options
+        inputs = [clip, view_a, view_b] if options.original else [view_a, view_b]
+        projections = [self.project(h) for h in encode_together(self.encoder, inputs, generator)]
+        with torch.autocast(view_a.keypoints.device.type, enabled=False):
+            branches = torch.stack([F.normalize(z.float(), dim=1) for z in projections])
+            mean = branches.mean(dim=0)
+            agreement = (branches * F.normalize(mean, dim=1)).sum(dim=2).mean()
+            rate = coding_rate(F.normalize(mean, dim=1), options.eps2) / options.projection
+        loss = options.w_invariance * (1 - agreement) - options.w_rate * rate
+        return MethodOutput(loss, {"invariance": (1 - agreement).detach(), "rate": rate.detach()})
+
+    def project(self, embedding: Tensor) -> Tensor:
+        return self.projector(embedding)

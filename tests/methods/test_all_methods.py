@@ -1,0 +1,156 @@
+"""What every method that pretrains must do: learn, not collapse, resume, and train all its parts."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+from tiny_methods import NAMES, SMALL, build, step
+
+from sslslr import grid
+from sslslr.config import StudyConfig, parse
+from sslslr.pretrain import pretrain
+from toys import random_batch
+
+LEARNING_RATE = {"moco": 1e-3}  # at the 3e-3 of the others it shrinks first, see its docstring
+COLLAPSES = {"sl_fpn"}  # nothing in its loss forbids it (`shared/paper.md`); the package watches it
+
+
+def train(name: str, store, folder, epochs: int, options: dict | None = None, **settings) -> dict:
+    """Pretrain on the toy clips; the artifact's weights, history and record."""
+    study = {
+        "datasets": {"toy": {"source": "synthetic"}},
+        "encoder": {"depth": 1, "width": 32, "heads": 4},
+        "preprocess": {"frames": 12},
+        "methods": {name: {**SMALL.get(name, {}), **(options or {})}},
+        "pretrain": {
+            "epochs": epochs,
+            "batch_size": 12,
+            "learning_rate": LEARNING_RATE.get(name, 3e-3),
+            "checkpoint_every": 1,
+            "accelerator": "cpu",
+        },
+        "runs": [{"methods": [name], "datasets": ["toy"]}],
+    }
+    spec = next(iter(grid.runs(parse(StudyConfig, study, "test")).values()))
+    out = folder / "encoder"
+    said: list[str] = []
+    pretrain(spec, store, out, folder / "run.ckpt", "code", say=said.append, **settings)
+    return {
+        "weights": (out / "encoder.safetensors").read_bytes(),
+        "history": pd.read_csv(out / "history.csv"),
+        "run": json.loads((out / "run.json").read_text()),
+        "said": said,
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_learns_the_toy_clips_and_does_not_collapse(name, toy_store, tmp_path):
+    found = train(name, toy_store, tmp_path, epochs=30)
+    loss = found["history"]["loss"][1:]
+    # From epoch 3 on: by then MoCo's queue is full, and finding a key among it as hard as it gets.
+    early, late = loss[2:5].mean(), loss[-3:].mean()
+    assert late < early - 0.1 * abs(early)
+    if name not in COLLAPSES:
+        assert not found["run"]["collapsed"]
+        assert found["history"][["projection_rank", "embedding_rank"]].iloc[-1].min() > 2
+
+
+def test_simsiam_collapses_without_its_stop_gradient(toy_store, tmp_path):
+    """The figure 2 of its paper: the spread of unit-length z stays near 1 / sqrt(d), or goes to 0."""
+    spreads = {}
+    for stop in (True, False):
+        found = train("simsiam", toy_store, tmp_path / str(stop), 40, {"stop_gradient": stop})
+        spreads[stop] = found["history"]["projection_spread"].iloc[-1]
+    even = SMALL["simsiam"]["projection"] ** -0.5
+    assert spreads[True] > 0.5 * even
+    assert spreads[False] < 0.05 * even
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the package catches it."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_killed_after_two_epochs_and_resumed_it_ends_with_the_same_bytes(name, toy_store, tmp_path):
+    whole = train(name, toy_store, tmp_path / "whole", epochs=4)
+
+    def kill_in_third_epoch(done: int, total: int) -> None:
+        if done == total // 2 + 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(name, toy_store, tmp_path / "cut", epochs=4, progress=kill_in_third_epoch)
+    resumed = train(name, toy_store, tmp_path / "cut", epochs=4)
+    assert any("resumed after epoch 2" in line for line in resumed["said"])
+    assert resumed["weights"] == whole["weights"]
+    pd.testing.assert_frame_equal(resumed["history"], whole["history"], check_exact=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_trained_part_gets_a_gradient_and_no_other(name):
+    method = build(name)
+    step(method)  # the first meets MoCo's empty queue
+    step(method).loss.backward()
+    for key, parameter in method.named_parameters():
+        if key.startswith(("target_", "key_")):
+            assert not parameter.requires_grad, key
+        if parameter.requires_grad:
+            assert parameter.grad is not None, key
+            assert parameter.grad.abs().sum() > 0, key
+        else:
+            assert parameter.grad is None, key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_terms_are_detached_and_the_loss_is_a_float32_scalar_also_under_autocast(name):
+    exact = step(build(name))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = step(build(name))
+    for output in (exact, mixed):
+        assert output.loss.shape == ()
+        assert output.loss.dtype == torch.float32
+        assert output.terms
+        assert not any(term.requires_grad for term in output.terms.values())
+    torch.testing.assert_close(mixed.loss, exact.loss, rtol=0.05, atol=0.05)
+    mixed.loss.backward()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_draws_from_its_generator_alone(name):
+    method = build(name)
+    method.eval()  # dropout draws from the global generator, which the loop sets
+    torch.manual_seed(1)
+    expected = torch.get_rng_state()
+    first = step(method).loss
+    assert torch.equal(torch.get_rng_state(), expected)
+    assert torch.equal(step(method).loss, first)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_project_keeps_the_number_of_clips(name):
+    method = build(name).eval()
+    projection = method.project(torch.randn(5, method.encoder.width))
+    assert projection.shape[0] == 5
+    assert projection.shape[1] > 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_on_a_gpu_does_not_wait_for_it(name):
+    method = build(name).cuda()
+    clip = random_batch(clips=8, frames=12).to("cuda")
+    draws = torch.Generator("cuda").manual_seed(0)
+
+    def one_step() -> None:
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            loss = method(clip, clip, clip, draws).loss
+        loss.backward()
+        method.after_step(0.5)
+
+    one_step()  # the first one sets up libraries
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        one_step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -1,0 +1,51 @@
+"""The sheet of all augmentations."""
+
+from sslslr.augment import TRANSFORMS
+from sslslr.config import PreprocessConfig
+from sslslr.report.augmentations import VISIBLE, augmentation_sheet
+
+STRONG = [{"name": "rotation", "degrees": 15}, {"name": "joint_masking"}]
+
+
+def titles(figure) -> list[str]:
+    return [axes.texts[0].get_text().replace("\n", " ") for axes in figure.axes]
+
+
+def test_a_row_for_the_clip_every_transform_and_every_composition(toy_store):
+    figure = augmentation_sheet(toy_store, PreprocessConfig(frames=12), {"strong_views": STRONG})
+    assert len(figure.axes) == 1 + len(TRANSFORMS) + 1
+    found = titles(figure)
+    assert found[0].startswith("original")
+    assert found[0].endswith("frames")
+    assert found[-1] == "strong views"
+    for name, title in zip(VISIBLE, found[1:], strict=False):
+        assert title.startswith(name.replace("_", " "))
+    assert "rotation degrees 20" in found
+
+
+def test_the_study_s_settings_take_the_row_of_a_transform(toy_store):
+    study = {"temporal_permutation": [{"name": "temporal_permutation", "begin": "1/2", "end": 0}]}
+    figure = augmentation_sheet(toy_store, PreprocessConfig(frames=12), study)
+    assert len(figure.axes) == 1 + len(TRANSFORMS)
+    assert "temporal permutation begin 1/2 end 0" in titles(figure)
+
+
+def test_the_strips_do_not_overlap_and_fit_a_page(toy_store):
+    figure = augmentation_sheet(toy_store, PreprocessConfig(frames=12), {"strong": STRONG})
+    boxes = [axes.get_position() for axes in figure.axes]
+    for i, a in enumerate(boxes):
+        assert 0 <= a.x0 < a.x1 <= 1
+        assert 0 <= a.y0 < a.y1 <= 1.0001
+        for b in boxes[:i]:
+            assert a.x0 >= b.x1 or a.y1 <= b.y0 + 1e-9
+    assert figure.get_size_inches()[1] < 11
+
+
+def test_temporal_views_show_which_frame_went_where(toy_store):
+    figure = augmentation_sheet(toy_store, PreprocessConfig(frames=12), {})
+    below = {
+        title: [text.get_text() for text in axes.texts[1:]]
+        for title, axes in zip(titles(figure), figure.axes, strict=True)
+    }
+    assert below["temporal permutation"] != next(iter(below.values()))
+    assert below["rotation degrees 20"] == next(iter(below.values()))

@@ -1,0 +1,41 @@
+"""Methods small enough for a test: 36 toy clips, an encoder of one block and width 32."""
+
+import torch
+
+from sslslr.augment import compose
+from sslslr.config import EncoderConfig, parse
+from sslslr.encoder import build_encoder
+from sslslr.methods import METHODS
+from sslslr.methods._base import Method, MethodOutput
+from toys import random_batch
+
+# Those that pretrain.
+NAMES = [name for name in METHODS.names() if METHODS.traits(name).get("pretrains", True)]
+# Widths to match; all else is as it is by default.
+SMALL = {
+    "barlow_twins": {"projector": [32, 32]},
+    "byol": {"projector_hidden": 64, "projection": 16, "predictor_hidden": 64},
+    "moco": {"queue": 24, "projection": 16},
+    "simclr": {"projection": 16},
+    "simsiam": {"projector_hidden": 64, "projection": 32, "predictor_hidden": 16},
+    "sl_fpn_vc": {"projector_hidden": 64, "projection": 32, "w_p": 25},
+    "vicreg": {"expander": [64, 32]},
+}
+
+
+def build(name: str, **options) -> Method:
+    """The method, with `options` over those of SMALL; without dropout, weights from seed 0."""
+    fixed = METHODS.traits(name).get("encoder", {})
+    config = EncoderConfig(**{"depth": 1, "width": 32, "heads": 4, "dropout": 0.0, **fixed})
+    method_class = METHODS.get(name)
+    torch.manual_seed(0)
+    chosen = parse(method_class.Options, {**SMALL.get(name, {}), **options}, name)
+    return method_class(build_encoder(config, 12, 0), chosen)
+
+
+def step(method: Method) -> MethodOutput:
+    """The output of one step on random clips of different lengths."""
+    clip = random_batch(clips=8, frames=12)
+    view = compose([{"name": "temporal_permutation"}])
+    draws = torch.Generator().manual_seed(0)
+    return method(clip, view(clip, draws), view(clip, draws), draws)
