@@ -12,6 +12,7 @@ from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
 from sslslr.evaluate import embed, evaluate, weights_hash
 from sslslr.pretrain import pretrain
+from sslslr.report import collect, tables
 from toys import random_batch, toy_clips
 
 PROTOCOLS = {
@@ -135,6 +136,32 @@ def test_features_file_has_a_row_a_clip(toy_store, tmp_path):
     assert features.shape == (48, 32)
     assert features.dtype == np.float32
     assert clips["clip_id"].tolist() == toy_store.clips["clip_id"].tolist()
+
+
+def test_few_labels_neighbours_and_look_up_reach_the_files(toy_store, tmp_path):
+    protocols = {
+        "semi_supervised": {"fractions": [0.3], "shots": [1, 2], "draws": 2},
+        "knn": {},
+        "retrieval": {},
+        "fine_tune": {"epochs": 1, "label_fractions": [0.3, 1.0]},
+    }
+    run(make_study(protocols=protocols), toy_store, tmp_path)
+    metrics = collect.read_metrics([tmp_path / "metrics" / "metrics.csv"])
+    predictions = collect.read_predictions([tmp_path / "metrics" / "predictions.parquet"])
+    for frame in (metrics, predictions):
+        assert frame.columns.get_loc("shots") == frame.columns.get_loc("label_fraction") + 1
+    amounts = metrics[metrics["metric"] == "top1"].set_index("protocol")
+    few = amounts.loc["semi_supervised"]
+    # 36 training clips of 4 classes: round(0.3 * 9) = 3 clips a class.
+    assert sorted(zip(few["label_fraction"], few["shots"], few["n_train"], strict=True)) == [
+        (0.0, 1, 4), (0.0, 1, 4), (0.0, 2, 8), (0.0, 2, 8), (0.3, 0, 12), (0.3, 0, 12)
+    ]  # fmt: skip
+    assert sorted(few["probe_seed"]) == [0, 0, 0, 1, 1, 1]
+    assert amounts.loc["fine_tune"]["n_train"].tolist() == [12, 36]
+    assert amounts.loc[["knn", "retrieval"], "value"].min() > 0.5  # chance is 0.25, n = 12
+    shown = tables.linear_table(metrics, predictions)
+    assert shown["protocol"].tolist() == ["knn", "retrieval", "fine_tune"]
+    assert shown["n_train"].tolist() == [36, 36, 36]
 
 
 def stranger_store(make_store):

@@ -1,0 +1,25 @@
+"""The paper's claims as hypotheses that code decides (`config/claims.yaml`).
+
+A claim says that a *subject* (a method with its views) scores higher than each of its *opponents*.
+Every comparison is paired on the test clips of one target data set, for encoders pretrained on the
+same data (untrained opponents fit any). A comparison is significant if the p value, corrected by
+Holm within the claim, is below `alpha` **and** the interval over clips and encoder seeds excludes 0:
+the p value knows the clips alone, and encoders of one method differ by several points.
+
+    holds           every comparison is significant and positive, and nothing is missing
+    does not hold   an interval's upper end is below `margin`, the effect that is claimed at least
+    cannot tell     otherwise
+
+    schema.py    what a claim is
+    matching.py  which rows it is about, and what is missing
+    decide.py    comparisons and verdicts
+"""
+
+from sslslr.claims.decide import COMPARISON, FAILS, HOLDS, UNSURE, decide, verdicts
+from sslslr.claims.matching import missing
+from sslslr.claims.schema import Claim, Claims, Opponent, Selector, load
+
+__all__ = [
+    "COMPARISON", "FAILS", "HOLDS", "UNSURE", "Claim", "Claims", "Opponent", "Selector", "decide",
+    "load", "missing", "verdicts",
+]  # fmt: skip

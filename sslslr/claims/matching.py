@@ -1,0 +1,89 @@
+"""Which rows of the metrics a claim is about, and what it needs that they lack."""
+
+import numpy as np
+import pandas as pd
+
+from sslslr.claims.schema import EACH_OTHER, Claim, Claims, Selector
+
+CONFIG = ["method", "augmentation", "variant", "tag", "pretrain_dataset"]
+SELECTED = CONFIG[:4]
+UNTRAINED = "none"  # pretraining set of a method that does not pretrain
+
+
+def missing(claims: Claims, claim: Claim, metrics: pd.DataFrame) -> list[str]:
+    """What the claim needs and `metrics` lacks, named: runs, protocols, targets; [] if nothing."""
+    protocol, fraction = claims.protocol_of(claim), claim.label_fraction
+    what = f"no metrics of protocol {protocol} at label_fraction {fraction:g}"
+    cells = cells_of(claims, claim, metrics)
+    subjects = subjects_of(claims, claim, cells)
+    deciding = [s for o in claim.against if o.decides for s in o.singles(metrics, claim.subject)]
+    found = []
+    for selector in [claim.subject, *deciding]:
+        if sentence := unmatched(selector, metrics):
+            found.append(sentence)
+        elif cells.empty:
+            found.append(what)
+        elif matching(cells, selector).empty:
+            found.append(f"{what} for {selector}")
+        elif selector is claim.subject and subjects.empty:
+            place = "its own pretraining set" if claim.scope == "own" else "another language's set"
+            found.append(f"no metrics of protocol {protocol} for {selector} on {place}")
+        else:
+            found += [
+                f"no metrics of protocol {protocol} for {selector} on {dataset} "
+                f"(pretrained on {pretrained})"
+                for dataset, pretrained in places(subjects)
+                if at(matching(cells, selector), dataset, pretrained).empty
+            ]
+    return list(dict.fromkeys(found))
+
+
+def unmatched(selector: Selector, metrics: pd.DataFrame) -> str | None:
+    """Sentence on the first column of the selector that no run has; None if there is a run."""
+    named: list[str] = []
+    for column in SELECTED:
+        value = getattr(selector, column)
+        if value is None:
+            continue
+        metrics = metrics[metrics[column] == value]
+        said = f"{column} {value}" if value else f"no {column}"
+        named.append(said.replace(EACH_OTHER, "other than the subject's"))
+        if metrics.empty:
+            return f"no run of {named[0]}" + (f" with {', '.join(named[1:])}" if named[1:] else "")
+    return None
+
+
+def cells_of(claims: Claims, claim: Claim, metrics: pd.DataFrame) -> pd.DataFrame:
+    """The top-1 rows that the claim is judged by; one a run, data set and probe seed."""
+    return metrics[
+        (metrics["metric"] == "top1")
+        & (metrics["protocol"] == claims.protocol_of(claim))
+        & np.isclose(metrics["label_fraction"], claim.label_fraction, atol=1e-5)
+        & (metrics["shots"] == 0)
+    ]
+
+
+def matching(cells: pd.DataFrame, selector: Selector) -> pd.DataFrame:
+    for column in SELECTED:
+        if (value := getattr(selector, column)) is not None:
+            cells = cells[cells[column] == value]
+    return cells
+
+
+def subjects_of(claims: Claims, claim: Claim, cells: pd.DataFrame) -> pd.DataFrame:
+    """The subject's cells in the claim's scope."""
+    cells = matching(cells, claim.subject)
+    if claim.scope == "own":
+        return cells[cells["dataset"] == cells["pretrain_dataset"]]
+    places = zip(cells["dataset"], cells["pretrain_dataset"], strict=True)
+    return cells[[p != UNTRAINED and claims.is_transfer(d, p) for d, p in places]]
+
+
+def places(cells: pd.DataFrame) -> list[tuple[str, str]]:
+    return sorted(set(zip(cells["dataset"], cells["pretrain_dataset"], strict=True)))
+
+
+def at(cells: pd.DataFrame, dataset: str, pretrained: str) -> pd.DataFrame:
+    """Cells on a target that are comparable to encoders pretrained on `pretrained`."""
+    pretrained_alike = cells["pretrain_dataset"].isin([pretrained, UNTRAINED])
+    return cells[(cells["dataset"] == dataset) & pretrained_alike]

@@ -1,0 +1,107 @@
+"""What a claim is: the models of `config/claims.yaml`."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import yaml
+from pydantic import Field
+
+from sslslr.config import Name, Strict, parse
+from sslslr.errors import UserError
+
+EACH_OTHER = "each_other"
+# Never an opponent of "each other": no method, no views, and the ceiling, which sees all labels.
+NOT_OTHERS = {"none", "supervised"}
+
+
+class Selector(Strict):
+    """Runs by their columns in metrics.csv; a list means each of its names by itself."""
+
+    method: Name | list[Name] = Field(description="Name in the study, or `each_other`.")
+    augmentation: Name | list[Name] | None = Field(
+        None, description="Left out: every one that was run, each by itself. Or `each_other`."
+    )
+    variant: str | None = Field("paper", description="Of the encoder; null: every one.")
+    tag: str | None = Field("", description="Of the ablation; empty: none. null: every one.")
+
+    def singles(self, metrics: pd.DataFrame, subject: "Selector | None") -> list["Selector"]:
+        """One selector for each name; `each_other` becomes the names that `metrics` has."""
+        lists = {}
+        for column in ("method", "augmentation"):
+            value = getattr(self, column)
+            if value == EACH_OTHER:
+                own = {getattr(subject, column)} | NOT_OTHERS
+                value = sorted(set(metrics[column]) - own) or [EACH_OTHER]
+            lists[column] = value if isinstance(value, list) else [value]
+        pairs = itertools.product(*lists.values())
+        return [self.model_copy(update=dict(zip(lists, pair, strict=True))) for pair in pairs]
+
+    def __str__(self) -> str:
+        return label(self.model_dump())
+
+
+class Opponent(Selector):
+    decides: bool = Field(True, description="false: shown, but no part of the verdict.")
+
+
+class Claim(Strict):
+    id: Name
+    statement: str
+    source: Literal["paper", "ours"] = Field(description="Who claims it.")
+    subject: Selector = Field(description="Names one method and one augmentation.")
+    against: list[Opponent] = Field(min_length=1)
+    protocol: Name | None = Field(None, description="Left out: that of the file.")
+    label_fraction: float = Field(1.0, gt=0, le=1)
+    scope: Literal["own", "transfer"] = Field(
+        "own", description="own: pretrained on the target's data. transfer: on another's."
+    )
+    margin: float = Field(0.0, ge=0, lt=1, description="Effect claimed at least, in 0..1.")
+
+
+class Claims(Strict):
+    protocol: Name = Field("linear", description="Protocol that claims are judged by.")
+    level: float = Field(0.95, gt=0, lt=1, description="Coverage of the intervals.")
+    alpha: float = Field(0.05, gt=0, lt=1, description="Of the corrected p value.")
+    resamples: int = Field(2000, ge=100, description="Of the bootstrap.")
+    flips: int = Field(10_000, ge=100, description="Of the permutation test.")
+    same_language: list[list[Name]] = Field(
+        [], description="Groups of data sets between which nothing transfers across languages."
+    )
+    claims: list[Claim] = Field(min_length=1)
+
+    def protocol_of(self, claim: Claim) -> str:
+        return claim.protocol or self.protocol
+
+    def is_transfer(self, dataset: str, pretrain_dataset: str) -> bool:
+        pair = {dataset, pretrain_dataset}
+        return len(pair) == 2 and not any(pair <= set(group) for group in self.same_language)
+
+
+def load(path: str | Path) -> Claims:
+    """Read the claims' YAML file.
+
+    Raises:
+        UserError: no such file, not YAML, an invalid key, or an id that two claims share.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file of claims.") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from None
+    claims = parse(Claims, values, str(path))
+    ids = [claim.id for claim in claims.claims]
+    if twice := [name for name in ids if ids.count(name) > 1]:
+        raise UserError(f"{path}: two claims have the id {twice[0]!r}; rename one.")
+    return claims
+
+
+def label(names: Any) -> str:
+    """`sl_fpn, temporal_permutation, no_original`: what tells runs apart, seeds left out."""
+    get: Callable[[str], Any] = names.get
+    variant = get("variant") if get("variant") not in ("paper", "raw") else ""
+    parts = (get("method"), get("augmentation"), variant, get("tag"))
+    return ", ".join(str(part) for part in parts if part and part not in ("none", EACH_OTHER))
