@@ -121,6 +121,10 @@ class PretrainConfig(Strict):
     splits: list[Literal["train", "val", "test"]] = Field(
         ["train"], description="Splits of the pretraining set that are used (labels are not)."
     )
+    share: Share = Field(
+        Fraction(1),
+        description="Share of those clips, drawn by the run's seed: pretraining-set size.",
+    )
     collapse_spread: float = Field(
         0.1,
         gt=0,
@@ -161,10 +165,20 @@ class FineTuneConfig(Strict):
 
 
 class TargetConfig(Strict):
+    dataset: Name | None = Field(
+        None, description="Data set; left out where the target's name is its name."
+    )
+    split_by: Literal["given", "clips"] = Field(
+        "given",
+        description="given: the data set's split. clips: dealt out anew within each gloss, signers on both sides.",
+    )
     train: list[Literal["train", "val", "test"]] = Field(
         ["train"], description="Splits a probe learns from."
     )
     test: Literal["train", "val", "test"] = Field("test", description="Split that is scored.")
+    protocols: list[str] | None = Field(
+        None, description="The only protocols to run on this target; left out: all of the study."
+    )
     unseen_labels: Literal["error", "drop"] = Field(
         "error", description="What to do with test clips whose gloss no training clip has."
     )
@@ -175,8 +189,9 @@ class EvaluateConfig(Strict):
         {},
         description="Data sets that encoders are evaluated on. Empty: every data set, train to test.",
     )
-    transfer: bool = Field(
-        False, description="Evaluate every encoder on every target, not on its own set alone."
+    transfer: bool | list[Name] = Field(
+        False,
+        description="Evaluate encoders on every target, not on their own set alone: all, or those of named methods.",
     )
     protocols: dict[str, dict[str, Any]] = Field(
         {"linear": {}, "logistic": {}},

@@ -103,6 +103,8 @@ def evaluate(
             spec, dataset, target, store, prepared, features, encoder, device, say
         )
         for protocol, values in spec.protocols.items():
+            if target.protocols is not None and protocol not in target.protocols:
+                continue
             entry = PROTOCOLS.get(protocol)
             options = parse(entry.Options, values, f"evaluate.protocols.{protocol}")
             for prediction in entry().run(task, options, say):
@@ -136,8 +138,10 @@ def _task(
     say: Say,
 ) -> tuple[Task, np.ndarray]:
     clips = store.clips.iloc[prepared.indices]
-    split = clips["split"].to_numpy(dtype=object)
     glosses = clips["gloss"].to_numpy(dtype=object)
+    split = clips["split"].to_numpy(dtype=object)
+    if target.split_by == "clips":
+        split = dealt_anew(split, glosses, target.dataset or dataset)
     clip_ids = clips["clip_id"].to_numpy(dtype=object)
     train = np.flatnonzero(np.isin(split, target.train))
     test = np.flatnonzero(split == target.test)
@@ -178,6 +182,20 @@ def _task(
         dataset, features, prepared.batch, labels, classes, train, test, fresh_encoder, seed, device
     )
     return task, clip_ids
+
+
+def dealt_anew(split: np.ndarray, glosses: np.ndarray, dataset: str) -> np.ndarray:
+    """The splits of a data set, exchanged at random between the clips of a gloss.
+
+    Every gloss keeps its number of clips in each split, but the signers of a signer-independent
+    split are now on both sides: what a signer-dependent evaluation measures. The draw depends on
+    the data set alone, so that all encoders are compared on the same clips.
+    """
+    dealt, draws = split.copy(), generator(0, "dealt anew", dataset)
+    for gloss in sorted(set(glosses)):
+        rows = np.flatnonzero(glosses == gloss)
+        dealt[rows] = split[rows[torch.randperm(len(rows), generator=draws).numpy()]]
+    return dealt
 
 
 def _ranked(scores: np.ndarray) -> np.ndarray:

@@ -143,13 +143,21 @@ def runs(study: StudyConfig) -> dict[str, RunSpec]:
 
 
 def targets(study: StudyConfig, run: RunSpec) -> dict[str, TargetConfig]:
-    """The data sets a run is evaluated on: its own, or all of them for transfer and untrained encoders."""
-    known = study.evaluate.targets or {name: TargetConfig() for name in study.datasets}
-    for name in known:
-        _lookup(study.datasets, name, "evaluate.targets")
-    if study.evaluate.transfer or run.dataset == NO_DATASET or run.dataset not in known:
-        return known
-    return {run.dataset: known[run.dataset]}
+    """What a run is evaluated on: its own data set, or every target for transfer and untrained encoders.
+
+    A data set that is no target itself (a large set to pretrain on) is evaluated on every target.
+    """
+    stated = study.evaluate.targets or {name: TargetConfig() for name in study.datasets}
+    known = {
+        name: target.model_copy(update={"dataset": target.dataset or name})
+        for name, target in stated.items()
+    }
+    for target in known.values():
+        _lookup(study.datasets, target.dataset, "evaluate.targets")
+    transfer = study.evaluate.transfer
+    everywhere = run.method in transfer if isinstance(transfer, list) else transfer
+    own = {name: target for name, target in known.items() if target.dataset == run.dataset}
+    return known if everywhere or not own else own
 
 
 def evaluate_spec(study: StudyConfig, run: RunSpec) -> EvaluateSpec:

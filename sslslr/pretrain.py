@@ -144,6 +144,10 @@ def _train(
         outcome["warnings"].append(note)
         say(note)
     splits = sorted({int(i) for split in settings.splits for i in store.indices(split)})
+    if settings.share < 1:  # the first of one order: a larger share contains a smaller one
+        order = torch.randperm(len(splits), generator=generator(spec.seed, "share"))
+        kept = order[: math.ceil(len(splits) * settings.share)].sort().values
+        splits = [splits[i] for i in kept.tolist()]
     if len(splits) < 2:
         raise UserError(
             f"{store.path}: {len(splits)} clips in split {', '.join(settings.splits)}; pretraining needs at least 2."

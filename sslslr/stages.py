@@ -19,9 +19,20 @@ from sslslr.protocols import PROTOCOLS
 STAGES = ("download", "extract", "pretrain", "evaluate", "report")
 REPORT_MODULES = {
     "linear": ("sslslr.report.tables",),
+    "verdicts": ("sslslr.claims", "sslslr.report.verdict", "sslslr.report.collect"),
+    "differences": ("sslslr.report.differences", "sslslr.report.collect"),
     "training": ("sslslr.report.figures", "sslslr.report.collect"),
+    "results": ("sslslr.report.results", "sslslr.report.collect"),
     "clip": ("sslslr.report.picture",),
-    "html": ("sslslr.report.html", "sslslr.report.collect", "sslslr.report.markup"),
+    "augmentations": ("sslslr.report.augmentations",),
+    "example": ("sslslr.report.embedding", "sslslr.report.confusions"),
+    "html": (
+        "sslslr.report.html",
+        "sslslr.report.collect",
+        "sslslr.report.markup",
+        "sslslr.report.verdict",
+        "sslslr.report.differences",
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from sslslr import artifacts, grid
 from sslslr.config import EncoderConfig, StudyConfig, parse
 from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
-from sslslr.evaluate import embed, evaluate, weights_hash
+from sslslr.evaluate import dealt_anew, embed, evaluate, weights_hash
 from sslslr.pretrain import pretrain
 from sslslr.report import collect, tables
 from toys import random_batch, toy_clips
@@ -201,3 +201,38 @@ def test_an_encoder_of_other_settings_is_refused(toy_store, tmp_path):
         evaluate(
             changed, tmp_path / "encoder", {"toy": toy_store.path}, tmp_path / "m", tmp_path / "f"
         )
+
+
+def test_dealing_anew_keeps_the_counts_of_every_gloss_and_mixes_the_signers():
+    rng = np.random.default_rng(0)
+    glosses = np.repeat(np.array(["a", "b", "c"], dtype=object), 40)
+    split = np.where(rng.random(120) < 0.3, "test", "train").astype(object)
+    dealt = dealt_anew(split, glosses, "toy")
+    for gloss in "abc":
+        assert (dealt[glosses == gloss] == "test").sum() == (
+            split[glosses == gloss] == "test"
+        ).sum()
+    assert (dealt != split).sum() > 20
+    assert (dealt == dealt_anew(split, glosses, "toy")).all()
+
+
+def test_a_target_can_be_a_data_set_under_another_name_with_signers_on_both_sides(
+    toy_store, tmp_path
+):
+    study = make_study(
+        targets={
+            "toy": {},
+            "toy_mixed": {"dataset": "toy", "split_by": "clips", "protocols": ["logistic"]},
+        }
+    )
+    (spec,) = grid.runs(study).values()
+    assert list(grid.targets(study, spec)) == ["toy", "toy_mixed"]
+    pretrain(spec, toy_store, tmp_path / "encoder", tmp_path / "c", "code", say=lambda text: None)
+    stores = {"toy": toy_store.path, "toy_mixed": toy_store.path}
+    evaluation = grid.evaluate_spec(study, spec)
+    evaluate(evaluation, tmp_path / "encoder", stores, tmp_path / "metrics", tmp_path / "features")
+    predictions = pd.read_parquet(tmp_path / "metrics" / "predictions.parquet")
+    assert set(predictions.query("dataset == 'toy_mixed'")["protocol"]) == {"logistic"}
+    tested = predictions.query("protocol == 'logistic'").groupby("dataset")["clip_id"].agg(set)
+    assert len(tested["toy"]) == len(tested["toy_mixed"])
+    assert tested["toy"] != tested["toy_mixed"]

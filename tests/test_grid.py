@@ -66,6 +66,8 @@ def test_targets_are_the_own_data_set_or_all():
     assert list(grid.targets(study(block), untrained)) == ["a", "b"]
     everywhere = study(block, evaluate={"transfer": True})
     assert list(grid.targets(everywhere, pretrained)) == ["a", "b"]
+    some = study(block, evaluate={"transfer": ["byol"]})
+    assert list(grid.targets(some, pretrained)) == ["a"]
     elsewhere = study(block, evaluate={"targets": {"b": {}}})  # pretrained on what is not a target
     assert list(grid.targets(elsewhere, pretrained)) == ["b"]
 

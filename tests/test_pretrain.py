@@ -142,6 +142,15 @@ def test_history_and_run_say_what_was_done(toy_store, tmp_path):
     assert sum("epoch" in line for line in found["said"]) == 4
 
 
+def test_a_share_of_the_clips_is_drawn_by_the_seed(toy_store, tmp_path):
+    found = run(make_spec(pretrain={"epochs": 1, "share": "1/3"}), toy_store, tmp_path / "a")
+    assert found["run"]["n_clips"] == 12
+    other = run(
+        make_spec(pretrain={"epochs": 1, "share": "1/3"}, seeds=[1]), toy_store, tmp_path / "b"
+    )
+    assert other["weights"] != found["weights"]
+
+
 class Exploding(Method):
     """A loss that is NaN at the fifth step."""
 

@@ -37,7 +37,10 @@ def evaluate(
     run_evaluation(
         evaluation,
         folder / "encoders" / evaluation.run.run_id,
-        {name: folder / "data" / name / "clips" for name in evaluation.targets},
+        {
+            name: folder / "data" / (target.dataset or name) / "clips"
+            for name, target in evaluation.targets.items()
+        },
         folder / "metrics" / evaluation.run.run_id,
         folder / "features" / evaluation.run.run_id,
         threads=threads,

@@ -51,12 +51,12 @@ def sl_fpn_loss(
 
     Args:
         predicted: P(z).
-        target: the view that P(z) is to meet; gradients do not flow into it.
+        target: the view that P(z) is to meet, detached by the caller where it is to be held still.
     """
     terms = {
         "views": F.mse_loss(z_a, z_b),
         "original": F.mse_loss(z, z_a),
-        "predictor": F.mse_loss(predicted, target.detach()),
+        "predictor": F.mse_loss(predicted, target),
     }
     loss = terms["views"] + w_o * terms["original"] + w_p * terms["predictor"]
     return loss, {name: term.detach() for name, term in terms.items()}
@@ -79,6 +79,9 @@ class SlFpn(Method):
             description="trained, or re-drawn at random each step and never trained (as released)."
         )
         predictor_hidden: int = Field(ge=1, description="Hidden width of the predictor.")
+        stop_gradient: bool = Field(
+            True, description="Whether the predictor's target is held still; false is an ablation."
+        )
         projector_hidden: int = Field(512, ge=1, description="Hidden width of the projector.")
         projection: int = Field(128, ge=2, description="Width of z.")
 
@@ -104,6 +107,7 @@ class SlFpn(Method):
         z, z_a, z_b = self.project(embedding).chunk(3)
         predicted = self.predict(z, generator)
         target = z_b if self.options.target == "b" else z_a
+        target = target.detach() if self.options.stop_gradient else target
         return MethodOutput(
             *sl_fpn_loss(z, z_a, z_b, predicted, target, self.options.w_o, self.options.w_p)
         )

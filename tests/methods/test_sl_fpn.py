@@ -35,11 +35,22 @@ def test_loss_is_the_formula(w_o, w_p):
     assert set(terms) == {"views", "original", "predictor"}
 
 
-def test_no_gradient_flows_into_the_target():
-    z, z_a, z_b, p = (t.requires_grad_() for t in torch.randn(4, 3, 2))
-    sl_fpn_loss(z, z_a, z_b, p, z_b, w_o=0, w_p=1)[0].backward()
-    # Only MSE(z_a, z_b) reaches z_b: its gradient is 2 (z_b - z_a) / n.
-    torch.testing.assert_close(z_b.grad, 2 * (z_b - z_a).detach() / z_b.numel())
+@pytest.mark.parametrize("stop_gradient", [True, False])
+def test_gradient_flows_into_the_target_only_where_it_is_asked_for(stop_gradient):
+    method = build(w_o=0, w_p=1, stop_gradient=stop_gradient)
+    seen = {}
+
+    def watch(module, inputs, output):
+        output.retain_grad()
+        seen["z"] = output
+
+    method.projector.register_forward_hook(watch)
+    step(method)[3].loss.backward()
+    z, z_a, z_b = seen["z"].detach().chunk(3)
+    of_views = 2 * (z_b - z_a) / z_b.numel()  # the gradient of MSE(z_a, z_b) with respect to z_b
+    of_target = 2 * (z_b - method.predictor(z).detach()) / z_b.numel()
+    expected = of_views if stop_gradient else of_views + of_target
+    torch.testing.assert_close(seen["z"].grad.chunk(3)[2], expected, atol=1e-7, rtol=1e-3)
 
 
 def build(**options) -> SlFpn:

@@ -83,6 +83,12 @@ def raw_inputs(wildcards):
     return [str(path) for path in DATASETS.get(entry.source).inputs(options)]
 
 
+def target_clips(wildcards):
+    """The clip stores that an encoder is evaluated on."""
+    targets = EVALUATIONS[wildcards.run].targets.values()
+    return sorted({file for target in targets for file in store_files(target.dataset)})
+
+
 def pretraining_clips(wildcards):
     dataset = RUNS[wildcards.run].dataset
     return [] if dataset == NO_DATASET else store_files(dataset)
@@ -93,12 +99,32 @@ def pretraining_store(wildcards):
     return "" if dataset == NO_DATASET else f"--store {RESULTS}/data/{dataset}/clips"
 
 
+REPORT_FIGURES = [
+    "training",
+    "clip",
+    "augmentations",
+    "semi_supervised",
+    "transfer",
+    "embedding",
+    "confusions",
+]
+REPORT_TABLES = [
+    "verdicts",
+    "verdicts_comparisons",
+    "linear",
+    "ablations",
+    "signer_gap",
+]
 REPORT_FILES = [
     f"{RESULTS}/report.html",
-    *(f"{RESULTS}/tables/linear.{ending}" for ending in ("csv", "md", "tex")),
+    *(
+        f"{RESULTS}/tables/{name}.{ending}"
+        for name in REPORT_TABLES
+        for ending in ("csv", "md", "tex")
+    ),
     *(
         f"{RESULTS}/figures/{name}.{ending}"
-        for name in ("training", "clip")
+        for name in REPORT_FIGURES
         for ending in ("pdf", "png")
     ),
 ]

@@ -10,11 +10,7 @@ rule evaluate_encoder:
     input:
         weights=f"{RESULTS}/encoders/{{run}}/encoder.safetensors",
         run=f"{RESULTS}/encoders/{{run}}/run.json",
-        clips=lambda wildcards: [
-            file
-            for name in EVALUATIONS[wildcards.run].targets
-            for file in store_files(name)
-        ],
+        clips=target_clips,
     output:
         metrics=f"{RESULTS}/metrics/{{run}}/metrics.csv",
         predictions=f"{RESULTS}/metrics/{{run}}/predictions.parquet",

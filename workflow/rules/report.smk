@@ -9,6 +9,15 @@ rule report:
 TRAINED = [run_id for run_id, run in RUNS.items() if run.dataset != NO_DATASET]
 FIRST_DATASET = next(iter(STUDY.datasets))
 FIRST_STEPS = next(iter(STUDY.augmentations.values()))
+# The encoder whose embedding and confusions are drawn: the first that was pretrained, on its own set
+# where that is a target.
+EXAMPLE_RUN = (TRAINED or list(RUNS))[0]
+EXAMPLE_TARGETS = EVALUATIONS[EXAMPLE_RUN].targets
+EXAMPLE_TARGET = RUNS[EXAMPLE_RUN].dataset
+if EXAMPLE_TARGET not in EXAMPLE_TARGETS:
+    EXAMPLE_TARGET = next(iter(EXAMPLE_TARGETS))
+EXAMPLE_DATASET = EXAMPLE_TARGETS[EXAMPLE_TARGET].dataset
+EXAMPLE_PROTOCOL = next(iter(EVALUATIONS[EXAMPLE_RUN].protocols))
 
 
 rule render_linear_table:
@@ -78,10 +87,163 @@ rule render_clip_picture:
         " --steps {params.steps:q} --stem {params.stem} > {log} 2>&1"
 
 
+rule render_verdicts:
+    input:
+        metrics=each_run(f"{RESULTS}/metrics/{{run}}/metrics.csv"),
+        predictions=each_run(f"{RESULTS}/metrics/{{run}}/predictions.parquet"),
+        claims="config/claims.yaml",
+    output:
+        report(
+            multiext(f"{RESULTS}/tables/verdicts", ".csv", ".md", ".tex"),
+            caption="../report/verdicts.rst",
+            category="Verdicts",
+        ),
+        report(
+            multiext(f"{RESULTS}/tables/verdicts_comparisons", ".csv", ".md", ".tex"),
+            caption="../report/verdicts.rst",
+            category="Verdicts",
+        ),
+    log:
+        f"{RESULTS}/logs/report/verdicts.log",
+    conda:
+        "../../environment.yml"
+    params:
+        stem=subpath(output[0], strip_suffix=".csv"),
+        code=report_code("verdicts"),
+    shell:
+        "sslslr report verdict {input.metrics} --claims {input.claims} --stem {params.stem}"
+        " > {log} 2>&1"
+
+
+rule render_differences:
+    input:
+        metrics=each_run(f"{RESULTS}/metrics/{{run}}/metrics.csv"),
+        predictions=each_run(f"{RESULTS}/metrics/{{run}}/predictions.parquet"),
+    output:
+        report(
+            multiext(f"{RESULTS}/tables/ablations", ".csv", ".md", ".tex"),
+            caption="../report/ablations.rst",
+            category="Tables",
+        ),
+        report(
+            multiext(f"{RESULTS}/tables/signer_gap", ".csv", ".md", ".tex"),
+            caption="../report/signer_gap.rst",
+            category="Tables",
+        ),
+    log:
+        f"{RESULTS}/logs/report/differences.log",
+    conda:
+        "../../environment.yml"
+    params:
+        folder=subpath(output[0], parent=True),
+        targets=stages.as_json(
+            {
+                name: target.model_dump()
+                for name, target in STUDY.evaluate.targets.items()
+            }
+        ),
+        code=report_code("differences"),
+    shell:
+        "sslslr report differences {input.metrics} --targets {params.targets:q}"
+        " --folder {params.folder} > {log} 2>&1"
+
+
+rule render_results:
+    input:
+        metrics=each_run(f"{RESULTS}/metrics/{{run}}/metrics.csv"),
+    output:
+        semi=report(
+            multiext(f"{RESULTS}/figures/semi_supervised", ".pdf", ".png"),
+            caption="../report/semi_supervised.rst",
+            category="Figures",
+        ),
+        transfer=report(
+            multiext(f"{RESULTS}/figures/transfer", ".pdf", ".png"),
+            caption="../report/transfer.rst",
+            category="Figures",
+        ),
+    log:
+        f"{RESULTS}/logs/report/results.log",
+    conda:
+        "../../environment.yml"
+    params:
+        semi=subpath(output[0], strip_suffix=".pdf"),
+        transfer=subpath(output[2], strip_suffix=".pdf"),
+        code=report_code("results"),
+    shell:
+        "(sslslr report semi {input.metrics} --stem {params.semi} &&"
+        " sslslr report transfer {input.metrics} --stem {params.transfer}) > {log} 2>&1"
+
+
+rule render_augmentations:
+    input:
+        store_files(FIRST_DATASET),
+    output:
+        report(
+            multiext(f"{RESULTS}/figures/augmentations", ".pdf", ".png"),
+            caption="../report/augmentations.rst",
+            category="Figures",
+        ),
+    log:
+        f"{RESULTS}/logs/report/augmentations.log",
+    conda:
+        "../../environment.yml"
+    params:
+        store=subpath(input[0], parent=True),
+        stem=subpath(output[0], strip_suffix=".pdf"),
+        preprocess=STUDY.preprocess.model_dump_json(),
+        augmentations=stages.as_json(STUDY.augmentations),
+        code=report_code("augmentations"),
+    shell:
+        "sslslr report augmentations --store {params.store} --preprocess {params.preprocess:q}"
+        " --augmentations {params.augmentations:q} --stem {params.stem} > {log} 2>&1"
+
+
+rule render_example:
+    input:
+        features=f"{RESULTS}/features/{EXAMPLE_RUN}",
+        predictions=f"{RESULTS}/metrics/{EXAMPLE_RUN}/predictions.parquet",
+        clips=store_files(EXAMPLE_DATASET),
+    output:
+        embedding=report(
+            multiext(f"{RESULTS}/figures/embedding", ".pdf", ".png"),
+            caption="../report/embedding.rst",
+            category="Figures",
+        ),
+        confusions=report(
+            multiext(f"{RESULTS}/figures/confusions", ".pdf", ".png"),
+            caption="../report/confusions.rst",
+            category="Figures",
+        ),
+    log:
+        f"{RESULTS}/logs/report/example.log",
+    conda:
+        "../../environment.yml"
+    params:
+        run=EXAMPLE_RUN,
+        target=EXAMPLE_TARGET,
+        protocol=EXAMPLE_PROTOCOL,
+        store=subpath(input.clips[0], parent=True),
+        embedding=subpath(output[0], strip_suffix=".pdf"),
+        confusions=subpath(output[2], strip_suffix=".pdf"),
+        preprocess=STUDY.preprocess.model_dump_json(),
+        code=report_code("example"),
+    shell:
+        "(sslslr report embedding --features {input.features}/{params.target} --title {params.run}"
+        " --stem {params.embedding} &&"
+        " sslslr report confusions --predictions {input.predictions} --store {params.store}"
+        " --preprocess {params.preprocess:q} --dataset {params.target} --protocol {params.protocol}"
+        " --stem {params.confusions}) > {log} 2>&1"
+
+
 rule render_report:
     input:
+        verdicts=f"{RESULTS}/tables/verdicts.csv",
+        comparisons=f"{RESULTS}/tables/verdicts_comparisons.csv",
         table=f"{RESULTS}/tables/linear.csv",
-        figures=[f"{RESULTS}/figures/{name}.png" for name in ("training", "clip")],
+        ablations=f"{RESULTS}/tables/ablations.csv",
+        gap=f"{RESULTS}/tables/signer_gap.csv",
+        figures=[f"{RESULTS}/figures/{name}.png" for name in REPORT_FIGURES],
         runs=each_run(f"{RESULTS}/encoders/{{run}}/run.json"),
         cards=[f"{RESULTS}/data/{name}/clips/card.json" for name in STUDY.datasets],
     output:
@@ -99,4 +261,6 @@ rule render_report:
         code=report_code("html"),
     shell:
         "sslslr report html {input.runs} --config-json {params.config:q} --table {input.table}"
+        " --verdicts {input.verdicts} --comparisons {input.comparisons}"
+        " --ablations {input.ablations} --signer-gap {input.gap}"
         " {params.figures} {params.cards} --out {output} > {log} 2>&1"

@@ -1,0 +1,192 @@
+"""Tables of differences: what each ablation costs, and what new signers cost.
+
+An ablation is a run with a tag; it is compared with the untagged runs of the same method, views and
+pretraining set, on the same test clips. The signer gap compares one data set under two splits: its
+own (signer-independent) and the same clips dealt out anew, with signers on both sides.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sslslr.errors import UserError
+from sslslr.paired import holm, paired_difference, paired_p_value
+from sslslr.report.tables import METHOD_NAMES, PROTOCOLS, percent
+from sslslr.report.verdict import difference, p_value
+from sslslr.statistics import t_interval
+
+ABLATION_CAPTION = (
+    "Ablations: each against the untagged runs of the same method, views and pretraining set, on the "
+    "same test clips. Difference in percentage points with a 95 % interval over test clips and "
+    "encoder seeds; p of a permutation test, Holm-corrected within the table."
+)
+GAP_CAPTION = (
+    "Signers: top-1 under the signer-independent split and with the same clips dealt out anew, so "
+    "that signers are on both sides. Gap in percentage points; its 95 % interval is over encoder seeds."
+)
+ABLATION_COLUMNS = [
+    "tag", "method", "augmentation", "pretrain_dataset", "dataset", "protocol", "accuracy",
+    "untagged_accuracy", "difference", "low", "high", "p", "n_test", "seeds", "untagged_seeds",
+]  # fmt: skip
+GAP_COLUMNS = [
+    "dataset", "method", "augmentation", "tag", "pretrain_dataset", "protocol", "independent",
+    "dependent", "difference", "low", "high", "n_independent", "n_dependent", "seeds",
+]  # fmt: skip
+SAME = ["method", "augmentation", "pretrain_dataset", "dataset", "protocol"]
+
+
+def _all_labels(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[(frame["label_fraction"] == 1) & (frame["shots"] == 0)]
+
+
+def correctness(
+    predictions: pd.DataFrame, runs: list[str], dataset: str, protocol: str
+) -> pd.DataFrame:
+    """Share of probes that got a clip right: a row a run, a column a test clip.
+
+    Raises:
+        UserError: runs that were scored on different clips, or have no predictions.
+    """
+    kept = _all_labels(predictions)
+    kept = kept[
+        kept["run_id"].isin(runs) & (kept["dataset"] == dataset) & (kept["protocol"] == protocol)
+    ]
+    right = kept.assign(right=(kept["best"].str[0] == kept["label"]).astype(float))
+    table = right.pivot_table(index="run_id", columns="clip_id", values="right", aggfunc="mean")
+    if len(table) < len(set(runs)) or table.isna().any(axis=None):
+        raise UserError(
+            f"predictions on {dataset!r}, {protocol}: runs {', '.join(runs)} were not all scored on the "
+            "same test clips. Evaluate them again on the same data."
+        )
+    return table
+
+
+def ablations(metrics: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """One row a tag, method and target, of `ABLATION_COLUMNS`; accuracies in 0..1."""
+    scores = _all_labels(metrics)
+    scores = scores[(scores["metric"] == "top1") & scores["protocol"].isin(PROTOCOLS)]
+    rows = []
+    for key, group in scores.groupby(SAME):
+        place = dict(zip(SAME, key, strict=True))
+        untagged = sorted(set(group["run_id"][group["tag"] == ""]))
+        if not untagged:
+            continue
+        base = correctness(predictions, untagged, place["dataset"], place["protocol"])
+        for tag, tagged in group[group["tag"] != ""].groupby("tag"):
+            runs = sorted(set(tagged["run_id"]))
+            own = correctness(predictions, runs, place["dataset"], place["protocol"])
+            if not own.columns.equals(base.columns):
+                shared = own.columns.intersection(base.columns)
+                if shared.empty:
+                    continue  # another preprocessing kept other clips
+                own, reference = own[shared], base[shared]
+            else:
+                reference = base
+            a, b = own.to_numpy(), reference.to_numpy()
+            change, low, high = paired_difference(a, b)
+            rows.append(
+                {
+                    "tag": tag,
+                    **place,
+                    "accuracy": a.mean(),
+                    "untagged_accuracy": b.mean(),
+                    "difference": change,
+                    "low": low,
+                    "high": high,
+                    "p": paired_p_value(a, b),
+                    "n_test": a.shape[1],
+                    "seeds": len(a),
+                    "untagged_seeds": len(b),
+                }
+            )
+    table = pd.DataFrame(rows, columns=ABLATION_COLUMNS)
+    if len(table):
+        table["p"] = holm(table["p"].to_numpy())
+    return table.sort_values(["dataset", "protocol", "method", "tag"], ignore_index=True)
+
+
+def signer_gap(metrics: pd.DataFrame, targets: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """One row a method and pair of targets, of `GAP_COLUMNS`.
+
+    Args:
+        targets: of the study: name to {"dataset", "split_by"}.
+    """
+    scores = _all_labels(metrics)
+    scores = scores[(scores["metric"] == "top1") & scores["protocol"].isin(PROTOCOLS)]
+    by_split = {
+        (target.get("dataset") or name, target.get("split_by", "given")): name
+        for name, target in targets.items()
+    }
+    rows = []
+    for (dataset, split_by), name in by_split.items():
+        mixed = by_split.get((dataset, "clips"))
+        if split_by != "given" or mixed is None:
+            continue
+        key = ["method", "augmentation", "tag", "pretrain_dataset", "protocol"]
+        for values, group in scores[scores["dataset"].isin([name, mixed])].groupby(key):
+            seeds = group.pivot_table(index="seed", columns="dataset", values="value").dropna()
+            if not {name, mixed} <= set(seeds.columns) or seeds.empty:
+                continue
+            gaps = (seeds[mixed] - seeds[name]).to_numpy()
+            low, high = t_interval(gaps) if len(gaps) > 1 else (np.nan, np.nan)
+            n = group.groupby("dataset")["n_test"].first()
+            rows.append(
+                {
+                    "dataset": dataset,
+                    **dict(zip(key, values, strict=True)),
+                    "independent": seeds[name].mean(),
+                    "dependent": seeds[mixed].mean(),
+                    "difference": gaps.mean(),
+                    "low": low,
+                    "high": high,
+                    "n_independent": int(n[name]),
+                    "n_dependent": int(n[mixed]),
+                    "seeds": len(gaps),
+                }
+            )
+    return pd.DataFrame(rows, columns=GAP_COLUMNS)
+
+
+def display_ablations(table: pd.DataFrame) -> pd.DataFrame:
+    """Strings for people."""
+    rows = [
+        {
+            "Ablation": row["tag"],
+            "Method": METHOD_NAMES.get(row["method"], row["method"]),
+            "Target": row["dataset"],
+            "Protocol": PROTOCOLS[row["protocol"]],
+            "Top-1": percent(row["accuracy"]),
+            "Untagged": percent(row["untagged_accuracy"]),
+            "Difference": difference(row),
+            "p": p_value(row["p"]),
+            "n test": str(row["n_test"]),
+            "Seeds": f"{row['seeds']} and {row['untagged_seeds']}",
+        }
+        for row in table.to_dict("records")
+    ]
+    names = ["Ablation", "Method", "Target", "Protocol", "Top-1", "Untagged", "Difference", "p"]
+    return pd.DataFrame(rows, columns=[*names, "n test", "Seeds"])
+
+
+def display_gap(table: pd.DataFrame) -> pd.DataFrame:
+    """Strings for people; with one seed the gap has no interval and says so."""
+    rows = []
+    for row in table.to_dict("records"):
+        alone = pd.isna(row["low"])
+        rows.append(
+            {
+                "Target": row["dataset"],
+                "Method": METHOD_NAMES.get(row["method"], row["method"]),
+                "Tag": row["tag"] or "–",
+                "Protocol": PROTOCOLS[row["protocol"]],
+                "New signers": percent(row["independent"]),
+                "Known signers": percent(row["dependent"]),
+                "Gap": f"{100 * row['difference']:+.1f} (1 seed)" if alone else difference(row),
+                "n test": f"{row['n_independent']} and {row['n_dependent']}",
+                "Seeds": str(row["seeds"]),
+            }
+        )
+    names = ["Target", "Method", "Tag", "Protocol", "New signers", "Known signers", "Gap"]
+    return pd.DataFrame(rows, columns=[*names, "n test", "Seeds"])

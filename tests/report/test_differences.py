@@ -1,0 +1,72 @@
+"""Ablations and the signer gap, on predictions whose truth is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sslslr.errors import UserError
+from sslslr.report import differences
+
+N = 200
+
+
+def simulate(accuracies: dict[tuple[str, str, int], float], seed: int = 0):
+    """Metrics and predictions of runs (tag, dataset, seed) with these accuracies."""
+    rng = np.random.default_rng(seed)
+    metrics, predictions = [], []
+    for (tag, dataset, run_seed), accuracy in accuracies.items():
+        right = rng.random(N) < accuracy
+        about = {
+            "run_id": f"m.{tag}.s{run_seed}",
+            "dataset": dataset,
+            "protocol": "linear",
+            "label_fraction": 1.0,
+            "shots": 0,
+            "probe_seed": 0,
+        }
+        names = {"method": "m", "augmentation": "v", "tag": tag, "pretrain_dataset": "p"}
+        score = {"seed": run_seed, "metric": "top1", "value": right.mean(), "n_test": N}
+        metrics.append({**about, **names, **score})
+        clips = {"clip_id": [f"c{i}" for i in range(N)], "label": "a"}
+        best = [["a", "b"] if hit else ["b", "a"] for hit in right]
+        predictions.append(pd.DataFrame({**clips, "best": best}).assign(**about))
+    return pd.DataFrame(metrics), pd.concat(predictions, ignore_index=True)
+
+
+def test_an_ablation_is_the_difference_to_the_untagged_runs():
+    truth = {("", "d", s): 0.8 for s in range(3)} | {("no_x", "d", s): 0.4 for s in range(3)}
+    metrics, predictions = simulate(truth)
+    (row,) = differences.ablations(metrics, predictions).to_dict("records")
+    by_tag = metrics.groupby("tag")["value"].mean()
+    assert row["difference"] == pytest.approx(by_tag["no_x"] - by_tag[""])
+    assert row["low"] < row["difference"] < row["high"] < 0
+    assert row["p"] < 0.01
+    assert (row["n_test"], row["seeds"], row["untagged_seeds"]) == (N, 3, 3)
+    shown = differences.display_ablations(pd.DataFrame([row])).iloc[0]
+    assert shown["Difference"].startswith("-")
+
+
+def test_no_ablation_is_an_empty_table_with_its_columns():
+    metrics, predictions = simulate({("", "d", 0): 0.5})
+    table = differences.ablations(metrics, predictions)
+    assert list(table.columns) == differences.ABLATION_COLUMNS
+    assert table.empty
+    assert differences.display_ablations(table).empty
+
+
+def test_runs_scored_on_other_clips_are_named():
+    metrics, predictions = simulate({("", "d", 0): 0.5, ("", "d", 1): 0.5, ("x", "d", 0): 0.5})
+    cut = predictions[~((predictions["run_id"] == "m..s1") & (predictions["clip_id"] == "c3"))]
+    with pytest.raises(UserError, match=r"runs m\.\.s0, m\.\.s1 were not all scored on the same"):
+        differences.ablations(metrics, cut)
+
+
+def test_the_signer_gap_is_known_minus_new_signers():
+    truth = {("", "d", s): 0.5 for s in range(4)} | {("", "d_mixed", s): 0.9 for s in range(4)}
+    metrics, _ = simulate(truth)
+    targets = {"d": {"dataset": "d"}, "d_mixed": {"dataset": "d", "split_by": "clips"}}
+    (row,) = differences.signer_gap(metrics, targets).to_dict("records")
+    means = metrics.groupby("dataset")["value"].mean()
+    assert row["difference"] == pytest.approx(means["d_mixed"] - means["d"])
+    assert 0 < row["low"] < row["difference"] < row["high"]
+    assert differences.signer_gap(metrics, {"d": {"dataset": "d"}}).empty
