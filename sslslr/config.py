@@ -195,7 +195,7 @@ class EvaluateConfig(Strict):
     )
     protocols: dict[str, dict[str, Any]] = Field(
         {"linear": {}, "logistic": {}},
-        description="Files in sslslr/protocols/ and their options.",
+        description="Files in sslslr/protocols/ and their options; `methods` there names the only ones to run it.",
     )
 
 

@@ -160,13 +160,26 @@ def targets(study: StudyConfig, run: RunSpec) -> dict[str, TargetConfig]:
     return known if everywhere or not own else own
 
 
+def protocol_options(study: StudyConfig) -> dict[str, dict[str, Any]]:
+    """Each protocol's own options, without `methods`, which says who runs it."""
+    return {
+        name: {key: value for key, value in options.items() if key != "methods"}
+        for name, options in study.evaluate.protocols.items()
+    }
+
+
 def evaluate_spec(study: StudyConfig, run: RunSpec) -> EvaluateSpec:
     """What `sslslr evaluate` needs to know of a run."""
-    traits, protocols = METHODS.traits(run.method_type), study.evaluate.protocols
+    traits = METHODS.traits(run.method_type)
+    protocols = protocol_options(study)
     if only := traits.get("protocols"):
         protocols = {name: protocols.get(name, {}) for name in only}
-    skipped = traits.get("skips", [])
-    protocols = {name: options for name, options in protocols.items() if name not in skipped}
+    stated, skipped = study.evaluate.protocols, traits.get("skips", [])
+    protocols = {
+        name: options
+        for name, options in protocols.items()
+        if name not in skipped and run.method in stated.get(name, {}).get("methods", [run.method])
+    }
     return EvaluateSpec(run=run, targets=targets(study, run), protocols=protocols)
 
 

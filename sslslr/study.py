@@ -2,7 +2,8 @@
 
 from sslslr.config import StudyConfig, parse
 from sslslr.datasets import DATASETS
-from sslslr.grid import evaluate_spec, runs
+from sslslr.errors import UserError, nearest
+from sslslr.grid import evaluate_spec, protocol_options, runs
 from sslslr.methods import METHODS
 from sslslr.protocols import PROTOCOLS
 
@@ -22,7 +23,12 @@ def check(study: StudyConfig) -> int:
         parse(DATASETS.get(dataset.source).Options, dataset.options, f"datasets.{name}.options")
     for name, steps in study.augmentations.items():
         compose(steps, f"augmentations.{name}")
-    for name, options in study.evaluate.protocols.items():
+    for name, options in protocol_options(study).items():
+        for method in study.evaluate.protocols[name].get("methods", []):
+            if method not in study.methods:
+                hint = nearest(str(method), study.methods)
+                where = f"evaluate.protocols.{name}.methods"
+                raise UserError(f"{where}: {method!r} is not defined. {hint}")
         parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
     specs = runs(study)
     for run in specs.values():

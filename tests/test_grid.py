@@ -86,6 +86,20 @@ def test_protocols_follow_the_method():
     }
 
 
+def test_a_protocol_can_be_for_some_methods_only():
+    blocks = {"methods": ["sl_fpn", "random", "supervised"], "datasets": ["a"]}
+    protocols = {
+        "linear": {},
+        "knn": {"methods": ["random"], "k": 3},
+        "fine_tune": {"methods": ["supervised"]},
+    }
+    some = study(blocks, evaluate={"protocols": protocols})
+    pretrained, untrained, supervised = grid.runs(some).values()
+    assert grid.evaluate_spec(some, pretrained).protocols == {"linear": {}}
+    assert grid.evaluate_spec(some, untrained).protocols == {"linear": {}, "knn": {"k": 3}}
+    assert grid.evaluate_spec(some, supervised).protocols == {"fine_tune": {}}
+
+
 def test_the_estimate_counts_what_is_built_and_names_what_is_not():
     block = {"methods": ["sl_fpn", "random"], "datasets": ["a", "b"]}
     settings = {"resources": {"clips_per_second": 100}, "pretrain": {"epochs": 36}}

@@ -1,12 +1,16 @@
 """`sslslr report`: tables, figures and the page, from what the stages before wrote."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 app = typer.Typer(help="Render tables, figures and the report.", no_args_is_help=True)
 Stem = Annotated[Path, typer.Option(help="Path of the output without its ending.")]
+Metrics = Annotated[list[Path], typer.Argument(help="metrics.csv files.")]
 
 
 @app.command()
@@ -95,29 +99,155 @@ def clip(
 
 
 @app.command()
+def semi(
+    metrics: Metrics,
+    stem: Stem = Path("results/figures/semi_supervised"),
+) -> None:
+    """Top-1 over the amount of labels."""
+    from sslslr.report import collect, results
+
+    _save(results.semi_supervised_curves(collect.read_metrics(metrics)), stem)
+
+
+@app.command()
+def transfer(
+    metrics: Metrics,
+    protocol: Annotated[str, typer.Option(help="Whose scores to show.")] = "linear",
+    stem: Stem = Path("results/figures/transfer"),
+) -> None:
+    """Top-1 by the data set of pretraining and by target."""
+    from sslslr.report import collect, results
+
+    _save(results.transfer_matrix(collect.read_metrics(metrics), protocol), stem)
+
+
+@app.command()
+def embedding(
+    features: Annotated[Path, typer.Option(help="Folder of features.npy and clips.csv.")],
+    title: Annotated[str, typer.Option(help="What the features are of.")] = "",
+    store: Annotated[
+        Path | None, typer.Option(help="Clip store, for the languages of clips without signers.")
+    ] = None,
+    stem: Stem = Path("results/figures/embedding"),
+) -> None:
+    """A map (t-SNE) of an encoder's features."""
+    from sslslr.clips import ClipStore
+    from sslslr.report import embedding as maps
+
+    vectors, clips = maps.read_features(features)
+    if store:
+        clips = maps.with_languages(clips, ClipStore.open(store))
+    title = title or f"{features.parent.name} on {features.name}"
+    _save(maps.embedding_map(vectors, clips, title), stem)
+
+
+@app.command()
+def confusions(
+    predictions: Annotated[Path, typer.Option(help="The run's predictions.parquet.")],
+    store: Annotated[Path, typer.Option(help="Clip store that was scored.")],
+    dataset: Annotated[str, typer.Option(help="The target's name.")],
+    preprocess: Annotated[str, typer.Option(help="Preprocessing settings as JSON.")] = "{}",
+    protocol: Annotated[str, typer.Option(help="Whose predictions to show.")] = "linear",
+    stem: Stem = Path("results/figures/confusions"),
+) -> None:
+    """The signs that are confused most, side by side."""
+    from sslslr.cli._runs import from_json
+    from sslslr.clips import ClipStore
+    from sslslr.config import PreprocessConfig, parse
+    from sslslr.errors import UserError
+    from sslslr.report import collect
+    from sslslr.report import confusions as pairs
+
+    settings = parse(PreprocessConfig, from_json(preprocess, "--preprocess"), "--preprocess")
+    found = collect.read_predictions([predictions])
+    found = found[(found["dataset"] == dataset) & (found["protocol"] == protocol)]
+    if found.empty:
+        raise UserError(f"{predictions}: no prediction on {dataset!r} by protocol {protocol!r}.")
+    _save(pairs.confusion_figure(found, ClipStore.open(store), settings), stem)
+
+
+@app.command()
+def augmentations(
+    store: Annotated[Path, typer.Option(help="Clip store to take the clip from.")],
+    preprocess: Annotated[str, typer.Option(help="Preprocessing settings as JSON.")] = "{}",
+    augmentations: Annotated[
+        str, typer.Option(help="The study's compositions as JSON: name to steps.")
+    ] = "{}",
+    stem: Stem = Path("results/figures/augmentations"),
+) -> None:
+    """One clip under every augmentation."""
+    from sslslr.cli._runs import from_json
+    from sslslr.clips import ClipStore
+    from sslslr.config import PreprocessConfig, parse
+    from sslslr.report.augmentations import augmentation_sheet
+
+    settings = parse(PreprocessConfig, from_json(preprocess, "--preprocess"), "--preprocess")
+    steps = from_json(augmentations, "--augmentations")
+    _save(augmentation_sheet(ClipStore.open(store), settings, steps), stem)
+
+
+@app.command()
+def differences(
+    metrics: Annotated[
+        list[Path], typer.Argument(help="metrics.csv files; predictions.parquet lies beside each.")
+    ],
+    targets: Annotated[str, typer.Option(help="The study's targets as JSON.")] = "{}",
+    folder: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path("results/tables"),
+) -> None:
+    """What each ablation changes, and what new signers cost: ablations.* and signer_gap.*."""
+    from sslslr.cli._runs import from_json
+    from sslslr.cli._screen import say
+    from sslslr.report import collect
+    from sslslr.report import differences as made
+
+    scores = collect.read_metrics(metrics)
+    guesses = collect.read_predictions([path.with_name("predictions.parquet") for path in metrics])
+    gap = made.signer_gap(scores, from_json(targets, "--targets"))
+    for path in made.write(made.ablations(scores, guesses), gap, folder):
+        say(f"wrote {path}")
+
+
+@app.command()
 def html(
     runs: Annotated[list[Path], typer.Argument(help="run.json files of the encoders.")],
     config_json: Annotated[str, typer.Option(help="The resolved study as JSON.")],
     table: Annotated[Path, typer.Option(help="The linear-evaluation table's CSV.")],
     figure: Annotated[list[Path], typer.Option(help="A figure's PNG; may be repeated.")] = [],  # noqa: B006
     card: Annotated[list[Path], typer.Option(help="A data set's card.json; may be repeated.")] = [],  # noqa: B006
+    verdicts: Annotated[Path | None, typer.Option(help="The verdicts' CSV.")] = None,
+    comparisons: Annotated[Path | None, typer.Option(help="The comparisons' CSV.")] = None,
+    ablations: Annotated[Path | None, typer.Option(help="The ablations' CSV.")] = None,
+    signer_gap: Annotated[Path | None, typer.Option(help="The signer gap's CSV.")] = None,
     out: Annotated[Path, typer.Option(help="The page.")] = Path("results/report.html"),
 ) -> None:
     """The whole study on one self-contained page."""
     from sslslr.cli._runs import from_json
     from sslslr.cli._screen import say
+    from sslslr.errors import UserError
     from sslslr.report import collect, markup, tables
     from sslslr.report import html as page
 
     caption = f"{tables.LINEAR_CAPTION} {tables.NOTE}"
     cells, caption = markup.fold(tables.display(tables.read_table(table)), caption)
+    if comparisons and not verdicts:
+        raise UserError("--comparisons needs --verdicts: it stands below them.")
     linear = page.Table("linear", "Linear evaluation", caption, cells)
+    shown = [linear, *page.difference_tables(ablations, signer_gap)]
     page.render_report(
         out,
         from_json(config_json, "--config-json"),
-        [linear],
+        shown,
         [page.figure(path) for path in figure],
         collect.read_runs(runs),
         collect.read_cards(card),
+        page.verdict_tables(verdicts, comparisons) if verdicts else [],
     )
     say(f"wrote {out}")
+
+
+def _save(figure: "Figure", stem: Path) -> None:
+    from sslslr.cli._screen import say
+    from sslslr.report import style
+
+    for path in style.save(figure, stem):
+        say(f"wrote {path}")

@@ -70,3 +70,16 @@ def standardised(features: Tensor, rows: Tensor) -> Tensor:
     chosen = features[rows].double()
     mean, std = chosen.mean(dim=0), chosen.std(dim=0, unbiased=False)
     return (features.double() - mean) / torch.where(std > 1e-12, std, torch.inf)
+
+
+def in_span(fitted: Tensor, scored: Tensor) -> tuple[Tensor, Tensor]:
+    """The same clips in no more dimensions than `fitted` has clips; scores do not change.
+
+    The weights of an L2-regularised linear model lie in the span of the clips it is fitted on, so it
+    is exact to express all clips in an orthonormal basis of that span. Raw keypoints (4,500 values)
+    then cost no more than an encoder's features.
+    """
+    if fitted.shape[1] <= fitted.shape[0]:
+        return fitted, scored
+    basis, _ = torch.linalg.qr(fitted.T)
+    return fitted @ basis, scored @ basis

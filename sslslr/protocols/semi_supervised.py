@@ -22,7 +22,7 @@ from torch import Tensor
 from sslslr.config import LinearConfig, Strict
 from sslslr.protocols import Prediction, Predictions, Task, register
 from sslslr.protocols._heads import StackedHeads, fit_heads, linear_decay_with_warmup
-from sslslr.protocols._logistic import fit_logistic, standardised
+from sslslr.protocols._logistic import fit_logistic, in_span, standardised
 from sslslr.protocols._subsets import stratified_subset
 from sslslr.seeds import derive, generator
 
@@ -162,23 +162,12 @@ def _logistic(task: Task, options: SemiSupervisedConfig, batch: list[Problem]) -
     masks = torch.stack([problem.mask for problem in batch])
     seen = masks.any(dim=0)
     features = standardised(torch.as_tensor(task.features).to(task.device), train)
-    fitted, scored = _in_span(features[train[seen]], features[test])
+    fitted, scored = in_span(features[train[seen]], features[test])
     weights = masks[:, seen].to(features)
     strengths = weights.new_full((len(batch),), options.C)
     labels = torch.as_tensor(task.labels)[train[seen]].to(task.device)
     w, b = fit_logistic(fitted, labels, len(task.classes), weights, strengths, options.max_iter)
     return scored @ w + b
-
-
-def _in_span(fitted: Tensor, scored: Tensor) -> tuple[Tensor, Tensor]:
-    """The same clips in no more dimensions than `fitted` has clips; scores do not change.
-
-    The weights of an L2-regularised linear model lie in the span of the clips it is fitted on.
-    """
-    if fitted.shape[1] <= fitted.shape[0]:
-        return fitted, scored
-    basis, _ = torch.linalg.qr(fitted.T)
-    return fitted @ basis, scored @ basis
 
 
 def _linear(task: Task, options: SemiSupervisedConfig, batch: list[Problem]) -> Tensor:

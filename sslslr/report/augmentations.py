@@ -11,8 +11,8 @@ from sslslr.batch import Batch
 from sslslr.clips import ClipStore
 from sslslr.config import PreprocessConfig
 from sslslr.preprocess import preprocess
-from sslslr.report.picture import typical_clip
-from sslslr.report.strips import clip_strip
+from sslslr.report.picture import drawable, typical_clip
+from sslslr.report.strips import clip_strip, in_two_columns
 from sslslr.seeds import generator
 
 # The order of the rows, and settings that show in print; a transform that is not here follows
@@ -34,7 +34,6 @@ VISIBLE: dict[str, dict[str, Any]] = {
 TEMPORAL = {"temporal_permutation", "temporal_crop", "speed"}
 DRAWS = 8  # views drawn for a row; the one that differs most is shown
 MAX_FRAMES = 6
-LABEL, LEGEND = 0.85, 0.3  # inches
 
 
 def augmentation_sheet(
@@ -58,7 +57,7 @@ def augmentation_sheet(
     row = typical_clip(store)
     clip = preprocess(store, preprocess_config, np.array([row])).batch
     steps_of = {name: [{"name": name, **VISIBLE.get(name, {})}] for name in [*VISIBLE, *TRANSFORMS]}
-    rows, orders = [(f"original\n{int(clip.lengths[0])} frames", *_drawable(clip, 0))], [None]
+    rows, orders = [(f"original\n{int(clip.lengths[0])} frames", *drawable(clip, 0))], [None]
     for name, steps in {**steps_of, **augmentations}.items():
         view, order = _view(clip, name, steps)
         changed = f"\n{view[1]} frames" if view[1] != int(clip.lengths[0]) else ""
@@ -66,7 +65,7 @@ def augmentation_sheet(
         orders.append(order)
     present = clip.present[0].numpy()
     figure = clip_strip(rows, present=present, max_frames=MAX_FRAMES, order=orders)
-    return _in_two_columns(figure)
+    return in_two_columns(figure)
 
 
 def _view(
@@ -78,19 +77,13 @@ def _view(
     views = transform(copies, generator(0, "augmentation_sheet", name))
     most = int((views.keypoints - copies.keypoints).abs().flatten(1).sum(dim=1).argmax())
     if not steps or any(step["name"] not in TEMPORAL for step in steps):
-        return _drawable(views, most), None
+        return drawable(views, most), None
     # The same draws on a clip whose coordinates are its frame numbers tell what went where.
     time = torch.arange(copies.keypoints.shape[1]).float()[:, None, None]
     everywhere = torch.ones_like(copies.present)
     numbered = Batch(time.expand_as(copies.keypoints), copies.lengths, everywhere)
     moved = transform(numbered, generator(0, "augmentation_sheet", name))
-    return _drawable(views, most), moved.keypoints[most, :, 0, 0].round().int().tolist()
-
-
-def _drawable(batch: Batch, clip: int) -> tuple[np.ndarray, int]:
-    """(T, 75, 2) with NaN for what the clip lacks, and its length."""
-    valid = batch.valid()[clip, :, :, None]
-    return torch.where(valid, batch.keypoints[clip], torch.nan).numpy(), int(batch.lengths[clip])
+    return drawable(views, most), moved.keypoints[most, :, 0, 0].round().int().tolist()
 
 
 def _title(name: str, steps: list[dict[str, Any]]) -> str:
@@ -100,19 +93,3 @@ def _title(name: str, steps: list[dict[str, Any]]) -> str:
         return words
     settings = [f"{key} {value}" for key, value in steps[0].items() if key != "name"]
     return "\n".join([words, *settings])
-
-
-def _in_two_columns(figure: Figure) -> Figure:
-    """The strips of a figure side by side, down the left column first, in their own proportions."""
-    width, height = figure.get_size_inches()
-    strip = width / 2 - LABEL - 0.05
-    old = figure.axes[0].get_position()
-    tall = old.height * height * strip / (old.width * width)
-    per_column = -(-len(figure.axes) // 2)
-    height = per_column * tall + LEGEND
-    figure.set_size_inches(width, height)
-    for i, axes in enumerate(figure.axes):
-        column, row = divmod(i, per_column)
-        left, bottom = column * width / 2 + LABEL, LEGEND + (per_column - 1 - row) * tall
-        axes.set_position((left / width, bottom / height, strip / width, tall / height))
-    return figure

@@ -6,6 +6,7 @@ own (signer-independent) and the same clips dealt out anew, with signers on both
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 
 from sslslr.errors import UserError
 from sslslr.paired import holm, paired_difference, paired_p_value
-from sslslr.report.tables import METHOD_NAMES, PROTOCOLS, percent
+from sslslr.report.tables import METHOD_NAMES, PROTOCOLS, percent, render
 from sslslr.report.verdict import difference, p_value
 from sslslr.statistics import t_interval
 
@@ -179,6 +180,10 @@ def display_gap(table: pd.DataFrame) -> pd.DataFrame:
             {
                 "Target": row["dataset"],
                 "Method": METHOD_NAMES.get(row["method"], row["method"]),
+                "Pretrained on": "–"
+                if row["pretrain_dataset"] == "none"
+                else row["pretrain_dataset"],
+                "Views": "–" if row["augmentation"] == "none" else row["augmentation"],
                 "Tag": row["tag"] or "–",
                 "Protocol": PROTOCOLS[row["protocol"]],
                 "New signers": percent(row["independent"]),
@@ -188,5 +193,46 @@ def display_gap(table: pd.DataFrame) -> pd.DataFrame:
                 "Seeds": str(row["seeds"]),
             }
         )
-    names = ["Target", "Method", "Tag", "Protocol", "New signers", "Known signers", "Gap"]
+    names = [
+        "Target",
+        "Method",
+        "Pretrained on",
+        "Views",
+        "Tag",
+        "Protocol",
+        "New signers",
+        "Known signers",
+        "Gap",
+    ]
     return pd.DataFrame(rows, columns=[*names, "n test", "Seeds"])
+
+
+def write(ablated: pd.DataFrame, gap: pd.DataFrame, folder: str | Path) -> list[Path]:
+    """ablations.* and signer_gap.* in `folder`: .csv (numbers in 0..1), .md and .tex (for people)."""
+    written = []
+    for frame, shown, name, caption in (
+        (ablated, display_ablations(ablated), "ablations", ABLATION_CAPTION),
+        (gap, display_gap(gap), "signer_gap", GAP_CAPTION),
+    ):
+        stem = Path(folder) / name
+        written += render(frame, stem, caption, ["csv"])
+        written += render(shown, stem, caption, ["md", "tex"])
+    return written
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """A CSV that :func:`write` wrote; empty names stay empty names.
+
+    Raises:
+        UserError: the file is absent or is not CSV.
+    """
+    names = {"tag", "method", "augmentation", "pretrain_dataset", "dataset", "protocol"}
+    try:
+        frame = pd.read_csv(path, keep_default_na=False)
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}). Write it with `sslslr report differences`."
+        ) from None
+    numbers = [column for column in frame if column not in names]
+    frame[numbers] = frame[numbers].replace("", np.nan).apply(pd.to_numeric)
+    return frame.assign(**{name: frame[name].astype(str) for name in names & set(frame)})

@@ -13,12 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from sslslr.report.strips import clip_strip
-from sslslr.report.style import PALETTE, STYLE, WIDTH, save
-from sslslr.report.tables import METHOD_NAMES
+from sslslr.report.style import STYLE, WIDTH, legend_columns, line_styles, message, save
 
 __all__ = ["clip_strip", "save", "training_curves"]
-
-DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))  # when there are more groups than colours
 
 
 def training_curves(
@@ -38,12 +35,13 @@ def training_curves(
     trained = {run: table for run, table in histories.items() if table["epoch"].max() > 0}
     with matplotlib.rc_context(STYLE):
         if not trained:
-            return _message("No run was trained, so there is no curve to show.")
+            return message("No run was trained, so there is no curve to show.")
         runs = {run: _parts(run) for run in trained}
         datasets = sorted({parts["dataset"] for parts in runs.values()})
-        styles = _line_styles(runs)
+        styles = line_styles(parts["group"] for parts in runs.values())
         trained = _lift_losses(trained, runs, styles)
-        legend_rows = -(-(len(styles) + 4) // 3)
+        columns = legend_columns(style["label"] for style in styles.values())
+        legend_rows = -(-(len(styles) + 4) // columns)
         height = 2.0 * len(datasets) + 0.17 * legend_rows + 0.35
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         panels = figure.subplots(len(datasets), 3, squeeze=False)
@@ -56,37 +54,17 @@ def training_curves(
             row[0].set_title(f"pretrained on {dataset}", loc="left", fontweight="bold")
         for panel in panels[-1]:
             panel.set_xlabel("epoch")
-        _curve_legend(figure, styles)
+        _curve_legend(figure, styles, columns)
         return figure
 
 
-def _message(text: str) -> Figure:
-    figure = Figure(figsize=(WIDTH, 0.8))
-    figure.text(0.5, 0.5, text, ha="center", va="center")
-    return figure
-
-
-def _parts(run_id: str) -> dict[str, str]:
+def _parts(run_id: str) -> dict[str, Any]:
     """What a run id says (see sslslr/grid.py); `group` is all but the data set and the seed."""
     names = re.sub(r"\.s\d+$", "", run_id).split(".")
     names += [""] * (4 - len(names))
     method, augmentation, variant, dataset, *tag = names
-    group = (METHOD_NAMES.get(method, method), augmentation, variant, ".".join(tag))
+    group = (method, augmentation, variant, ".".join(tag))
     return {"dataset": dataset, "group": group}
-
-
-def _line_styles(runs: Mapping[str, dict]) -> dict[tuple, dict[str, Any]]:
-    """Colour, dash and label of each group; the label says only what tells groups apart."""
-    groups = sorted({parts["group"] for parts in runs.values()})
-    telling = [i for i in range(4) if i == 0 or len({group[i] for group in groups}) > 1]
-    return {
-        group: {
-            "color": PALETTE[i % len(PALETTE)],
-            "linestyle": DASHES[i // len(PALETTE) % len(DASHES)],
-            "label": ", ".join(group[k].replace("_", " ") for k in telling if group[k]),
-        }
-        for i, group in enumerate(groups)
-    }
 
 
 def _lift_losses(
@@ -164,7 +142,7 @@ def _mark_collapse(axes: Axes, table: pd.DataFrame, values: pd.Series, style: Ma
                   color=style["color"], markeredgecolor="white", markeredgewidth=0.6)  # fmt: skip
 
 
-def _curve_legend(figure: Figure, styles: Mapping[tuple, Mapping[str, Any]]) -> None:
+def _curve_legend(figure: Figure, styles: Mapping[tuple, Mapping[str, Any]], columns: int) -> None:
     """Below all panels, where it can hide no curve."""
     entries = [Line2D([], [], **style) for style in styles.values()]
     entries += [
@@ -175,4 +153,4 @@ def _curve_legend(figure: Figure, styles: Mapping[tuple, Mapping[str, Any]]) -> 
         Line2D([], [], color="#333333", marker="X", markersize=5.5, linestyle="",
                label="first epoch judged collapsed"),
     ]  # fmt: skip
-    figure.legend(handles=entries, loc="outside lower center", ncols=3)
+    figure.legend(handles=entries, loc="outside lower center", ncols=columns)

@@ -6,6 +6,7 @@ can be sent as one file. Every text from data (glosses, names, notes) is escaped
 
 import base64
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ import yaml
 
 from sslslr.errors import UserError
 from sslslr.files import write_text
-from sslslr.report.tables import METHOD_NAMES
+from sslslr.report import differences, verdict
+from sslslr.report.tables import METHOD_NAMES, read_table
 
 TEMPLATE = "report.html.jinja"
 
@@ -57,6 +59,12 @@ class Figure:
         return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 
+# Columns of the verdicts' files that are never numbers.
+VERDICT_NAMES = (
+    "claim", "statement", "source", "verdict", "opponent", "dataset", "pretrain_dataset", "missing",
+    "subject", "outcome",
+)  # fmt: skip
+
 # What is known of each figure of the workflow, by file name.
 FIGURES = {
     "training": (
@@ -71,17 +79,108 @@ FIGURES = {
         "shuffled while the middle stays in order. The number below a skeleton is its original frame.",
         "Three strips of skeletons: the original clip in order, and two views with shuffled ends.",
     ),
+    "augmentations": (
+        "All augmentations",
+        "One clip, and one view of it by every augmentation and composition; of a few random views the one "
+        "that differs most. The numbers below are the clip's frames; tinted frames moved.",
+        "Strips of skeletons in two columns: the original clip, then one strip for each augmentation.",
+    ),
+    "semi_supervised": (
+        "Scores with few labels",
+        "Top-1 over the share of training labels and over labelled clips a class: mean over draws of labels "
+        "and encoder seeds; the band is a 95 % interval over encoder seeds (none where there is 1).",
+        "Line charts, one pair a target data set: top-1 over the amount of labels, a line a method.",
+    ),
+    "transfer": (
+        "Transfer between data sets",
+        "Mean top-1 of frozen encoders by the data set they were pretrained on (rows) and scored on "
+        "(columns), a panel a method; the row “none” is the untrained encoder, n counts test clips.",
+        "Heat maps, one a method: pretraining data sets by target data sets, with top-1 in each cell.",
+    ),
+    "embedding": (
+        "Map of the features",
+        "t-SNE of a frozen encoder's features, one point a clip, coloured by gloss and by signer (or "
+        "language). Distances between far points and sizes of clusters mean nothing in such a map.",
+        "Two scatter plots of the same points, coloured by gloss and by signer or language.",
+    ),
+    "confusions": (
+        "Signs that are confused",
+        "The most frequent confusions: left a test clip of the true sign that was mistaken, right a training "
+        "clip of the predicted sign, as the encoder gets them.",
+        "Pairs of skeleton strips: a mistaken test clip beside a training clip of the predicted sign.",
+    ),
 }
+OF = "--"  # in a file name, between a known figure and what it is of
 
 
 def figure(path: str | Path) -> Figure:
-    """A figure of the workflow, described; a file that is not known is described by its name."""
+    """A figure of the workflow, described; a file that is not known is described by its name.
+
+    `NAME--OF.png` is the figure NAME of OF, so that a page can show several.
+    """
     path = Path(path)
-    title = path.stem.replace("_", " ")
-    texts = FIGURES.get(
-        path.stem, (title.capitalize(), title.capitalize() + ".", f"Figure: {title}.")
+    name, _, of = path.stem.partition(OF)
+    plain = name.replace("_", " ")
+    unknown = (plain.capitalize(), plain.capitalize() + ".", f"Figure: {plain}.")
+    title, caption, alt = FIGURES.get(name, unknown)
+    about = of.replace(OF, ", ")
+    title = f"{title}: {about}" if of else title
+    alt = f"{alt.removesuffix('.')}, of {about}." if of else alt
+    return Figure(path.stem, title, caption, alt, path)
+
+
+def difference_tables(
+    ablations: str | Path | None = None, signer_gap: str | Path | None = None
+) -> list[Table]:
+    """The tables that `sslslr report differences` wrote; an empty one is left out."""
+    kinds = (
+        (
+            "ablations",
+            "Ablations",
+            differences.ABLATION_CAPTION,
+            ablations,
+            differences.display_ablations,
+        ),
+        ("signer-gap", "New signers", differences.GAP_CAPTION, signer_gap, differences.display_gap),
     )
-    return Figure(path.stem, *texts, path)
+    made = [
+        Table(name, title, caption, display(differences.read(path)))
+        for name, title, caption, path, display in kinds
+        if path is not None
+    ]
+    return [table for table in made if len(table.cells)]
+
+
+def verdict_tables(verdicts: str | Path, comparisons: str | Path | None = None) -> list[Table]:
+    """The table "verdicts", and "comparisons" where given, of what `sslslr report verdict` wrote.
+
+    Raises:
+        UserError: a file is absent, is not CSV, or is not of that verb.
+    """
+    tables = [
+        Table("verdicts", "Verdicts", verdict.CAPTION, _shown(verdicts, verdict.verdict_table))
+    ]
+    if comparisons is not None:
+        cells = _shown(comparisons, verdict.comparison_table)
+        caption = verdict.COMPARISON_CAPTION
+        tables.append(Table("comparisons", f"All {len(cells)} comparisons", caption, cells))
+    return tables
+
+
+def _shown(path: str | Path, display: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    # Names may be missing as a whole column, and a name may look like a number.
+    frame = read_table(path)
+    text = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in text.columns.intersection(VERDICT_NAMES):
+        frame[column] = text[column]
+    if "decides" in frame:
+        frame["decides"] = text["decides"] == "True"
+    try:
+        return display(frame)
+    except KeyError as error:
+        raise UserError(
+            f"{path}: column {error} is missing. Write it with `sslslr report verdict`."
+        ) from None
 
 
 def budgets(runs: list[dict[str, Any]]) -> pd.DataFrame:
@@ -162,12 +261,14 @@ def render_report(
     figures: list[Figure],
     runs: list[dict[str, Any]],
     cards: list[dict[str, Any]],
+    verdicts: Sequence[Table] = (),
 ) -> Path:
     """Write the page, atomically.
 
     Args:
         config: the resolved study, as plain values.
         runs, cards: contents of run.json and card.json files.
+        verdicts: of :func:`verdict_tables`; shown first, the second and later folded away.
 
     Raises:
         UserError: a figure is missing, or the page cannot be written.
@@ -182,6 +283,7 @@ def render_report(
     page = environment.get_template(TEMPLATE).render(
         config=config,
         config_yaml=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        verdicts=verdicts,
         tables=tables,
         figures=figures,
         budgets=budgets(runs),

@@ -7,6 +7,7 @@ import torch
 from matplotlib.figure import Figure
 
 from sslslr.augment import TemporalPermutation, permutation_order, share_of
+from sslslr.batch import Batch
 from sslslr.clips import ClipStore
 from sslslr.config import PreprocessConfig, parse
 from sslslr.errors import UserError
@@ -15,14 +16,25 @@ from sslslr.report.figures import clip_strip
 from sslslr.seeds import generator
 
 
-def typical_clip(store: ClipStore) -> int:
-    """Row of a training clip of median length whose hands were found most often."""
-    rows = store.indices("train")
-    rows = rows if len(rows) else store.indices()
+def typical_clip(store: ClipStore, rows: np.ndarray | None = None) -> int:
+    """Row of a clip of median length whose hands were found most often.
+
+    Args:
+        rows: clips to choose from; None stands for the training clips, or all without a split.
+    """
+    if rows is None:
+        rows = store.indices("train")
+        rows = rows if len(rows) else store.indices()
     lengths = store.clips["n_frames"].to_numpy()[rows]
     near = rows[np.abs(lengths - np.median(lengths)).argsort(kind="stable")[:20]]
     seen = [np.isfinite(store.frames(row)[:, :42, 0]).mean() for row in near]
     return int(near[int(np.argmax(seen))])
+
+
+def drawable(batch: Batch, clip: int) -> tuple[np.ndarray, int]:
+    """(T, 75, 2) with NaN for what the clip lacks, and its length."""
+    valid = batch.valid()[clip, :, :, None]
+    return torch.where(valid, batch.keypoints[clip], torch.nan).numpy(), int(batch.lengths[clip])
 
 
 def first_permutation(steps: list[dict[str, Any]]) -> TemporalPermutation:

@@ -15,6 +15,7 @@ from sslslr.report.style import STYLE, WIDTH
 from sslslr.skeleton import EDGES, N_JOINTS, PARTS
 
 PART_COLOURS = {"body": "#7A7A7A", "left_hand": "#0072B2", "right_hand": "#D55E00"}
+LABEL, LEGEND = 0.85, 0.3  # inches beside and below the strips
 CELL, MOVED, PHASE_COLOUR = "#F5F5F5", "#FBE3B5", "#444444"
 
 
@@ -85,6 +86,27 @@ def clip_strip(
         parts = [part for part, where in PARTS.items() if drawn[where].any()]
         _part_legend(figure, parts, any(order is not None for order in orders))
         return figure
+
+
+def in_two_columns(figure: Figure, title_space: float = 0.0) -> Figure:
+    """The strips of a figure side by side, down the left column first, in their own proportions.
+
+    Args:
+        title_space: inches left free above each strip.
+    """
+    width, height = figure.get_size_inches()
+    strip = width / 2 - LABEL - 0.05
+    old = figure.axes[0].get_position()
+    tall = old.height * height * strip / (old.width * width)
+    per_column = -(-len(figure.axes) // 2)
+    height = per_column * (tall + title_space) + LEGEND
+    figure.set_size_inches(width, height)
+    for i, axes in enumerate(figure.axes):
+        column, row = divmod(i, per_column)
+        left = column * width / 2 + LABEL
+        bottom = LEGEND + (per_column - 1 - row) * (tall + title_space)
+        axes.set_position((left / width, bottom / height, strip / width, tall / height))
+    return figure
 
 
 def _checked(name: str, keypoints: np.ndarray, length: int) -> tuple[str, np.ndarray, int]:

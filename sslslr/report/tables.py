@@ -34,9 +34,14 @@ METHOD_NAMES = {
     "supervised": "supervised from scratch",
     "sl_fpn": "SL-FPN",
     "simclr": "SimCLR",
-    "simsiam": "SimSiam",
+    "moco": "MoCo v2",
     "byol": "BYOL",
+    "simsiam": "SimSiam",
+    "barlow_twins": "Barlow Twins",
     "vicreg": "VICReg",
+    "masked_keypoints": "masked keypoints",
+    "sl_fpn_vc": "SL-FPN + variance-covariance (ours)",
+    "sl_fpn_rate": "SL-FPN + coding rate (ours)",
 }
 CEILING = "supervised"
 FLOOR = ("raw_keypoints", "random")

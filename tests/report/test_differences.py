@@ -70,3 +70,22 @@ def test_the_signer_gap_is_known_minus_new_signers():
     assert row["difference"] == pytest.approx(means["d_mixed"] - means["d"])
     assert 0 < row["low"] < row["difference"] < row["high"]
     assert differences.signer_gap(metrics, {"d": {"dataset": "d"}}).empty
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    truth = {("", "d", 0): 0.8, ("no_x", "d", 0): 0.4, ("", "d_mixed", 0): 0.9}
+    metrics, predictions = simulate(truth)
+    targets = {"d": {"dataset": "d"}, "d_mixed": {"dataset": "d", "split_by": "clips"}}
+    ablated = differences.ablations(metrics, predictions)
+    gap = differences.signer_gap(metrics, targets)
+    written = differences.write(ablated, gap, tmp_path)
+    assert len(written) == 6
+    again = differences.read(tmp_path / "signer_gap.csv")
+    assert "(1 seed)" in differences.display_gap(again)["Gap"].iloc[0]
+    shown = differences.display_ablations(differences.read(tmp_path / "ablations.csv"))
+    assert (
+        shown["Difference"].tolist()
+        == differences.display_ablations(ablated)["Difference"].tolist()
+    )
+    differences.write(ablated[:0], gap[:0], tmp_path)
+    assert differences.read(tmp_path / "ablations.csv").empty

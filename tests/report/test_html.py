@@ -173,3 +173,53 @@ def test_the_verb_makes_a_page_of_files(tmp_path, png):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "70.0 ± 14.1" in page
     assert str(tmp_path) not in page
+
+
+def test_verdicts_stand_first_with_the_comparisons_folded(tmp_path, png):
+    from test_claims import joined, judged, make_claims, runs
+    from test_tables import evaluation
+
+    from sslslr.report import tables, verdict
+
+    found = joined(runs("sl_fpn", [0.72] * 2), runs("simclr", [0.5] * 2))
+    row, comparisons = judged(make_claims(), found)
+    comparisons = pd.concat([comparisons, comparisons.assign(decides=False)])
+    verdict.write(row.to_frame().T, comparisons, tmp_path / "verdicts")
+    tables.render(tables.linear_table(*evaluation()), tmp_path / "linear", "Linear.", ["csv"])
+    (tmp_path / "run.json").write_text(json.dumps(run()))
+    arguments = ["html", f"{tmp_path}/run.json", "--config-json", json.dumps(CONFIG)]
+    arguments += ["--table", f"{tmp_path}/linear.csv", "--out", f"{tmp_path}/report.html"]
+    arguments += ["--verdicts", f"{tmp_path}/verdicts.csv"]
+    arguments += ["--comparisons", f"{tmp_path}/verdicts_comparisons.csv"]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    places = [page.index(text) for text in ('role="note"', 'id="verdicts"', 'id="tables"')]
+    assert places == sorted(places)
+    folded = page[page.index('<details id="comparisons">') : page.index('id="tables"')]
+    assert folded.count("(shown only)") >= 1  # what is False in a CSV is text
+    # The page shows what the verb showed, rounding to four decimals aside.
+    shown = html.verdict_tables(tmp_path / "verdicts.csv")[0].cells
+    assert shown.to_dict("list") == verdict.verdict_table(row.to_frame().T).to_dict("list")
+
+
+def test_verdicts_without_a_comparison_and_other_files_are_read(tmp_path):
+    from test_claims import judged, make_claims, runs
+
+    from sslslr.report import verdict
+
+    row, comparisons = judged(make_claims(), runs("byol", [0.5]))
+    verdict.write(row.to_frame().T, comparisons, tmp_path / "v")
+    shown = html.verdict_tables(tmp_path / "v.csv", tmp_path / "v_comparisons.csv")
+    assert shown[0].cells["Verdict"].tolist() == ["cannot tell"]
+    assert len(shown[1].cells) == 0
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=r"other\.csv: column .* is missing"):
+        html.verdict_tables(tmp_path / "other.csv")
+
+
+def test_a_figure_may_say_what_it_is_of(tmp_path):
+    shown = html.figure(tmp_path / "embedding--run.s0--lsa64.png")
+    assert shown.title == "Map of the features: run.s0, lsa64"
+    assert shown.alt.endswith("of run.s0, lsa64.")
+    assert html.figure(tmp_path / "other.png").title == "Other"

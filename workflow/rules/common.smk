@@ -1,5 +1,6 @@
 # The study: its configuration, its grid, and what every rule needs of them. Logic lives in sslslr.
 import json
+import os
 import sys
 from pathlib import Path
 

@@ -223,7 +223,7 @@ rule render_example:
         run=EXAMPLE_RUN,
         target=EXAMPLE_TARGET,
         protocol=EXAMPLE_PROTOCOL,
-        store=subpath(input.clips[0], parent=True),
+        store=lambda wildcards, input: os.path.dirname(input.clips[0]),
         embedding=subpath(output[0], strip_suffix=".pdf"),
         confusions=subpath(output[2], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),

@@ -1,0 +1,103 @@
+"""Confused signs against a plain count."""
+
+import collections
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from sslslr.cli.report import app
+from sslslr.config import PreprocessConfig
+from sslslr.errors import UserError
+from sslslr.report import style
+from sslslr.report.confusions import confusion_figure, worst_pairs
+
+SETTINGS = PreprocessConfig(frames=12)
+
+
+def predictions(clip_ids, labels, guesses, **columns):
+    shared = {
+        "run_id": "r", "dataset": "toy", "protocol": "linear", "label_fraction": 1.0, "shots": 0,
+        "probe_seed": 0, **columns,
+    }  # fmt: skip
+    best = [[guess, "other"] for guess in guesses]
+    return pd.DataFrame({"clip_id": clip_ids, "label": labels, "best": best}).assign(**shared)
+
+
+@pytest.fixture
+def scored(toy_store):
+    """Test clips of the toy store; every one of a sign is taken for the next sign."""
+    clips = toy_store.clips.iloc[toy_store.indices("test")]
+    glosses = sorted(toy_store.clips["gloss"].unique())
+    wrong = [glosses[(glosses.index(g) + 1) % len(glosses)] for g in clips["gloss"]]
+    return predictions(clips["clip_id"].tolist(), clips["gloss"].tolist(), wrong)
+
+
+def test_pairs_equal_a_plain_count():
+    rng = np.random.default_rng(0)
+    labels, guesses = rng.choice(list("ABCD"), (2, 200)).tolist()
+    ids = [f"c{i:03}" for i in range(200)]
+    found = worst_pairs(predictions(ids, labels, guesses), k=20)
+    pairs = list(zip(labels, guesses, strict=True))
+    counted = collections.Counter(pair for pair in pairs if pair[0] != pair[1])
+    for row in found.to_dict("records"):
+        pair = (row["label"], row["predicted"])
+        assert row["count"] == counted.pop(pair)
+        assert row["n_label"] == labels.count(row["label"])
+        assert row["clips"] == [c for c, p in zip(ids, pairs, strict=True) if p == pair]
+    assert not counted
+    assert found["count"].is_monotonic_decreasing
+
+
+def test_ties_go_to_the_larger_share_then_to_the_name():
+    found = worst_pairs(predictions(list("123456"), list("BBAACC"), list("BAABAA")), k=2)
+    assert found[["label", "predicted", "count"]].to_numpy().tolist() == [
+        ["C", "A", 2],
+        ["A", "B", 1],
+    ]
+
+
+def test_of_probe_seeds_the_most_frequent_guess_counts():
+    seeds = [predictions(["1"], ["A"], [guess], probe_seed=i) for i, guess in enumerate("BAB")]
+    found = worst_pairs(pd.concat(seeds))
+    assert found[["predicted", "count", "n_label"]].to_numpy().tolist() == [["B", 1, 1]]
+
+
+def test_few_labels_do_not_count_and_runs_do_not_mix():
+    full = predictions(["1"], ["A"], ["A"])
+    few = predictions(["1"], ["A"], ["B"], label_fraction=0.0, shots=1)
+    assert worst_pairs(pd.concat([full, few])).empty
+    with pytest.raises(UserError, match="no prediction with all labels"):
+        worst_pairs(few)
+    with pytest.raises(UserError, match="several values of run_id"):
+        worst_pairs(pd.concat([full, full.assign(run_id="s")]))
+
+
+def test_each_pair_is_a_mistaken_clip_beside_a_training_clip(toy_store, scored):
+    figure = confusion_figure(scored, toy_store, SETTINGS, k=2)
+    pairs = worst_pairs(scored, 2).to_dict("records")
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[:2] == [
+        f"{p['label']} taken for {p['predicted']}: {p['count']} of {p['n_label']}" for p in pairs
+    ]
+    assert titles[2:] == [p["predicted"] for p in pairs]
+    left, right = figure.axes[0].get_position(), figure.axes[2].get_position()
+    assert (left.x1 < right.x0, left.y0) == (True, right.y0)
+
+
+def test_nothing_mistaken_and_a_wrong_store_say_so(toy_store, scored):
+    right = scored.assign(best=[[label] for label in scored["label"]])
+    assert "mistaken" in confusion_figure(right, toy_store, SETTINGS).texts[0].get_text()
+    with pytest.raises(UserError, match="has no clip 'elsewhere'"):
+        confusion_figure(predictions(["elsewhere"], ["A"], ["B"]), toy_store, SETTINGS)
+
+
+def test_the_verb_draws_the_same_bytes_as_the_function(tmp_path, toy_store, scored):
+    scored.to_parquet(tmp_path / "predictions.parquet")
+    arguments = ["confusions", "--predictions", f"{tmp_path}/predictions.parquet", "--store"]
+    arguments += [str(toy_store.path), "--dataset", "toy", "--preprocess", '{"frames": 12}']
+    ran = CliRunner().invoke(app, [*arguments, "--stem", f"{tmp_path}/a"], catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    for path in style.save(confusion_figure(scored, toy_store, SETTINGS), tmp_path / "b"):
+        assert path.read_bytes() == (tmp_path / f"a{path.suffix}").read_bytes()

@@ -1,0 +1,95 @@
+"""The map of features."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from sslslr.cli.report import app
+from sslslr.errors import UserError
+from sslslr.report import style
+from sslslr.report.embedding import embedding_map, read_features
+
+N = 60
+
+
+@pytest.fixture
+def clips():
+    return pd.DataFrame(
+        {
+            "clip_id": [f"clip_{i}" for i in range(N)],
+            "gloss": [f"gloss_{i % 15:02}" for i in range(N)],
+            "signer": [f"signer_{i % 2}" for i in range(N)],
+            "split": ["test" if i % 3 == 0 else "train" for i in range(N)],
+        }
+    )
+
+
+@pytest.fixture
+def features(clips):
+    """Signers far apart, glosses on top of each other."""
+    noise = np.random.default_rng(0).normal(0, 0.1, (N, 8))
+    return (noise + 5 * np.eye(8)[clips["signer"].str[-1].astype(int)]).astype(np.float32)
+
+
+def points(axes):
+    return {c.get_label(): np.asarray(c.get_offsets()) for c in axes.collections}
+
+
+def test_every_clip_is_drawn_once_in_each_panel(features, clips):
+    gloss, signer = embedding_map(features, clips, "toy", max_glosses=12).axes
+    assert sum(map(len, points(gloss).values())) == N
+    assert len(points(gloss)["other (12)"]) == 12  # three of 15 glosses have no colour
+    assert set(points(signer)) - {"_child0"} == {"signer_0 (30)", "signer_1 (30)"}
+
+
+def test_what_the_features_separate_is_apart_on_the_map(features, clips):
+    groups = points(embedding_map(features, clips, "toy").axes[1])
+    a, b = groups["signer_0 (30)"], groups["signer_1 (30)"]
+    apart = np.linalg.norm(a.mean(axis=0) - b.mean(axis=0))
+    assert apart > 2 * max(a.std(), b.std())
+
+
+def test_only_test_clips_where_there_are_enough_and_thinned_to_the_most(features, clips):
+    many = pd.concat([clips] * 6, ignore_index=True)
+    figure = embedding_map(np.concatenate([features] * 6), many, "toy", max_clips=50)
+    assert figure.get_suptitle() == "toy, n = 50 of 120 test clips"
+    figure = embedding_map(features, clips, "toy")
+    assert figure.get_suptitle() == "toy, n = 60 clips"
+
+
+def test_unknown_signers_give_way_to_languages_and_then_to_a_sentence(features, clips):
+    nameless = clips.assign(signer="")
+    languages = nameless.assign(language=["ase", "gsg"] * (N // 2))
+    assert "by language" in embedding_map(features, languages, "x").axes[1].get_title(loc="left")
+    silent = embedding_map(features, nameless, "x").axes[1]
+    assert "Neither signers nor languages" in silent.texts[0].get_text()
+
+
+@pytest.mark.parametrize("rows", [3, N])
+def test_a_collapsed_encoder_or_too_few_clips_say_so(clips, rows):
+    figure = embedding_map(np.ones((rows, 4)), clips[:rows], "x")
+    assert "no map" in figure.texts[0].get_text()
+
+
+def test_bad_features_are_refused(features, clips):
+    with pytest.raises(UserError, match="do not fit"):
+        embedding_map(features[1:], clips, "x")
+    features[0, 0] = np.nan
+    with pytest.raises(UserError, match="NaN"):
+        embedding_map(features, clips, "x")
+    with pytest.raises(UserError, match=r"features\.npy: there is no such file"):
+        read_features("absent")
+
+
+def test_the_verb_draws_the_same_bytes_as_the_function(tmp_path, features, clips):
+    folder = tmp_path / "run" / "toy"
+    folder.mkdir(parents=True)
+    np.save(folder / "features.npy", features)
+    clips.to_csv(folder / "clips.csv", index=False)
+    arguments = ["embedding", "--features", str(folder), "--stem", f"{tmp_path}/a", "--title", "T"]
+    ran = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    again = style.save(embedding_map(*read_features(folder), "T"), tmp_path / "b")
+    for path in again:
+        assert path.read_bytes() == (tmp_path / f"a{path.suffix}").read_bytes()
