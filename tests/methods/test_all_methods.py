@@ -5,11 +5,11 @@ import json
 import pandas as pd
 import pytest
 import torch
-from tiny_methods import NAMES, SMALL, build, step
 
 from sslslr import grid
 from sslslr.config import StudyConfig, parse
 from sslslr.pretrain import pretrain
+from tiny_methods import NAMES, SMALL, build, step
 from toys import random_batch
 
 LEARNING_RATE = {"moco": 1e-3}  # at the 3e-3 of the others it shrinks first, see its docstring

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from tiny_methods import build, step
 
 from sslslr.methods.barlow_twins import barlow_terms, cross_correlation
+from tiny_methods import build, step
 
 # Four clips whose two dimensions have mean 0, standard deviation 1 and no correlation.
 DECORRELATED = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])

@@ -5,11 +5,11 @@ import math
 
 import pytest
 import torch
-from tiny_methods import build, step
 from torch import nn
 
 from sslslr.methods._momentum import cosine_momentum, follow, slow_copy
 from sslslr.methods.byol import regression
+from tiny_methods import build, step
 from toys import random_batch
 
 

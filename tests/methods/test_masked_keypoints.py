@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tiny_methods import build, step
 
 from sslslr.augment import compose
 from sslslr.batch import Batch
@@ -10,6 +9,7 @@ from sslslr.config import EncoderConfig
 from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
 from sslslr.methods.masked_keypoints import MaskedKeypoints, draw_hidden, hidden_mse
+from tiny_methods import build, step
 from toys import random_batch
 
 

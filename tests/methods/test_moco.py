@@ -5,10 +5,10 @@ import math
 
 import pytest
 import torch
-from tiny_methods import build, step
 from torch.nn import functional as F
 
 from sslslr.methods.moco import info_nce
+from tiny_methods import build, step
 
 
 def test_loss_is_the_formula():

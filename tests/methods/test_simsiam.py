@@ -7,10 +7,10 @@ import math
 
 import pytest
 import torch
-from tiny_methods import build, step
 from torch import nn
 
 from sslslr.methods.simsiam import negative_cosine
+from tiny_methods import build, step
 from toys import random_batch
 
 

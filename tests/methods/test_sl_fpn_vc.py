@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from tiny_methods import build, step
 from torch import nn
 
 from sslslr.methods.vicreg import covariance_term, variance_term
+from tiny_methods import build, step
 from toys import random_batch
 
 
