@@ -24,7 +24,7 @@ def test_the_schema_of_the_workflow_is_the_one_of_the_models():
     "path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name
 )
 def test_every_study_that_we_ship_is_sound(path):
-    if path.name == "paper_numbers.yaml":
+    if path.name in {"paper_numbers.yaml", "claims.yaml"}:
         pytest.skip("not a study")
     assert check(load(path)) > 0
 
