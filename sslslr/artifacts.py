@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import nn
 
 from sslslr.config import parse
@@ -52,7 +53,7 @@ def save(out: Path, encoder: nn.Module, history: pd.DataFrame, run: dict[str, An
         name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()
     }
     with atomic_file(out / WEIGHTS) as temporary:
-        save_file(state, temporary)
+        temporary.write_bytes(serialised(state))  # safetensors' own writer hides a full disk
     with atomic_file(out / HISTORY) as temporary:
         history.to_csv(temporary, index=False, float_format="%.8g", lineterminator="\n")
     write_json(out / RUN, run)

@@ -27,6 +27,7 @@ from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
 from sslslr.files import atomic_file
 from sslslr.grid import EvaluateSpec
+from sslslr.hardware import choose_accelerator
 from sslslr.preprocess import Preprocessed, preprocess
 from sslslr.protocols import PROTOCOLS, Prediction, Task
 from sslslr.seeds import derive, generator
@@ -84,7 +85,7 @@ def evaluate(
         UserError: the artifact is of another run, a label in test that train lacks, ...
     """
     torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(choose_accelerator(spec.run.pretrain.accelerator))
     encoder, run = artifacts.load(encoder_folder, device)
     if run["spec"] != spec.run.model_dump(mode="json"):
         raise UserError(

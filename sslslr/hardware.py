@@ -1,8 +1,25 @@
 """What a run runs on: precision, device name, peak memory."""
 
 import resource
+import sys
 
 import torch
+
+from sslslr.errors import UserError
+
+
+def choose_accelerator(setting: str) -> str:
+    """`cuda` or `cpu`: `auto` is a CUDA GPU where there is one (no other kind is supported).
+
+    Raises:
+        UserError: `cuda` was asked for and none is usable.
+    """
+    if setting == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "pretrain.accelerator is cuda, but torch sees no CUDA GPU here. Set it to auto or cpu, or "
+            "check the driver with `nvidia-smi`."
+        )
+    return "cuda" if setting != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def choose_precision(accelerator: str, precision: str) -> tuple[str, str]:
@@ -37,4 +54,5 @@ def peak_memory_mb(device_name_or_cpu: str) -> float:
     """Peak memory in MB: of the GPU's allocator, or of this process on CPU."""
     if device_name_or_cpu != "cpu" and torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / 2**20, 1)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes on Linux
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)

@@ -237,8 +237,11 @@ def _read_npy(file: Path) -> tuple[np.ndarray, bytes]:
             f"{file}: there is no such file, but the table names it. Import with "
             "`--bad-clips drop` to leave such clips out."
         ) from None
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror}).") from None
     try:
-        frames = np.load(io.BytesIO(data), allow_pickle=False)
+        # Not np.load, which would open a renamed zip as an archive of arrays.
+        frames = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise UserError(
             f"{file}: cannot be read as a plain array ({error}). Arrays of Python objects are "

@@ -8,6 +8,7 @@ ends with the same encoder as an undisturbed one; on CPU, byte for byte. Losses 
 the device and read once an epoch.
 """
 
+import io
 import math
 import time
 from collections.abc import Callable
@@ -29,7 +30,13 @@ from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
 from sslslr.files import atomic_file
 from sslslr.grid import RunSpec, fingerprint
-from sslslr.hardware import choose_precision, device_name, peak_memory_mb, reset_peak_memory
+from sslslr.hardware import (
+    choose_accelerator,
+    choose_precision,
+    device_name,
+    peak_memory_mb,
+    reset_peak_memory,
+)
 from sslslr.methods import METHODS
 from sslslr.preprocess import preprocess
 from sslslr.seeds import derive, generator
@@ -58,8 +65,11 @@ class Training:
             "method": self.method.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
+        # Through memory: torch's own writer reports a full disk as a RuntimeError without a cause.
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
         with atomic_file(path) as temporary:
-            torch.save(state, temporary)
+            temporary.write_bytes(buffer.getbuffer())
 
     def resume(self, path: Path, device: torch.device) -> str:
         """Take up a checkpoint; says in words what was done, empty where there is none."""
@@ -138,8 +148,9 @@ def _train(
     from lightning_fabric import Fabric  # 1.5 s, and not needed for an untrained encoder
 
     settings = spec.pretrain
-    precision, note = choose_precision(settings.accelerator, settings.precision)
-    fabric = Fabric(accelerator=settings.accelerator, devices=1, precision=precision)
+    accelerator = choose_accelerator(settings.accelerator)
+    precision, note = choose_precision(accelerator, settings.precision)
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
     if note:
         outcome["warnings"].append(note)
         say(note)
@@ -155,6 +166,11 @@ def _train(
     prepared = preprocess(store, spec.preprocess, splits)
     outcome["dropped"] = prepared.dropped
     outcome["n_clips"] = len(prepared.batch)
+    if len(prepared.batch) < 2:
+        raise UserError(
+            f"{store.path}: preprocessing `{spec.preprocess.variant}` left 1 clip of {len(splits)} (the first "
+            f"was dropped because of: {prepared.dropped[0]['reason']}); pretraining needs at least 2."
+        )
     if prepared.dropped:
         say(f"{len(prepared.dropped)} clips dropped by preprocessing; listed in run.json")
     data = prepared.batch.to(fabric.device)
@@ -175,13 +191,14 @@ def _train(
     watched = data[: min(WATCHED_CLIPS, len(data))]
     if not training.history:
         training.history.append(
-            {"epoch": 0, "step": 0, "collapsed": 0} | _watch(method, watched, spec)
+            {"epoch": 0, "step": 0, "collapsed": 0}
+            | _watch(method, watched, spec, training.history)
         )
     reset_peak_memory(fabric.device)
     began, done_before = time.monotonic(), training.epoch
     while training.epoch < settings.epochs:
         _epoch(fabric, training, data, view, spec, progress)
-        training.history[-1] |= _watch(method, watched, spec)
+        training.history[-1] |= _watch(method, watched, spec, training.history)
         reason = has_collapsed(
             training.history[-1],
             training.history[0],
@@ -281,18 +298,22 @@ def _stop_unless_finite(losses: Tensor, run_id: str, epoch: int, training: Train
 
 
 @torch.no_grad()
-def _watch(method, watched: Batch, spec: RunSpec) -> dict[str, float]:
+def _watch(method, watched: Batch, spec: RunSpec, history: list) -> dict[str, float]:
     """Collapse figures of the watched clips, in evaluation mode, always in full precision."""
     was_training = method.training
     method.eval()
     noise = generator(spec.seed, "watch", device=watched.keypoints.device)
     embedding = method.encoder(watched.keypoints, watched.lengths, noise)
-    found = figures(embedding, method.project(embedding))
-    method.train(was_training)
-    if not all(math.isfinite(value) for value in found.values()):
+    projection = method.project(embedding)
+    if not (torch.isfinite(embedding).all() and torch.isfinite(projection).all()):
+        last = history[-1] if history else {"epoch": 0, "step": 0}
         raise UserError(
-            f"{spec.run_id}: the embedding holds values that are not finite; lower the learning rate."
+            f"{spec.run_id}: the embedding is not finite after epoch {last['epoch']}, step {last['step']}; "
+            f"last finite loss: {last.get('loss', float('nan')):.6g}, the mean of that epoch. "
+            "Nothing was written. Lower `pretrain.learning_rate` or use `precision: 32-true`."
         )
+    found = figures(embedding, projection)
+    method.train(was_training)
     return found
 
 

@@ -281,3 +281,14 @@ def test_npy_missing_file_can_be_dropped(tmp_path):
     import_npy(folder, folder / "labels.csv", tmp_path / "s", "mine", on_bad="drop")
     card = ClipStore.open(tmp_path / "s").card
     assert card["dropped"]["clips"] == [{"clip_id": "sub/y", "reason": "its file is missing"}]
+
+
+def test_an_archive_that_calls_itself_npy_is_a_sentence(tmp_path):
+    folder = tmp_path / "in"
+    write_npy(folder)
+    file = folder / "sub" / "x.npy"
+    np.savez(tmp_path / "archive.npz", a=np.zeros(3))
+    file.write_bytes((tmp_path / "archive.npz").read_bytes())
+    with pytest.raises(UserError, match=r"cannot be read as a plain array"):
+        import_npy(folder, folder / "labels.csv", tmp_path / "s", "mine")
+    assert not (tmp_path / "s").exists()

@@ -18,6 +18,7 @@ from sslslr.errors import UserError
 from sslslr.methods import METHODS
 from sslslr.methods._base import Method, MethodOutput
 from sslslr.pretrain import pretrain
+from toys import toy_clips
 
 
 def make_spec(**changes) -> grid.RunSpec:
@@ -193,6 +194,56 @@ def test_a_loss_that_is_nan_stops_with_epoch_step_and_last_finite_value(
     ):
         run(spec, toy_store, tmp_path)
     assert not (tmp_path / "encoder").exists()
+
+
+class Diverging(Method):
+    """A finite loss whose step makes the weights infinite."""
+
+    def forward(self, clip, view_a, view_b, generator):
+        return MethodOutput(self.encoder(clip.keypoints, clip.lengths).mean(), {})
+
+    def after_step(self, progress):
+        if progress == 1.0:
+            for weight in self.encoder.parameters():
+                weight.data.fill_(float("nan"))
+
+
+def test_weights_that_go_bad_in_the_last_step_are_named(toy_store, tmp_path, extra_method):
+    extra_method("diverging", Diverging)
+    spec = make_spec(method="diverging", methods={"diverging": {}})
+    message = r"embedding is not finite after epoch 4, step 12; last finite loss: [-\d.e]+"
+    with pytest.raises(UserError, match=message):
+        run(spec, toy_store, tmp_path)
+    assert not (tmp_path / "encoder").exists()
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_no_artifact(toy_store, tmp_path, monkeypatch):
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sslslr.files.os.fsync", full)
+    with pytest.raises(UserError, match=r"run.ckpt: no space left on the device"):
+        run(make_spec(), toy_store, tmp_path)
+    with pytest.raises(UserError, match=r"encoder.safetensors: no space left on the device"):
+        run(make_spec(method="random"), None, tmp_path)
+    assert [
+        path.name for path in tmp_path.rglob("*") if path.is_file() and "toy" not in str(path)
+    ] == []
+
+
+def test_one_clip_left_by_preprocessing_is_named(make_store, tmp_path):
+    clips = toy_clips(n=4)
+    for name in list(clips)[1:]:
+        clips[name][0][:, :21] = np.nan  # as_released drops a clip that lacks one hand
+    spec = make_spec(preprocess={"variant": "as_released"})
+    with pytest.raises(UserError, match=r"`as_released` left 1 clip of 3 .*one hand is missing"):
+        run(spec, make_store(clips), tmp_path)
+
+
+def test_a_gpu_that_is_not_there_is_named(toy_store, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match=r"accelerator is cuda, but torch sees no CUDA GPU"):
+        run(make_spec(pretrain={"accelerator": "cuda"}), toy_store, tmp_path)
 
 
 def test_collapse_is_warned_of_and_recorded(toy_store, tmp_path, extra_method):

@@ -1,6 +1,7 @@
 # The study: its configuration, its grid, and what every rule needs of them. Logic lives in sslslr.
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -29,6 +30,10 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 RESULTS = STUDY.results
+# One job at a time on a GPU: profiles/default limits `gpu` to 1. On CPU jobs run side by side.
+GPU = int(
+    STUDY.pretrain.accelerator != "cpu" and shutil.which("nvidia-smi") is not None
+)
 
 if workflow.is_main_process and {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     built = Path(RESULTS, "data").glob("*/clips/card.json")
@@ -78,10 +83,12 @@ def raw_inputs(wildcards):
     name, entry = wildcards.dataset, STUDY.datasets[wildcards.dataset]
     if downloads(name):
         return [f"{RESULTS}/data/{name}/raw"]
-    options = parse(
-        DATASETS.get(entry.source).Options, entry.options, f"datasets.{name}.options"
-    )
-    return [str(path) for path in DATASETS.get(entry.source).inputs(options)]
+    source = DATASETS.get(entry.source)
+    try:
+        options = parse(source.Options, entry.options, f"datasets.{name}.options")
+        return [str(path) for path in source.inputs(options)]
+    except UserError as error:
+        raise WorkflowError(str(error))
 
 
 def target_clips(wildcards):

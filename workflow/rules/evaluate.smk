@@ -20,6 +20,8 @@ rule evaluate_encoder:
     conda:
         "../../environment.yml"
     threads: STUDY.resources.threads
+    resources:
+        gpu=GPU,
     params:
         spec=lambda wildcards: EVALUATIONS[wildcards.run].model_dump_json(),
         results=lambda wildcards: RESULTS,

@@ -18,6 +18,8 @@ rule pretrain_encoder:
     conda:
         "../../environment.yml"
     threads: STUDY.resources.threads
+    resources:
+        gpu=GPU,
     params:
         spec=lambda wildcards: RUNS[wildcards.run].model_dump_json(),
         store=pretraining_store,
