@@ -16,11 +16,11 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialised
 from torch import nn
 
-from sslslr.config import parse
 from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
 from sslslr.files import atomic_file, read_json, write_json
 from sslslr.grid import RunSpec
+from sslslr.strict import parse
 
 WEIGHTS, RUN, HISTORY = "encoder.safetensors", "run.json", "history.csv"
 VERSIONS_OF = (

@@ -22,7 +22,7 @@ from torch import nn
 from sslslr import artifacts
 from sslslr.batch import Batch
 from sslslr.clips import ClipStore
-from sslslr.config import TargetConfig, parse
+from sslslr.config import TargetConfig
 from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
 from sslslr.files import atomic_file
@@ -32,6 +32,7 @@ from sslslr.preprocess import Preprocessed, preprocess
 from sslslr.protocols import PROTOCOLS, Prediction, Task
 from sslslr.seeds import derive, generator
 from sslslr.statistics import balanced_accuracy, bootstrap_balanced_accuracy, wilson_interval
+from sslslr.strict import parse
 
 BEST = 10  # labels kept of each prediction
 TOP = (1, 3, 5, 10)

@@ -20,13 +20,12 @@ from sslslr.config import (
     PreprocessConfig,
     PretrainConfig,
     RunBlock,
-    Strict,
     StudyConfig,
     TargetConfig,
-    parse,
 )
 from sslslr.errors import UserError, nearest
 from sslslr.methods import METHODS
+from sslslr.strict import Strict, parse
 
 NO_DATASET = "none"  # of a method that does not pretrain
 

@@ -25,7 +25,6 @@ from sslslr.augment import View, compose
 from sslslr.batch import Batch
 from sslslr.clips import ClipStore
 from sslslr.collapse import figures, has_collapsed
-from sslslr.config import parse
 from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
 from sslslr.files import atomic_file
@@ -40,6 +39,7 @@ from sslslr.hardware import (
 from sslslr.methods import METHODS
 from sslslr.preprocess import preprocess
 from sslslr.seeds import derive, generator
+from sslslr.strict import parse
 
 WATCHED_CLIPS = 512  # clips whose embedding is watched for collapse
 Say = Callable[[str], None]

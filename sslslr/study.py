@@ -1,11 +1,12 @@
 """The checks of a study that need its methods, data sets and transforms to be imported."""
 
-from sslslr.config import StudyConfig, parse
+from sslslr.config import StudyConfig
 from sslslr.datasets import DATASETS
 from sslslr.errors import UserError, nearest
 from sslslr.grid import evaluate_spec, protocol_options, runs
 from sslslr.methods import METHODS
 from sslslr.protocols import PROTOCOLS
+from sslslr.strict import parse
 
 
 def check(study: StudyConfig) -> int:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslslr.augment import TemporalPermutation, compose, permutation_order, share_of
-from sslslr.config import parse
 from sslslr.errors import UserError
+from sslslr.strict import parse
 from toys import random_batch
 
 

@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 
 from sslslr import claims as c
-from sslslr.config import parse
 from sslslr.errors import UserError
+from sslslr.strict import parse
 from toys import ROOT
 
 N = 400

@@ -4,8 +4,9 @@ import pytest
 import yaml
 
 from sslslr import config, grid
-from sslslr.config import StudyConfig, load, parse
+from sslslr.config import StudyConfig, load
 from sslslr.errors import UserError
+from sslslr.strict import parse
 from sslslr.study import check
 from toys import ROOT
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from sslslr.batch import Batch
-from sslslr.config import EncoderConfig, parse
+from sslslr.config import EncoderConfig
 from sslslr.encoder import build_encoder, hand_shape, sinusoidal_positions, velocity
 from sslslr.errors import UserError
+from sslslr.strict import parse
 from toys import random_batch
 
 SMALL = {"depth": 2, "width": 32, "heads": 4}

@@ -7,12 +7,13 @@ import torch
 from sklearn.metrics import balanced_accuracy_score
 
 from sslslr import artifacts, grid
-from sslslr.config import EncoderConfig, StudyConfig, parse
+from sslslr.config import EncoderConfig, StudyConfig
 from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
 from sslslr.evaluate import dealt_anew, embed, evaluate, weights_hash
 from sslslr.pretrain import pretrain
 from sslslr.report import collect, tables
+from sslslr.strict import parse
 from toys import random_batch, toy_clips
 
 PROTOCOLS = {

@@ -3,8 +3,9 @@
 import pytest
 
 from sslslr import grid
-from sslslr.config import StudyConfig, parse
+from sslslr.config import StudyConfig
 from sslslr.errors import UserError
+from sslslr.strict import parse
 
 BASE = {
     "datasets": {"a": {"source": "synthetic"}, "b": {"source": "synthetic"}},

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sslslr.config import PreprocessConfig, parse
+from sslslr.config import PreprocessConfig
 from sslslr.errors import UserError
 from sslslr.preprocess import _chunks, fill_gaps, fit, normalise, preprocess, trim_to_hands
 from sslslr.skeleton import BODY, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER
+from sslslr.strict import parse
 
 
 def gappy_clip(frames: int, seed: int, missing: float = 0.3) -> np.ndarray:

@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from sslslr import artifacts, grid
-from sslslr.config import StudyConfig, parse
+from sslslr.config import StudyConfig
 from sslslr.errors import UserError
 from sslslr.methods import METHODS
 from sslslr.methods._base import Method, MethodOutput
 from sslslr.pretrain import pretrain
+from sslslr.strict import parse
 from toys import toy_clips
 
 

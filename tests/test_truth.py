@@ -12,12 +12,13 @@ from sslslr import artifacts, datasets, grid
 from sslslr.augment import permutation_order
 from sslslr.batch import Batch
 from sslslr.clips import ClipStore
-from sslslr.config import StudyConfig, parse
+from sslslr.config import StudyConfig
 from sslslr.encoder import build_encoder
 from sslslr.evaluate import evaluate
 from sslslr.preprocess import preprocess
 from sslslr.pretrain import pretrain
 from sslslr.seeds import derive
+from sslslr.strict import parse
 
 SIGNS = 8
 STUDY = {

@@ -3,10 +3,11 @@
 import torch
 
 from sslslr.augment import compose
-from sslslr.config import EncoderConfig, parse
+from sslslr.config import EncoderConfig
 from sslslr.encoder import build_encoder
 from sslslr.methods import METHODS
 from sslslr.methods._base import Method, MethodOutput
+from sslslr.strict import parse
 from toys import random_batch
 
 # Those that pretrain.

@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, model_validator
 from torch import Generator, Tensor
 
 from sslslr.batch import Batch
-from sslslr.config import Strict, parse
 from sslslr.errors import UserError, nearest
+from sslslr.strict import Strict, parse
 
 View = Callable[[Batch, Generator], Batch]
 TRANSFORMS: dict[str, type["Transform"]] = {}

@@ -12,8 +12,8 @@ from torch.nn.functional import pad
 
 from sslslr.augment.base import Transform, uniform
 from sslslr.batch import Batch
-from sslslr.config import Share
 from sslslr.skeleton import LEFT_HAND, RIGHT_HAND
+from sslslr.strict import Share
 
 HANDS = RIGHT_HAND.stop  # the joints of the hands come first, left then right
 

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from sslslr.augment.base import RangeTransform, Transform, uniform
 from sslslr.batch import Batch
-from sslslr.config import Share
+from sslslr.strict import Share
 
 
 def share_of(lengths: Tensor, share: Fraction) -> Tensor:

@@ -9,8 +9,8 @@ import pandas as pd
 import yaml
 from pydantic import Field
 
-from sslslr.config import Name, Strict, parse
 from sslslr.errors import UserError
+from sslslr.strict import Name, Strict, parse
 
 EACH_OTHER = "each_other"
 # Never an opponent of "each other": no method, no views, and the ceiling, which sees all labels.

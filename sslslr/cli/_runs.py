@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from sslslr import grid
-from sslslr.config import load, parse
+from sslslr.config import load
 from sslslr.errors import UserError, nearest
+from sslslr.strict import parse
 
 
 def find_run(run_id: str, config: Path, spec: str) -> tuple[grid.RunSpec, Path]:

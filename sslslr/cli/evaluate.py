@@ -25,8 +25,9 @@ def evaluate(
     from sslslr import grid
     from sslslr.cli._runs import find_run, from_json
     from sslslr.cli._screen import say
-    from sslslr.config import load, parse
+    from sslslr.config import load
     from sslslr.evaluate import evaluate as run_evaluation
+    from sslslr.strict import parse
 
     if spec:
         evaluation = parse(grid.EvaluateSpec, from_json(spec, "--spec"), "--spec")

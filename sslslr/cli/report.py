@@ -88,8 +88,9 @@ def clip(
     from sslslr.cli._runs import from_json
     from sslslr.cli._screen import say
     from sslslr.clips import ClipStore
-    from sslslr.config import PreprocessConfig, parse
+    from sslslr.config import PreprocessConfig
     from sslslr.report import figures, picture
+    from sslslr.strict import parse
 
     settings = parse(PreprocessConfig, from_json(preprocess, "--preprocess"), "--preprocess")
     permutation = picture.first_permutation(from_json(steps, "--steps"))
@@ -153,10 +154,11 @@ def confusions(
     """The signs that are confused most, side by side."""
     from sslslr.cli._runs import from_json
     from sslslr.clips import ClipStore
-    from sslslr.config import PreprocessConfig, parse
+    from sslslr.config import PreprocessConfig
     from sslslr.errors import UserError
     from sslslr.report import collect
     from sslslr.report import confusions as pairs
+    from sslslr.strict import parse
 
     settings = parse(PreprocessConfig, from_json(preprocess, "--preprocess"), "--preprocess")
     found = collect.read_predictions([predictions])
@@ -178,8 +180,9 @@ def augmentations(
     """One clip under every augmentation."""
     from sslslr.cli._runs import from_json
     from sslslr.clips import ClipStore
-    from sslslr.config import PreprocessConfig, parse
+    from sslslr.config import PreprocessConfig
     from sslslr.report.augmentations import augmentation_sheet
+    from sslslr.strict import parse
 
     settings = parse(PreprocessConfig, from_json(preprocess, "--preprocess"), "--preprocess")
     steps = from_json(augmentations, "--augmentations")

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sslslr.config import parse
 from sslslr.errors import UserError
 from sslslr.registry import Registry
+from sslslr.strict import parse
 
 DATASETS = Registry("sslslr.datasets", "data set")
 register = DATASETS.register

@@ -29,11 +29,11 @@ import numpy as np
 from pydantic import Field
 
 from sslslr.clips import ClipWriter
-from sslslr.config import Strict
 from sslslr.datasets import register
 from sslslr.errors import UserError
 from sslslr.files import atomic_file, sha256_of
 from sslslr.skeleton import from_parts
+from sslslr.strict import Strict
 
 TRAITS = {"downloads": True}
 REQUIREMENT = "spoken-to-signed==0.4.0"

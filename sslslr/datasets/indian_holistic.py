@@ -13,10 +13,10 @@ import pandas as pd
 from pydantic import Field
 
 from sslslr.clips import ClipWriter
-from sslslr.config import Strict
 from sslslr.datasets import register
 from sslslr.datasets._shared import shared_files
 from sslslr.importing import read_instances
+from sslslr.strict import Strict
 
 TRAIN, VAL = 0.6, 0.2  # shares of the repetitions; the rest is test
 

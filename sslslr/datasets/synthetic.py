@@ -22,10 +22,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from sslslr.clips import ClipWriter
-from sslslr.config import Strict
 from sslslr.datasets import register
 from sslslr.datasets._body import CURLS, LEAN, POSITION, ROLL, SPREAD, STATE, all_joints
 from sslslr.skeleton import LEFT_HAND, RIGHT_HAND
+from sslslr.strict import Strict
 
 BLOCK = 256  # clips generated at once
 LONGEST_RUN = 6  # frames a hand stays lost at most, per loss

@@ -15,10 +15,10 @@ import pandas as pd
 from pydantic import Field
 
 from sslslr.clips import ClipWriter, content_digest
-from sslslr.config import Strict
 from sslslr.datasets import register
 from sslslr.datasets._shared import shared_files
 from sslslr.importing import read_instances
+from sslslr.strict import Strict
 
 SPLIT_COLUMN = {100: "wlasl100", 300: "wlasl300", 1000: "wlasl1000", 2000: "split"}
 

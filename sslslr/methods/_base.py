@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from sslslr.batch import Batch, concatenate
-from sslslr.config import Strict
+from sslslr.strict import Strict
 
 
 class MethodOutput(NamedTuple):

@@ -20,9 +20,9 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from sslslr.batch import Batch
-from sslslr.config import Strict
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, encode_together, full_precision, mlp
+from sslslr.strict import Strict
 
 EPSILON = 1e-5  # under the root of the standard deviation, as batch norm has it (authors' code)
 

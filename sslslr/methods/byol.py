@@ -24,10 +24,10 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from sslslr.batch import Batch
-from sslslr.config import Strict
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, encode_together, mlp
 from sslslr.methods._momentum import cosine_momentum, follow, slow_copy
+from sslslr.strict import Strict
 
 
 def regression(predicted: Tensor, target: Tensor) -> Tensor:

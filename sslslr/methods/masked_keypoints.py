@@ -23,11 +23,11 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from sslslr.batch import Batch
-from sslslr.config import Strict
 from sslslr.errors import UserError
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, mlp
 from sslslr.skeleton import N_JOINTS
+from sslslr.strict import Strict
 
 TRAITS = {"encoder": {"pooling": "mean"}}
 

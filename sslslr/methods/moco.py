@@ -28,10 +28,10 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from sslslr.batch import Batch
-from sslslr.config import Strict
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, full_precision, mlp
 from sslslr.methods._momentum import follow, slow_copy
+from sslslr.strict import Strict
 
 
 @full_precision

@@ -18,9 +18,9 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from sslslr.batch import Batch
-from sslslr.config import Strict
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, encode_together, full_precision, mlp
+from sslslr.strict import Strict
 
 
 @full_precision

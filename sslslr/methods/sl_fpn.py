@@ -21,9 +21,9 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from sslslr.batch import Batch, concatenate
-from sslslr.config import Strict
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, mlp
+from sslslr.strict import Strict
 
 # What each variant stands for where a setting is not given (`shared/paper.md`, the table of dates).
 VARIANTS: dict[str, dict[str, Any]] = {

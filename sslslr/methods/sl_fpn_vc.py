@@ -20,10 +20,10 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from sslslr.batch import Batch
-from sslslr.config import Strict
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, encode_together, mlp
 from sslslr.methods.vicreg import covariance_term, variance_term
+from sslslr.strict import Strict
 
 
 @register

@@ -10,10 +10,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from sslslr.config import Strict
 from sslslr.errors import UserError
 from sslslr.protocols import Prediction, Predictions, Task, register
 from sslslr.protocols._similarity import best_of_class, similarities
+from sslslr.strict import Strict
 
 
 class KnnConfig(Strict):

@@ -7,9 +7,9 @@ whose gloss is among the first 1, 5 or 10 *glosses* of the answer. No label is l
 
 import torch
 
-from sslslr.config import Strict
 from sslslr.protocols import Prediction, Predictions, Task, register
 from sslslr.protocols._similarity import best_of_class, similarities
+from sslslr.strict import Strict
 
 
 class RetrievalConfig(Strict):

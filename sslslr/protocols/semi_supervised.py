@@ -19,12 +19,13 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from sslslr.config import LinearConfig, Strict
+from sslslr.config import LinearConfig
 from sslslr.protocols import Prediction, Predictions, Task, register
 from sslslr.protocols._heads import StackedHeads, fit_heads, linear_decay_with_warmup
 from sslslr.protocols._logistic import fit_logistic, in_span, standardised
 from sslslr.protocols._subsets import stratified_subset
 from sslslr.seeds import derive, generator
+from sslslr.strict import Strict
 
 MAX_BYTES = 1_000_000_000
 MAX_WASTE = 2.0  # work of a batch over that of its problems alone

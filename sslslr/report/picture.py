@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from sslslr.augment import TemporalPermutation, permutation_order, share_of
 from sslslr.batch import Batch
 from sslslr.clips import ClipStore
-from sslslr.config import PreprocessConfig, parse
+from sslslr.config import PreprocessConfig
 from sslslr.errors import UserError
 from sslslr.preprocess import preprocess
 from sslslr.report.figures import clip_strip
 from sslslr.seeds import generator
+from sslslr.strict import parse
 
 
 def typical_clip(store: ClipStore, rows: np.ndarray | None = None) -> int:

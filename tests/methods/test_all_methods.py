@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from sslslr import grid
-from sslslr.config import StudyConfig, parse
+from sslslr.config import StudyConfig
 from sslslr.pretrain import pretrain
+from sslslr.strict import parse
 from tiny_methods import NAMES, SMALL, build, step
 from toys import random_batch
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from sslslr.config import parse
 from sslslr.errors import UserError
 from sslslr.protocols import Task, semi_supervised
 from sslslr.protocols._heads import StackedHeads, fit_heads, linear_decay_with_warmup
@@ -20,6 +19,7 @@ from sslslr.protocols.semi_supervised import (
     problems,
 )
 from sslslr.seeds import derive
+from sslslr.strict import parse
 
 LABELS = st.lists(st.integers(0, 6), min_size=1, max_size=80).map(torch.tensor)
 FRACTION = st.floats(0.001, 1)

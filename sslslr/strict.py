@@ -1,0 +1,91 @@
+"""Settings that are checked: the base of every pydantic model here, and errors for people.
+
+An unknown key is an error that names the nearest known one. Apart from `sslslr.config`, so that a
+data set or a transform does not become stale when a key of the study is added.
+"""
+
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from sslslr.errors import UserError, nearest
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors; instances do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _fraction(value: Any) -> Fraction:
+    try:
+        fraction = Fraction(str(value)).limit_denominator(10_000)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{value!r} is not a fraction; write 1/3 or 0.25") from None
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"{value!r} is not between 0 and 1")
+    return fraction
+
+
+# Written `1/3` or `0.25` in YAML, kept exact: floor(T * 1/3) is then T // 3 for every T.
+Share = Annotated[
+    Fraction,
+    BeforeValidator(_fraction),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": ["string", "number"]}),
+]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
+def parse(model: type[BaseModel], values: Any, where: str) -> Any:
+    """Validate `values` as `model`.
+
+    Raises:
+        UserError: what is wrong, where, and for an unknown key the nearest known one.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [f"{where}: {_sentence(model, problem)}" for problem in error.errors()]
+        raise UserError("\n".join(lines)) from None
+
+
+def _sentence(model: type[BaseModel], problem: Any) -> str:
+    location = [str(part) for part in problem["loc"]]
+    dotted = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {dotted!r}. {nearest(location[-1], _known_keys(model, problem['loc'][:-1]))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"key {dotted!r} is missing."
+    found = problem["input"]
+    shown = f" (found {found!r})" if isinstance(found, str | int | float | bool | None) else ""
+    return f"{dotted + ': ' if dotted else ''}{message}{shown}."
+
+
+def _known_keys(model: type[BaseModel], path: tuple) -> list[str]:
+    """Field names of the model that `path` leads to within `model`."""
+    schema = model.model_json_schema()
+
+    def resolved(node: Any) -> dict[str, Any]:
+        node = node if isinstance(node, dict) else {}
+        return schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+
+    node = resolved(schema)
+    for part in path:
+        named = node.get("properties", {}).get(part)
+        by_pattern = next(iter(node.get("patternProperties", {}).values()), None)
+        node = resolved(
+            named or by_pattern or node.get("items") or node.get("additionalProperties")
+        )
+    return list(node.get("properties", {}))
