@@ -53,6 +53,9 @@ __all__ = [
 ]
 
 
+CHUNK_FRAMES = 50_000  # frames read at once: 15 MB
+
+
 def content_digest(keypoints: np.ndarray) -> bytes:
     """Equal for clips that a store holds as equal keypoints: (frames, 75 or 42, 2)."""
     frames = to_75(keypoints).astype(np.float16)
@@ -88,6 +91,14 @@ class ClipStore:
         """The keypoints of one clip, (n_frames, 75, 2) float16, a view of the memory map."""
         start = int(self.clips["start"].iloc[index])
         return self.keypoints[start : start + int(self.clips["n_frames"].iloc[index])]
+
+    def joints_present(self) -> np.ndarray:
+        """bool (75,): joints that are found in at least one frame."""
+        found = np.zeros(N_JOINTS, dtype=bool)
+        for first in range(0, len(self.keypoints), CHUNK_FRAMES):
+            part = self.keypoints[first : first + CHUNK_FRAMES]
+            found |= np.isfinite(part).all(axis=-1).any(axis=0)
+        return found
 
     def indices(self, split: str | None = None) -> np.ndarray:
         """Row numbers of a split's clips; of all clips for None."""

@@ -144,6 +144,10 @@ class TargetConfig(Strict):
     protocols: list[str] | None = Field(
         None, description="The only protocols to run on this target; left out: all of the study."
     )
+    parts: Annotated[list[Literal["left_hand", "right_hand", "body"]], Field(min_length=1)] = Field(
+        ["left_hand", "right_hand", "body"],
+        description="Parts that encoders see of this target, pretrained or not: the same joints for all of them.",
+    )
     unseen_labels: Literal["error", "drop"] = Field(
         "error", description="What to do with test clips whose gloss no training clip has."
     )
@@ -176,6 +180,14 @@ class RunBlock(Strict):
     )
     seeds: Seeds = Field([0], description="One run a seed.")
     tag: Name | None = Field(None, description="Name of the ablation, part of the run's id.")
+    views: list[dict[str, Any]] | None = Field(
+        None, description="Transforms in place of the named composition's, under its name."
+    )
+    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        {},
+        description="Dotted keys of this block (encoder.depth, method_options.w_o) and their values: one tagged run "
+        "for each combination but the one that changes nothing.",
+    )
     method_options: dict[str, Any] = Field({}, description="Overrides of the method's options.")
     preprocess: dict[str, Any] = Field({}, description="Overrides of `preprocess`.")
     encoder: dict[str, Any] = Field({}, description="Overrides of `encoder`.")

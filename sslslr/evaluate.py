@@ -33,6 +33,7 @@ from sslslr.protocols import PROTOCOLS, Prediction, Task
 from sslslr.seeds import derive, generator
 from sslslr.statistics import balanced_accuracy, bootstrap_balanced_accuracy, wilson_interval
 from sslslr.strict import parse
+from sslslr.transfer import joint_counts, joints_seen, why_masked
 
 BEST = 10  # labels kept of each prediction
 TOP = (1, 3, 5, 10)
@@ -98,7 +99,14 @@ def evaluate(
     predictions: list[pd.DataFrame] = []
     for dataset, target in spec.targets.items():
         store = ClipStore.open(stores[dataset])
-        prepared = preprocess(store, spec.run.preprocess)
+        seen = joints_seen(run, target)
+        prepared = preprocess(store, spec.run.preprocess, joints=seen)
+        counts = joint_counts(store, seen)
+        if counts["n_joints_masked"]:
+            say(
+                f"{spec.run.run_id} {dataset}: {counts['n_joints_masked']} joints of this target are "
+                f"masked ({why_masked(target)}), {counts['n_joints']} are used"
+            )
         features = embed(encoder, prepared.batch, derive(spec.run.seed, dataset), device)
         _save_features(Path(features_out) / dataset, features, store, prepared)
         task, clip_ids = _task(
@@ -110,7 +118,7 @@ def evaluate(
             entry = PROTOCOLS.get(protocol)
             options = parse(entry.Options, values, f"evaluate.protocols.{protocol}")
             for prediction in entry().run(task, options, say):
-                rows += _metrics(task, protocol, prediction)
+                rows += [row | counts for row in _metrics(task, protocol, prediction)]
                 predictions.append(_predictions(task, protocol, prediction, clip_ids))
             say(f"{spec.run.run_id} {dataset} {protocol}: {_headline(rows, dataset, protocol)}")
     if weights_hash(encoder) != before:
@@ -294,6 +302,7 @@ def _write(
         metrics.insert(position, name, value)
     metrics.insert(metrics.columns.get_loc("probe_seed"), "seed", run.seed)
     order = ["metric", "value", "low", "high", "n_train", "n_test", "n_classes"]
+    order += ["n_joints", "n_joints_masked"]
     metrics = metrics[[c for c in metrics.columns if c not in order] + order]
     table = pd.concat(predictions, ignore_index=True)
     table.insert(0, "run_id", run.run_id)

@@ -10,7 +10,9 @@ Nothing here imports torch: the workflow builds its graph from this module.
 """
 
 import hashlib
+import itertools
 import json
+import re
 from typing import Any
 
 import pandas as pd
@@ -27,6 +29,7 @@ from sslslr.errors import UserError, nearest
 from sslslr.methods import METHODS
 from sslslr.strict import Strict, parse
 
+OVERRIDES = ("method_options", "preprocess", "encoder", "pretrain")  # of a block of the grid
 NO_DATASET = "none"  # of a method that does not pretrain
 
 
@@ -65,10 +68,17 @@ def _lookup(table: dict[str, Any], name: str, where: str) -> Any:
     return table[name]
 
 
+def _method(study: StudyConfig, name: str, where: str) -> dict[str, Any]:
+    """A method's options; one that is not in `methods` is the file of its name, with its defaults."""
+    if name not in study.methods and name in METHODS.names():
+        return {}
+    return dict(_lookup(study.methods, name, where))
+
+
 def _expand(study: StudyConfig, block: RunBlock, where: str) -> list[RunSpec]:
     specs = []
     for method in block.methods:
-        entry = dict(_lookup(study.methods, method, f"{where}.methods"))
+        entry = _method(study, method, f"{where}.methods")
         method_type = entry.pop("type", method)
         traits = METHODS.traits(method_type)
         trains = traits.get("pretrains", True)
@@ -81,11 +91,10 @@ def _expand(study: StudyConfig, block: RunBlock, where: str) -> list[RunSpec]:
         encoder = {**block.encoder, **traits.get("encoder", {})}
         for dataset in block.datasets if trains else [NO_DATASET]:
             for augmentation in block.augmentations if trains else [NO_DATASET]:
-                steps = (
-                    _lookup(study.augmentations, augmentation, f"{where}.augmentations")
-                    if trains
-                    else []
-                )
+                steps = []
+                if trains:
+                    named = _lookup(study.augmentations, augmentation, f"{where}.augmentations")
+                    steps = named if block.views is None else block.views
                 for seed in block.seeds:
                     specs.append(
                         RunSpec(
@@ -112,6 +121,49 @@ def _expand(study: StudyConfig, block: RunBlock, where: str) -> list[RunSpec]:
     return specs
 
 
+def _swept(block: RunBlock, where: str) -> list[RunBlock]:
+    """A block without `sweep` for each combination of its values, with a tag that says which.
+
+    Raises:
+        UserError: a key that is not one of the block's overrides.
+    """
+    if not block.sweep:
+        return [block]
+    for key in block.sweep:
+        group, _, name = key.partition(".")
+        if group not in OVERRIDES or not name:
+            raise UserError(
+                f"{where}.sweep: {key!r} is not a key to sweep; write GROUP.KEY with GROUP one of "
+                f"{', '.join(OVERRIDES)}, for example encoder.depth."
+            )
+    blocks = []
+    for values in itertools.product(*block.sweep.values()):
+        changes: dict[str, dict[str, Any]] = {
+            group: dict(getattr(block, group)) for group in OVERRIDES
+        }
+        for key, value in zip(block.sweep, values, strict=True):
+            group, _, name = key.partition(".")
+            changes[group][name] = value
+        names = [
+            _tag(key.partition(".")[2], value)
+            for key, value in zip(block.sweep, values, strict=True)
+        ]
+        tag = "_".join([*([block.tag] if block.tag else []), *names])
+        blocks.append(block.model_copy(update={**changes, "tag": tag, "sweep": {}}))
+    return blocks
+
+
+def _tag(name: str, value: Any) -> str:
+    """`w_o`, 0.0022: `w_o_0p0022`; a list's or a word's letters and digits."""
+    text = re.sub(r"(?<=\d)\.(?=\d)", "p", str(value).lower())
+    return f"{name}_{re.sub(r'[^a-z0-9]+', '_', text).strip('_')}"
+
+
+def _changes_nothing(spec: RunSpec, plain: list[RunSpec]) -> bool:
+    """Whether a run of a sweep is one of the runs of its block without the sweep."""
+    return any(spec.model_copy(update={"tag": other.tag}) == other for other in plain)
+
+
 def _named(spec: RunSpec) -> RunSpec:
     parts = [
         spec.method,
@@ -124,6 +176,14 @@ def _named(spec: RunSpec) -> RunSpec:
     return spec.model_copy(update={"run_id": ".".join(part for part in parts if part)})
 
 
+def _block_runs(study: StudyConfig, block: RunBlock, where: str) -> list[RunSpec]:
+    specs = [spec for one in _swept(block, where) for spec in _expand(study, one, where)]
+    if not block.sweep:
+        return specs
+    plain = _expand(study, block, where)
+    return [spec for spec in specs if not _changes_nothing(spec, plain)]
+
+
 def runs(study: StudyConfig) -> dict[str, RunSpec]:
     """All pretraining runs of a study by id; a run named by two blocks alike is one run.
 
@@ -132,7 +192,7 @@ def runs(study: StudyConfig) -> dict[str, RunSpec]:
     """
     found: dict[str, RunSpec] = {}
     for number, block in enumerate(study.runs):
-        for spec in map(_named, _expand(study, block, f"runs[{number}]")):
+        for spec in map(_named, _block_runs(study, block, f"runs[{number}]")):
             if found.setdefault(spec.run_id, spec) != spec:
                 raise UserError(
                     f"runs[{number}]: run {spec.run_id!r} is already defined with other settings. "

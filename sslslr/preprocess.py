@@ -57,12 +57,17 @@ class Preprocessed:
 
 
 def preprocess(
-    store: ClipStore, config: PreprocessConfig, indices: np.ndarray | None = None
+    store: ClipStore,
+    config: PreprocessConfig,
+    indices: np.ndarray | None = None,
+    joints: np.ndarray | None = None,
 ) -> Preprocessed:
     """Preprocess the clips of a store.
 
     Args:
         indices: rows of the store's table; all of them for None.
+        joints: bool (75,), the joints to use; the others are missing in every frame, before
+            anything is measured by them. All of them for None.
 
     Raises:
         UserError: no clip is left.
@@ -77,6 +82,8 @@ def preprocess(
     faults = np.full(len(indices), "", dtype=object)
     for rows in _chunks(store.clips["n_frames"].to_numpy()[indices]):
         padded, n = _padded(store, indices[rows])
+        if joints is not None:
+            padded[:, :, ~joints] = np.nan
         aspect = store.clips["aspect"].to_numpy(dtype=np.float32, na_value=1.0)[indices[rows]]
         keypoints[rows], lengths[rows], present[rows], faults[rows] = prepare(
             padded, n, aspect, config

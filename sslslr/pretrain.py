@@ -118,7 +118,13 @@ def pretrain(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(spec.seed, "method"))
         method = method_class(encoder, options)
-    outcome: dict[str, Any] = {"n_clips": 0, "dropped": [], "warnings": [], "collapsed": False}
+    outcome: dict[str, Any] = {
+        "n_clips": 0,
+        "joints": None,
+        "dropped": [],
+        "warnings": [],
+        "collapsed": False,
+    }
     cost: dict[str, Any] = {"device": "cpu", "precision": "32-true", "clips_per_second": None}
     history: list[dict[str, float]] = []
     if store is not None and METHODS.traits(spec.method_type).get("pretrains", True):
@@ -166,6 +172,7 @@ def _train(
     prepared = preprocess(store, spec.preprocess, splits)
     outcome["dropped"] = prepared.dropped
     outcome["n_clips"] = len(prepared.batch)
+    outcome["joints"] = prepared.batch.present.any(dim=0).nonzero().ravel().tolist()
     if len(prepared.batch) < 2:
         raise UserError(
             f"{store.path}: preprocessing `{spec.preprocess.variant}` left 1 clip of {len(splits)} (the first "

@@ -119,3 +119,43 @@ def test_the_grid_is_made_without_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_sweep_is_one_tagged_run_a_combination_but_the_one_that_changes_nothing():
+    base = {"methods": ["sl_fpn"], "datasets": ["a"]}
+    swept = {**base, "sweep": {"method_options.w_o": [0, 0.0022, 0.5], "encoder.depth": [6, 12]}}
+    runs = grid.runs(study(base, swept))
+    tags = {spec.tag: spec for spec in runs.values()}
+    assert set(tags) == {
+        None, "w_o_0_depth_6", "w_o_0_depth_12", "w_o_0p0022_depth_6", "w_o_0p0022_depth_12",
+        "w_o_0p5_depth_6",  # and not w_o 0.5 with depth 12: that is the run without a tag
+    }  # fmt: skip
+    assert tags["w_o_0p0022_depth_6"].method_options == {"w_o": 0.0022}
+    assert tags["w_o_0p0022_depth_6"].encoder.depth == 6
+    assert tags[None].encoder.depth == 12
+
+
+def test_a_sweep_of_something_else_is_refused():
+    block = {"methods": ["sl_fpn"], "datasets": ["a"], "sweep": {"seeds": [1]}}
+    with pytest.raises(
+        UserError, match=r"runs\[0\].sweep: 'seeds' is not a key to sweep.*encoder.depth"
+    ):
+        grid.runs(study(block))
+    block["sweep"] = {"encoder.dept": [1]}
+    with pytest.raises(UserError, match="Did you mean 'depth'"):
+        grid.runs(study(block))
+
+
+def test_a_blocks_views_replace_the_transforms_and_keep_their_name():
+    base = {"methods": ["sl_fpn"], "datasets": ["a"]}
+    views = [{"name": "temporal_permutation", "begin": 0, "end": "1/4"}]
+    first, second = grid.runs(study(base, {**base, "tag": "end", "views": views})).values()
+    assert second.augmentation == first.augmentation == "temporal_permutation"
+    assert second.augmentation_steps == views != first.augmentation_steps
+
+
+def test_a_method_needs_no_entry_of_its_own():
+    (run,) = grid.runs(study({"methods": ["byol"], "datasets": ["a"]})).values()
+    assert (run.method_type, run.method_options) == ("byol", {})
+    with pytest.raises(UserError, match=r"'boyl' is not defined"):
+        grid.runs(study({"methods": ["boyl"], "datasets": ["a"]}))

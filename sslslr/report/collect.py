@@ -17,11 +17,11 @@ from sslslr.files import read_json
 RUN = ("run_id", "method", "augmentation", "variant", "tag", "pretrain_dataset")
 METRICS = (
     *RUN, "dataset", "protocol", "label_fraction", "shots", "seed", "probe_seed", "metric",
-    "value", "low", "high", "n_train", "n_test", "n_classes",
+    "value", "low", "high", "n_train", "n_test", "n_classes", "n_joints", "n_joints_masked",
 )  # fmt: skip
 METRICS_NUMBERS = (
     "label_fraction", "shots", "seed", "probe_seed", "value", "low", "high", "n_train", "n_test",
-    "n_classes",
+    "n_classes", "n_joints", "n_joints_masked",
 )  # fmt: skip
 PREDICTIONS = (
     "run_id", "dataset", "protocol", "label_fraction", "shots", "probe_seed", "clip_id", "label",

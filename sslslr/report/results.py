@@ -14,6 +14,7 @@ from sslslr.statistics import t_interval
 
 SEMI_SUPERVISED = "semi_supervised"
 NONE, UNTRAINED = "none", "random"
+COUNTED = ["value", "n_test", "n_joints", "n_joints_masked"]
 ALL_SHARES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)  # where ticks may stand
 GROUP = ["method", "augmentation", "variant", "tag"]
 COLOURS = "cividis"  # even in lightness, and safe for colour-blind readers
@@ -116,7 +117,7 @@ def _n(scores: pd.DataFrame) -> str:
 
 
 def transfer_table(metrics: pd.DataFrame, protocol: str = "linear") -> pd.DataFrame:
-    """Mean top-1 with all labels: columns GROUP, pretrain_dataset, dataset, value, n_test, seeds.
+    """Mean top-1 with all labels: GROUP, pretrain_dataset, dataset, `COUNTED`, seeds.
 
     Probe seeds are averaged first, then encoder seeds. The rows of an untrained encoder, "none",
     are those of random initialisation; no encoder and supervised training are no transfer.
@@ -130,9 +131,10 @@ def transfer_table(metrics: pd.DataFrame, protocol: str = "linear") -> pd.DataFr
     if "shots" in shown:
         shown = shown[shown["shots"] == 0]
     key = [*GROUP, "pretrain_dataset", "dataset"]
-    by_seed = shown.fillna({"tag": ""}).groupby([*key, "seed"])[["value", "n_test"]].mean()
+    by_seed = shown.fillna({"tag": ""}).groupby([*key, "seed"])[COUNTED].mean()
     table = by_seed.groupby(level=key)["value"].agg(value="mean", seeds="size")
-    table["n_test"] = by_seed.groupby(level=key)["n_test"].max().astype(int)
+    for count in ("n_test", "n_joints", "n_joints_masked"):
+        table[count] = by_seed.groupby(level=key)[count].max().astype(int)
     return table.reset_index()
 
 
@@ -175,7 +177,26 @@ def transfer_matrix(metrics: pd.DataFrame, protocol: str = "linear") -> Figure:
         )
         bar.set_label(f"top-1 (%), {PROTOCOLS.get(protocol, protocol)}")
         bar.outline.set_visible(False)
+        if note := masked_joints(table):
+            figure.supxlabel(note, fontsize=7, wrap=True, x=0.01, ha="left")
         return figure
+
+
+def masked_joints(table: pd.DataFrame) -> str:
+    """In words, which transfers left joints of the target out; empty where none did.
+
+    Args:
+        table: of :func:`transfer_table`.
+    """
+    masked = table[table["n_joints_masked"] > 0]
+    pairs = masked.groupby(["pretrain_dataset", "dataset"])[["n_joints", "n_joints_masked"]].max()
+    if pairs.empty:
+        return ""
+    said = [
+        f"{_source(source)} to {target}: {used} of {used + left_out} joints"
+        for (source, target), (used, left_out) in pairs.iterrows()
+    ]
+    return "Joints masked because the other set lacks them. " + "; ".join(said) + "."
 
 
 def _heat_map(

@@ -61,7 +61,8 @@ LINEAR_CAPTION = (
 NOTE = (
     "Scores in percent: mean ± standard deviation over encoder seeds (probe seeds averaged first). "
     "Brackets: 95 % bootstrap interval over test clips of the seed-averaged top-1. "
-    "n/a: not measured, or not known of the paper."
+    "n/a: not measured, or not known of the paper. Joints: those of the target that the encoder was "
+    "given; masked are those that its pretraining clips, or another encoder's, did not have."
 )
 
 
@@ -81,7 +82,7 @@ def linear_table(
     Returns:
         Columns KEY; METRIC_mean, METRIC_std (NaN for one encoder seed) of each of `METRICS`;
         top1_low, top1_high, balanced_accuracy_low, balanced_accuracy_high; seeds, probe_seeds,
-        n_test, n_train, n_classes, chance; paper (NaN if unknown), paper_sureness. Scores,
+        n_test, n_train, n_classes, n_joints, n_joints_masked, chance; paper (NaN if unknown), paper_sureness. Scores,
         `paper` included, in 0..1.
 
     Raises:
@@ -120,7 +121,7 @@ def _row(group: pd.DataFrame, guesses: dict[tuple, pd.DataFrame]) -> dict[str, A
     row |= _intervals(group, guesses)
     row["seeds"] = group["seed"].nunique()
     row["probe_seeds"] = group["probe_seed"].nunique()
-    for count in ("n_test", "n_train", "n_classes"):
+    for count in ("n_test", "n_train", "n_classes", "n_joints", "n_joints_masked"):
         row[count] = _one(group, count)
     row["chance"] = 1 / row["n_classes"]
     return row
@@ -226,6 +227,12 @@ def score(row: Mapping[str, Any], metric: str) -> str:
     return percent(mean) + spread
 
 
+def joints(row: Mapping[str, Any]) -> str:
+    """`42`, or `42 (33 masked)` where the target has joints that the encoder was not given."""
+    masked = int(row["n_joints_masked"])
+    return str(int(row["n_joints"])) + (f" ({masked} masked)" if masked else "")
+
+
 def display(table: pd.DataFrame) -> pd.DataFrame:
     """The table as people read it: strings, human names, percent with one decimal."""
     rows = []
@@ -248,6 +255,7 @@ def display(table: pd.DataFrame) -> pd.DataFrame:
                 "n test": str(row["n_test"]),
                 "n train": str(row["n_train"]),
                 "Classes": str(row["n_classes"]),
+                "Joints": joints(row),
                 "Seeds": str(row["seeds"]),
                 "Paper": _paper(row),
             }

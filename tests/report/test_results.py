@@ -20,7 +20,7 @@ def rows(method, source, target, protocol, values, fraction=1.0, shots=0):
         "augmentation": "temporal_permutation" if trains else "none", "variant": "paper", "tag": "",
         "pretrain_dataset": source, "dataset": target, "protocol": protocol,
         "label_fraction": fraction, "shots": shots, "low": 0.0, "high": 1.0, "n_train": 9,
-        "n_test": TARGETS[target], "n_classes": 64,
+        "n_test": TARGETS[target], "n_classes": 64, "n_joints": 75, "n_joints_masked": 0,
     }  # fmt: skip
     return [
         {**shared, "run_id": f"{shared['run_id']}.s{seed}", "seed": seed, "probe_seed": probe,

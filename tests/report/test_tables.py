@@ -44,6 +44,7 @@ def evaluation(method="sl_fpn", rights=((6,), (8,)), protocol="linear", n=10, **
         for probe_seed, right in enumerate(probes):
             keys = {"run_id": run_id, "seed": seed, "probe_seed": probe_seed, **shared}
             counts = {"low": 0, "high": 1, "n_train": 40, "n_test": n, "n_classes": 12}
+            counts |= {"n_joints": 42, "n_joints_masked": 0}
             for metric in tables.METRICS:
                 metrics.append({**keys, "metric": metric, "value": right / n, **counts})
             for clip in range(n):

@@ -51,7 +51,9 @@ def test_the_verb_writes_both_tables(tmp_path):
     for method, table in metrics.groupby("method"):
         folder = tmp_path / method
         folder.mkdir()
-        filled = table.assign(low=0.0, high=1.0, n_train=9, n_test=400, n_classes=2)
+        filled = table.assign(
+            low=0.0, high=1.0, n_train=9, n_test=400, n_classes=2, n_joints=75, n_joints_masked=0
+        )
         filled[list(collect.METRICS)].to_csv(folder / "metrics.csv", index=False)
         kept = predictions[predictions["run_id"].isin(table["run_id"])]
         kept.to_parquet(folder / "predictions.parquet", index=False)
