@@ -21,6 +21,11 @@ REPORT_MODULES = {
     "linear": ("sslslr.report.tables",),
     "verdicts": ("sslslr.claims", "sslslr.report.verdict", "sslslr.report.collect"),
     "differences": ("sslslr.report.differences", "sslslr.report.collect"),
+    "ablations": (
+        "sslslr.report.ablations",
+        "sslslr.report.differences",
+        "sslslr.report.collect",
+    ),
     "training": ("sslslr.report.figures", "sslslr.report.collect"),
     "results": ("sslslr.report.results", "sslslr.report.collect"),
     "clip": ("sslslr.report.picture",),

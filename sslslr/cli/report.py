@@ -210,6 +210,23 @@ def differences(
         say(f"wrote {path}")
 
 
+@app.command(name="ablation-figures")
+def ablation_figures(
+    metrics: Metrics,
+    ablations: Annotated[Path, typer.Option(help="The ablations' CSV.")] = Path(
+        "results/tables/ablations.csv"
+    ),
+    folder: Annotated[Path, typer.Option(help="Folder of the figures.")] = Path("results/figures"),
+) -> None:
+    """What each ablation changes, and every method under every view: ablations.* and views.*."""
+    from sslslr.report import ablations as drawn
+    from sslslr.report import collect
+    from sslslr.report.differences import read
+
+    _save(drawn.forest(read(ablations)), folder / "ablations")
+    _save(drawn.views_matrix(collect.read_metrics(metrics)), folder / "views")
+
+
 @app.command()
 def html(
     runs: Annotated[list[Path], typer.Argument(help="run.json files of the encoders.")],

@@ -97,6 +97,17 @@ FIGURES = {
         "(columns), a panel a method; the row “none” is the untrained encoder, n counts test clips.",
         "Heat maps, one a method: pretraining data sets by target data sets, with top-1 in each cell.",
     ),
+    "ablations": (
+        "Ablations",
+        "Difference in top-1 to the runs that an ablation changes, with a 95 % interval over test clips and "
+        "encoder seeds; filled where the interval excludes 0. n counts test clips.",
+        "Forest plot: a line an ablation, with its difference in top-1 and interval, a panel a target.",
+    ),
+    "views": (
+        "Methods and views",
+        "Mean top-1 over encoder seeds of each method under each kind of views; grey: not run.",
+        "Heat maps: methods by augmentations with top-1 in each cell, a panel a pair of data sets.",
+    ),
     "embedding": (
         "Map of the features",
         "t-SNE of a frozen encoder's features, one point a clip, coloured by gloss and by signer (or "
@@ -216,11 +227,22 @@ def budgets(runs: list[dict[str, Any]]) -> pd.DataFrame:
                 "Collapsed": "–" if dataset == "none" else f"{collapsed} of {len(members)}",
                 "Clips/s": f"{sum(speeds) / len(speeds):,.0f}" if speeds else "–",
                 "Seconds": f"{sum(run['cost']['wall_seconds'] for run in members):,.1f}",
+                "GPU-hours": gpu_hours(members),
                 "Peak MB": f"{max(memory):,.0f}" if memory else "–",
                 "Device": ", ".join(sorted({run["cost"].get("device", "?") for run in members})),
             }
         )
     return pd.DataFrame(rows)
+
+
+def gpu_hours(runs: list[dict[str, Any]]) -> str:
+    """`0.42`, the hours that runs held their GPUs; "–" where none had one."""
+    hours = [
+        run["cost"]["wall_seconds"] * run["cost"].get("devices", 1) / 3600
+        for run in runs
+        if run["cost"].get("device", "cpu") != "cpu"
+    ]
+    return f"{sum(hours):.2f}" if hours else "–"
 
 
 def run_records(runs: list[dict[str, Any]]) -> pd.DataFrame:

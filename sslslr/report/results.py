@@ -54,7 +54,7 @@ def semi_supervised_curves(metrics: pd.DataFrame) -> Figure:
             shares = figure.add_subplot(grid[row, 2 * column])
             shots = figure.add_subplot(grid[row, 2 * column + 1], sharey=shares)
             _label_panels(shares, shots, scores[scores["dataset"] == target], styles)
-            shares.set_title(f"{target}, {_n(scores[scores['dataset'] == target])}",
+            shares.set_title(f"{target}, {n_of(scores[scores['dataset'] == target])}",
                              loc="left", fontweight="bold", parse_math=False)  # fmt: skip
         _label_legend(figure, styles, scores, columns)
         return figure
@@ -110,7 +110,7 @@ def _label_legend(figure: Figure, styles: dict, scores: pd.DataFrame, columns: i
     figure.legend(handles=entries, loc="outside lower center", ncols=columns, handlelength=3)
 
 
-def _n(scores: pd.DataFrame) -> str:
+def n_of(scores: pd.DataFrame) -> str:
     """Test clips; as a range where runs could use different ones."""
     found = sorted({int(n) for n in scores["n_test"]})
     return f"n = {found[0]}" + (f" to {found[-1]}" if len(found) > 1 else "")

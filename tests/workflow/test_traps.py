@@ -17,6 +17,7 @@ OF_METRICS = {
     "render_linear_table",
     "render_verdicts",
     "render_differences",
+    "render_ablations",
     "render_results",
     "render_example",
     "render_report",

@@ -113,6 +113,8 @@ REPORT_FIGURES = [
     "augmentations",
     "semi_supervised",
     "transfer",
+    "ablations",
+    "views",
     "embedding",
     "confusions",
 ]

@@ -175,6 +175,33 @@ rule render_results:
         " sslslr report transfer {input.metrics} --stem {params.transfer}) > {log} 2>&1"
 
 
+rule render_ablations:
+    input:
+        metrics=each_run(f"{RESULTS}/metrics/{{run}}/metrics.csv"),
+        ablations=f"{RESULTS}/tables/ablations.csv",
+    output:
+        report(
+            multiext(f"{RESULTS}/figures/ablations", ".pdf", ".png"),
+            caption="../report/ablations.rst",
+            category="Figures",
+        ),
+        report(
+            multiext(f"{RESULTS}/figures/views", ".pdf", ".png"),
+            caption="../report/views.rst",
+            category="Figures",
+        ),
+    log:
+        f"{RESULTS}/logs/report/ablations.log",
+    conda:
+        "../../environment.yml"
+    params:
+        folder=subpath(output[0], parent=True),
+        code=report_code("ablations"),
+    shell:
+        "sslslr report ablation-figures {input.metrics} --ablations {input.ablations}"
+        " --folder {params.folder} > {log} 2>&1"
+
+
 rule render_augmentations:
     input:
         store_files(FIRST_DATASET),
