@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import warm
 from toys import ROOT
 
 HERE = Path(__file__).parent / "workflow"
@@ -19,17 +20,30 @@ class Project:
 
     path: Path
 
-    def run(
-        self, *command: str, check: bool = True, timeout: int = 300
-    ) -> subprocess.CompletedProcess:
-        environment = {
+    def environment(self, quick: bool = True) -> dict[str, str]:
+        """For the copy's sources, not those that are installed; `quick`: see warm.py."""
+        folders = [str(warm.commands())] if quick else []
+        return {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.path),  # the copy's sources, not those that are installed
+            "PATH": os.pathsep.join(
+                [*folders, str(Path(sys.executable).parent), os.environ["PATH"]]
+            ),
+            "PYTHONPATH": str(self.path),
             "DVC_NO_ANALYTICS": "1",
         }
+
+    def run(
+        self, *command: str, check: bool = True, timeout: int = 300, quick: bool = True
+    ) -> subprocess.CompletedProcess:
+        """Run a command in the project; with `quick` off, each process starts from nothing."""
+        environment = self.environment(quick)
         done = subprocess.run(
-            command, cwd=self.path, env=environment, text=True, capture_output=True, timeout=timeout
+            [shutil.which(command[0], path=environment["PATH"]) or command[0], *command[1:]],
+            cwd=self.path,
+            env=environment,
+            text=True,
+            capture_output=True,
+            timeout=timeout,
         )
         assert not check or done.returncode == 0, (
             f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
