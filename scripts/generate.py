@@ -71,65 +71,16 @@ def schema() -> str:
 
 
 def dvc() -> str:
-    """dvc.yaml: each stage one target of the workflow, with the sources that its jobs run."""
-    from sslslr.config import load
-    from sslslr.datasets import DATASETS
-    from sslslr.stages import stage_sources
+    from dvc_pipeline import CONFIG, pipeline
 
-    study = load(ROOT / "config/demo.yaml")
-    written = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
-    if absent := sorted(set(type(study).model_fields) - set(written)):
-        # DVC cannot watch a key that is not there: adding it later would go unseen.
-        sys.exit(f"config/demo.yaml: write out the keys {', '.join(absent)}, defaults too.")
-    results, sources = study.results, stage_sources(study)
-    raw = [
-        f"{results}/data/{name}/raw"
-        for name, entry in study.datasets.items()
-        if DATASETS.traits(entry.source).get("downloads")
-    ]
-    clips = [f"{results}/data/{name}/clips" for name in study.datasets]
-    run_keys = [
-        "preprocess",
-        "encoder",
-        "augmentations",
-        "methods",
-        "pretrain",
-        "runs",
-        "resources",
-    ]
-    # Of each stage: its own inputs, the keys of the configuration that it is the first to read, and
-    # its outputs.
-    stages = {
-        "download": ([], ["datasets"], raw),
-        "extract": (raw, [], clips),
-        "pretrain": (clips, run_keys, [f"{results}/encoders"]),
-        "evaluate": (
-            [*clips, f"{results}/encoders"],
-            ["evaluate"],
-            [f"{results}/features", f"{results}/metrics"],
-        ),
-        "report": (
-            [*clips, f"{results}/encoders", f"{results}/metrics", "config/paper_numbers.yaml"],
-            ["name", "note", "results"],
-            [f"{results}/tables", f"{results}/figures", f"{results}/report.html"],
-        ),
-    }
-    rule_files = {"download": "data", "extract": "data"}
-    value, code, keys = {}, ["Snakefile", "workflow/Snakefile", "workflow/rules/common.smk"], []
-    for stage, (inputs, new_keys, outs) in stages.items():
-        # Snakemake goes by times and DVC by content. Where an edit changes no byte of a stage's
-        # outputs, Snakemake still makes what comes after it again; so that DVC does too, a stage
-        # lists the sources and keys of the stages before it as well.
-        code += [f"workflow/rules/{rule_files.get(stage, stage)}.smk", *sources[stage]]
-        keys = [*keys, *new_keys]
-        value[stage] = {
-            "cmd": f"snakemake --cores all {stage}",
-            "deps": [*inputs, *dict.fromkeys(code)],
-            "params": [{"config/demo.yaml": keys}],
-            # Without persist DVC deletes an output before its stage runs, and everything runs again.
-            "outs": [{path: {"persist": True}} for path in outs],
-        }
-    return HEADER + yaml.safe_dump({"stages": value}, sort_keys=False, width=100)
+    from sslslr.config import load
+
+    study, written = load(ROOT / CONFIG), yaml.safe_load((ROOT / CONFIG).read_text())
+    try:
+        value = pipeline(study, written)
+    except ValueError as error:
+        sys.exit(str(error))
+    return HEADER + yaml.safe_dump(value, sort_keys=False, width=100)
 
 
 def lock() -> str:
