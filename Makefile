@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-all lint format generated lock bench restore clean
+.PHONY: help env demo test test-all test-agreement test-s3 lint format generated lock bench restore clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -34,6 +34,13 @@ test: $(READY) ## all tests but the slow ones, under 5 minutes on 2 cores
 test-all: $(READY) ## the slow tests too
 	python -m pytest -n 2 --dist loadgroup -m "slow or not slow"
 
+test-agreement: $(READY) ## every key and source: do Snakemake and DVC re-run the same? (10 minutes)
+	python -m pytest -n 2 --dist loadgroup -m agreement tests/workflow/test_agreement.py
+
+test-s3: $(READY) ## push to and restore from a pretended S3 on loopback; installs its server
+	python -m pip install --quiet -r requirements-s3-test.lock
+	python -m pytest tests/workflow/test_remotes.py
+
 lint: $(READY) ## style, formats, generated files, the workflow
 	ruff check .
 	ruff format --check .
@@ -55,13 +62,8 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 bench: $(READY) ## speed side by side in one run, printed as ratios
 	python benchmarks/bench.py
 
-# Pull, check, certify, and show that nothing is left to do. `--touch --forceall` certifies whatever
-# lies in results/ as up to date: only ever after a clean `dvc status`.
-restore: $(READY) ## get built results from the DVC remote (REMOTE=name), checked
-	dvc pull $(if $(REMOTE),--remote $(REMOTE))
-	dvc status --quiet
-	snakemake --touch --forceall --cores 1
-	snakemake --dry-run
+restore: $(READY) ## get built results from a DVC remote (REMOTE=name), check and certify them
+	python scripts/restore.py $(if $(REMOTE),--remote $(REMOTE))
 
 clean: ## remove what was built, not the environment
 	rm -rf results/* .snakemake

@@ -31,24 +31,29 @@ def pipeline(study: StudyConfig, written: dict) -> dict:
     Raises:
         ValueError: keys of the configuration that are not written out.
     """
-    known = {key: getattr(study, key) for key in type(study).model_fields}
-    absent = [key for key in known if key not in written]
-    absent += [
-        f"resources.{key}"
-        for key in type(study.resources).model_fields
-        if key not in written.get("resources", {})
-    ]
-    if absent:
+    made = stages(study)
+    watched = {key: None for stage in made.values() for key in stage["params"][0][CONFIG]}
+    if absent := [key for key in watched if not is_written(key, written)]:
         raise ValueError(f"{CONFIG}: write out the keys {', '.join(absent)}, defaults too.")
     return {
-        "stages": stages(study),
+        "stages": made,
         "metrics": [f"{study.results}/tables/summary.json"],
         "plots": plots(study),
         "artifacts": artifacts(study),
     }
 
 
+def is_written(key: str, written: dict) -> bool:
+    """Does the file have this dotted key?"""
+    for part in key.split("."):
+        if not isinstance(written, dict) or part not in written:
+            return False
+        written = written[part]
+    return True
+
+
 def stages(study: StudyConfig) -> dict:
+    """The five stages with their deps, params and outs."""
     results, sources = study.results, stage_sources(study)
     raw = [f"{results}/data/{name}/raw" for name in downloaded(study)]
     clips = [f"{results}/data/{name}/clips" for name in study.datasets]
@@ -120,7 +125,7 @@ def plots(study: StudyConfig) -> list[dict]:
             column: {
                 "title": f"{column.replace('_', ' ').capitalize()} over pretraining",
                 "x": "epoch",
-                "y": {path: column for path in histories},
+                "y": dict.fromkeys(histories, column),
             }
         }
         for column in CURVES
