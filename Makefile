@@ -13,7 +13,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 .PHONY: help env demo test test-all test-agreement test-s3 lint format generated lock bench restore clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
 
 env: $(READY) ## make the environment in .venv
 

@@ -76,8 +76,12 @@ class Project:
         (self.path / name).write_text(text.replace(old, new, 1))
 
 
-def copy_repository(target: Path) -> Project:
-    """What a clone would hold: tracked and new files, nothing that is ignored; a repository of its own."""
+def copy_repository(target: Path, study: Path | None = HERE / "tiny.yaml") -> Project:
+    """What a clone would hold: tracked and new files, nothing that is ignored; a repository of its own.
+
+    Args:
+        study: takes the place of config/demo.yaml; None leaves that.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
         cwd=ROOT,
@@ -89,7 +93,8 @@ def copy_repository(target: Path) -> Project:
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
-    shutil.copy(HERE / "tiny.yaml", target / "config/demo.yaml")
+    if study:
+        shutil.copy(study, target / "config/demo.yaml")
     project = Project(target)
     project.run(sys.executable, "scripts/generate.py")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "tiny"]):

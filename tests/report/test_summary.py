@@ -43,7 +43,9 @@ def test_each_row_has_its_place_and_the_name_of_its_runs(tmp_path):
 
 
 def test_what_was_not_measured_is_absent_and_the_file_is_valid_json(tmp_path):
-    path = summary.write(pd.DataFrame([row(), row(method="byol", top1_mean=np.nan)]), tmp_path / "s")
+    path = summary.write(
+        pd.DataFrame([row(), row(method="byol", top1_mean=np.nan)]), tmp_path / "s"
+    )
     assert list(json.loads(path.read_text())["wlasl_100"]["linear"]) == [
         "sl_fpn.strong.paper.wlasl_2000"
     ]

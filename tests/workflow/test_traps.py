@@ -159,42 +159,6 @@ def test_dvc_lists_the_sources_that_the_rules_hash():
         assert set(sources) <= set(stages[name]["deps"]), name
 
 
-def test_pulled_results_are_certified_and_later_changes_are_still_seen(built, copy_of, tmp_path):
-    """Trap 4: without Snakemake's metadata, a change of a parameter after `dvc pull` is ignored."""
-    project = copy_of(built)
-    project.run("dvc", "remote", "add", "-q", "store", str(tmp_path / "remote"))
-    project.run("dvc", "push", "-q", "-r", "store")
-    clone = tmp_path / "clone"
-    subprocess.run(["cp", "-r", str(project.path), str(clone)], check=True)
-    subprocess.run(
-        [
-            "rm",
-            "-rf",
-            str(clone / ".snakemake"),
-            str(clone / ".dvc/cache"),
-            str(clone / ".dvc/tmp"),
-        ],
-        check=True,
-    )
-    for path in (clone / "results").iterdir():
-        if path.name != ".gitignore":
-            subprocess.run(["rm", "-rf", str(path)], check=True)
-    restored = type(project)(clone)
-    makefile = (ROOT / "Makefile").read_text()
-    recipe = re.search(r"^restore:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)[1]
-    assert "dvc status" in recipe.split("snakemake --touch")[0], "certify only after a clean status"
-    assert "--forceall" in recipe
-    for line in (
-        "dvc pull -r store",
-        "dvc status --quiet",
-        "snakemake --touch --forceall --cores 1",
-    ):
-        restored.run(*line.split())
-    assert restored.dry_run() == set()
-    restored.edit("config/demo.yaml", "epochs: 2", "epochs: 4")
-    assert f"pretrain_encoder:{TRAINED}" in restored.dry_run()
-
-
 def test_a_configuration_replaces_the_demos_and_does_not_merge_with_it(fresh, copy_of):
     project = copy_of(fresh)
     other = yaml.safe_load((project.path / "config/demo.yaml").read_text())
