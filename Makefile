@@ -4,8 +4,15 @@ VENV ?= .venv
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/demo.yaml
-BIN := $(VENV)/bin
+# In a container (Dockerfile, containers/) the environment is the image's and stays as it is; the
+# sources are those of this folder.
+ifdef SSLSLR_IMAGE
+override VENV := $(SSLSLR_IMAGE)
+export PYTHONPATH := $(CURDIR)
+else
 READY := $(VENV)/.ready
+endif
+BIN := $(VENV)/bin
 # The tools are found as in an activated environment; the jobs' `sslslr` too.
 export PATH := $(abspath $(BIN)):$(PATH)
 
@@ -17,12 +24,14 @@ help: ## this list
 
 env: $(READY) ## make the environment in .venv
 
+ifdef READY
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sslslr needs Python 3.11 or newer, found " + sys.version.split()[0] + "; name another one: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
+endif
 
 demo: $(READY) ## from a download of real keypoints to tables and figures (CONFIG=..., CORES=...)
 	snakemake --cores $(CORES) --configfile $(CONFIG)

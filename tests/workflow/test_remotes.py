@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import re
 import shutil
 import sys
@@ -70,7 +69,7 @@ def object_of(project: Project, name: str) -> Path:
     """Where the remote holds a file of the results."""
     lock = yaml.safe_load((project.path / "dvc.lock").read_text())
     for stage in lock["stages"].values():
-        for out in stage["outs"]:
+        for out in stage.get("outs", []):
             md5 = out["md5"]
             if name == out["path"]:
                 return project.remote / "files/md5" / md5[:2] / md5[2:]
@@ -184,18 +183,19 @@ def test_results_changed_by_hand_are_neither_replaced_nor_certified(clone):
 
 
 @pytest.fixture
-def s3(monkeypatch):
+def s3(monkeypatch, tmp_path):
     """The address of an S3 on loopback with a bucket `store`."""
     server_module = pytest.importorskip("moto.server", reason="no moto; `make test-s3` installs it")
     pytest.importorskip("dvc_s3", reason="no dvc-s3; `make test-s3` installs it")
     import boto3
 
+    (tmp_path / "aws").write_text("")  # neither the user's settings nor the machine's
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_CONFIG_FILE": str(tmp_path / "aws"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "aws"),
         "NO_PROXY": "127.0.0.1",
     }.items():
         monkeypatch.setenv(name, value)
