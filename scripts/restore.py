@@ -81,7 +81,8 @@ def refuse_other_code_and_changed_results() -> None:
     """Before anything is fetched: results of other code are no use, and one's own are not replaced."""
     expected = {"deleted", "not in cache"}  # what is to be fetched
     found = {path: how for path, how in changes().items() if how not in expected}
-    outs = {out["path"] for out in locked_outs()}
+    outs = {out["path"]: out["md5"] for out in locked_outs()}
+    found = {path: how for path, how in found.items() if not is_part_of(path, outs.get(path, ""))}
     if mine := sorted(path for path in found if path in outs):
         raise Refused(
             f"these results differ from those of {LOCK} and would be replaced:\n{listed(mine)}\n"
@@ -95,6 +96,16 @@ def refuse_other_code_and_changed_results() -> None:
             "Check out the commit that it was made at (git stash, git checkout), or build here: "
             "dvc repro"
         )
+
+
+def is_part_of(path: str, md5: str) -> bool:
+    """Is it a folder that an interrupted pull left unfinished, and nothing else in it?"""
+    listing = CACHE / md5[:2] / md5[2:]
+    if not md5.endswith(".dir") or not listing.exists():
+        return False
+    expected = expected_files(Path(path), md5)
+    present = [file for file in Path(path).rglob("*") if file.is_file()]
+    return all(file in expected and md5_of(file) == expected[file] for file in present)
 
 
 def default_remote() -> str:

@@ -141,14 +141,26 @@ def test_a_damaged_list_of_files_is_found(clone):
     assert "results/encoders" in refused(clone)
 
 
+def test_a_pull_that_was_interrupted_goes_on(clone):
+    assert clone.run("dvc", "pull", "--quiet").returncode == 0
+    (clone.path / "results/metrics/random.none.paper.none.s0/metrics.csv").unlink()
+    shutil.rmtree(clone.path / "results/encoders")
+    assert restore(clone).returncode == 0
+
+
 def test_results_that_nobody_pushed_are_an_error_that_says_so(clone):
     shutil.rmtree(clone.remote)
     assert "has not pushed them" in refused(clone)
 
 
 def test_one_missing_object_is_an_error(clone):
-    object_of(clone, "results/report.html").unlink()
+    name = "results/encoders/random.none.paper.none.s0/run.json"
+    missing = object_of(clone, name)
+    content = missing.read_bytes()
+    missing.unlink()
     assert "has not pushed them" in refused(clone)
+    missing.write_bytes(content)
+    assert restore(clone).returncode == 0, "what was fetched is of use"
 
 
 def test_without_a_lock_there_is_nothing_to_restore(clone):
