@@ -54,8 +54,18 @@ class Edit:
 
 
 def all_edits() -> list[Edit]:
-    """Of every key, every source of a stage, and the tables that the report reads."""
-    return [*key_edits(), *source_edits()]
+    """Of every key, every source of a stage, the tables that the report reads, and commands."""
+    return [*key_edits(), *source_edits(), *rule_edits()]
+
+
+def rule_edits() -> list[Edit]:
+    """The first command of each file of rules."""
+    files = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("workflow/rules/*.smk"))
+    return [
+        Edit(file, file, lambda text: text.replace('"sslslr ', '"env sslslr ', 1))
+        for file in files
+        if '"sslslr ' in (ROOT / file).read_text()
+    ]
 
 
 def source_edits() -> list[Edit]:
