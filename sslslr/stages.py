@@ -18,7 +18,7 @@ from sslslr.protocols import PROTOCOLS
 
 STAGES = ("download", "extract", "pretrain", "evaluate", "report")
 REPORT_MODULES = {
-    "linear": ("sslslr.report.tables",),
+    "linear": ("sslslr.report.tables", "sslslr.report.summary"),
     "verdicts": ("sslslr.claims", "sslslr.report.verdict", "sslslr.report.collect"),
     "differences": ("sslslr.report.differences", "sslslr.report.collect"),
     "ablations": (

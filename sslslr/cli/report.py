@@ -22,17 +22,22 @@ def table(
     paper: Annotated[Path, typer.Option(help="The paper's numbers.")] = Path(
         "config/paper_numbers.yaml"
     ),
+    summary: Annotated[
+        Path | None, typer.Option(help="JSON of one number a row, for `dvc metrics`.")
+    ] = None,
 ) -> None:
     """The linear-evaluation table as CSV, Markdown and LaTeX."""
     from sslslr.cli._screen import say
     from sslslr.report import collect, tables
+    from sslslr.report import summary as numbers
 
     found = tables.linear_table(
         collect.read_metrics(metrics),
         collect.read_predictions([path.with_name("predictions.parquet") for path in metrics]),
         collect.read_paper_numbers(paper),
     )
-    for path in tables.render(found, stem, tables.LINEAR_CAPTION):
+    written = tables.render(found, stem, tables.LINEAR_CAPTION)
+    for path in [*written, *([numbers.write(found, summary)] if summary else [])]:
         say(f"wrote {path}")
 
 

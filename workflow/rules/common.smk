@@ -127,6 +127,7 @@ REPORT_TABLES = [
 ]
 REPORT_FILES = [
     f"{RESULTS}/report.html",
+    f"{RESULTS}/tables/summary.json",  # for `dvc metrics`
     *(
         f"{RESULTS}/tables/{name}.{ending}"
         for name in REPORT_TABLES

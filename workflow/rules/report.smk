@@ -31,6 +31,7 @@ rule render_linear_table:
             caption="../report/linear.rst",
             category="Tables",
         ),
+        summary=f"{RESULTS}/tables/summary.json",
     log:
         f"{RESULTS}/logs/report/linear.log",
     conda:
@@ -40,7 +41,7 @@ rule render_linear_table:
         code=report_code("linear"),
     shell:
         "sslslr report table {input.metrics} --paper {input.paper} --stem {params.stem}"
-        " > {log} 2>&1"
+        " --summary {output.summary} > {log} 2>&1"
 
 
 rule render_training_curves:
