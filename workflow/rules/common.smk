@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from sslslr import grid, stages
+from sslslr import grid, guard, seals, stages
 from sslslr.config import StudyConfig, parse
 from sslslr.datasets import DATASETS
 from sslslr.errors import UserError
@@ -42,6 +42,65 @@ if workflow.is_main_process and {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
         grid.estimate(STUDY, {name: card["n_clips"] for name, card in cards.items()}),
         file=sys.stderr,
     )
+
+READING = {
+    *(
+        "--unlock",
+        "--lint",
+        "--list-rules",
+        "--list",
+        "-l",
+        "--list-target-rules",
+        "--lt",
+    ),
+    *(
+        "--summary",
+        "-S",
+        "--detailed-summary",
+        "-D",
+        "--report",
+        "--dag",
+        "--rulegraph",
+    ),
+    *("--filegraph", "--d3dag", "--print-compilation", "--cleanup-metadata", "--cm"),
+    *("--help", "-h", "--version", "-v", "--archive"),
+}
+PLANNING = {"-n", "--dry-run", "--dryrun"}
+
+
+def own_output(path):
+    """The output of a rule of this study that a file belongs to; None if no rule makes it now."""
+    stage, *rest = Path(path).relative_to(RESULTS).parts
+    names = {
+        "data": STUDY.datasets,
+        "encoders": RUNS,
+        "metrics": RUNS,
+        "features": RUNS,
+    }
+    if stage in names and rest[0] not in names[stage]:
+        return None  # of another study, or of a run that is no longer part of this one
+    if stage == "features" or rest[1:2] == ["raw"]:
+        return str(Path(RESULTS, stage, *rest[: 1 if stage == "features" else 2]))
+    return str(path) if stage in names or str(path) in REPORT_FILES else None
+
+
+def begin():
+    """Take the results folder for this workflow, and find files that were changed behind its back."""
+    planning = PLANNING & set(sys.argv)
+    if not planning:
+        # `--jobs` without `--cores` is how a cluster is told how many jobs to hold.
+        cluster = workflow.resource_settings.nodes is not None
+        for sentence in guard.enter(RESULTS, cluster, ".snakemake/locks"):
+            print(sentence, file=sys.stderr)
+    damages, _ = seals.examine(RESULTS, renew=not planning)
+    again = {own_output(damage.file) for damage in damages} - {None}
+    for damage in damages:
+        what = (
+            "it is made again" if own_output(damage.file) in again else "left as it is"
+        )
+        print(f"changed since it was written: {damage}; {what}", file=sys.stderr)
+    if again and "--touch" not in sys.argv:
+        workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *again}
 
 
 wildcard_constraints:
@@ -138,3 +197,9 @@ REPORT_FILES = [
         for ending in ("pdf", "png")
     ),
 ]
+
+if workflow.is_main_process and not READING & set(sys.argv):
+    try:
+        begin()
+    except UserError as error:
+        raise WorkflowError(str(error))

@@ -25,10 +25,11 @@ rule evaluate_encoder:
     params:
         spec=lambda wildcards: EVALUATIONS[wildcards.run].model_dump_json(),
         results=lambda wildcards: RESULTS,
+        seal=f"{RESULTS}/seals/evaluate/{{run}}.json",
         code=lambda wildcards: stages.code_hash(
             *stages.evaluate_modules(EVALUATIONS[wildcards.run])
         ),
         threads=STUDY.resources.threads,
     shell:
-        "sslslr evaluate --spec {params.spec:q} --results {params.results}"
+        "sslslr --seal {params.seal} evaluate --spec {params.spec:q} --results {params.results}"
         " --threads {params.threads} > {log} 2>&1"

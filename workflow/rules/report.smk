@@ -37,9 +37,10 @@ rule render_linear_table:
         "../../environment.yml"
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
+        seal=f"{RESULTS}/seals/report/table.json",
         code=report_code("linear"),
     shell:
-        "sslslr report table {input.metrics} --paper {input.paper} --stem {params.stem}"
+        "sslslr --seal {params.seal} report table {input.metrics} --paper {input.paper} --stem {params.stem}"
         " > {log} 2>&1"
 
 
@@ -58,9 +59,10 @@ rule render_training_curves:
         "../../environment.yml"
     params:
         stem=subpath(output[0], strip_suffix=".pdf"),
+        seal=f"{RESULTS}/seals/report/training.json",
         code=report_code("training"),
     shell:
-        "sslslr report training {input.histories} --stem {params.stem} > {log} 2>&1"
+        "sslslr --seal {params.seal} report training {input.histories} --stem {params.stem} > {log} 2>&1"
 
 
 rule render_clip_picture:
@@ -81,9 +83,10 @@ rule render_clip_picture:
         stem=subpath(output[0], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
         steps=stages.as_json(FIRST_STEPS),
+        seal=f"{RESULTS}/seals/report/clip.json",
         code=report_code("clip"),
     shell:
-        "sslslr report clip --store {params.store} --preprocess {params.preprocess:q}"
+        "sslslr --seal {params.seal} report clip --store {params.store} --preprocess {params.preprocess:q}"
         " --steps {params.steps:q} --stem {params.stem} > {log} 2>&1"
 
 
@@ -109,9 +112,10 @@ rule render_verdicts:
         "../../environment.yml"
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
+        seal=f"{RESULTS}/seals/report/verdict.json",
         code=report_code("verdicts"),
     shell:
-        "sslslr report verdict {input.metrics} --claims {input.claims} --stem {params.stem}"
+        "sslslr --seal {params.seal} report verdict {input.metrics} --claims {input.claims} --stem {params.stem}"
         " > {log} 2>&1"
 
 
@@ -142,9 +146,10 @@ rule render_differences:
                 for name, target in STUDY.evaluate.targets.items()
             }
         ),
+        seal=f"{RESULTS}/seals/report/differences.json",
         code=report_code("differences"),
     shell:
-        "sslslr report differences {input.metrics} --targets {params.targets:q}"
+        "sslslr --seal {params.seal} report differences {input.metrics} --targets {params.targets:q}"
         " --folder {params.folder} > {log} 2>&1"
 
 
@@ -169,10 +174,12 @@ rule render_results:
     params:
         semi=subpath(output[0], strip_suffix=".pdf"),
         transfer=subpath(output[2], strip_suffix=".pdf"),
+        seal_semi=f"{RESULTS}/seals/report/semi.json",
+        seal_transfer=f"{RESULTS}/seals/report/transfer.json",
         code=report_code("results"),
     shell:
-        "(sslslr report semi {input.metrics} --stem {params.semi} &&"
-        " sslslr report transfer {input.metrics} --stem {params.transfer}) > {log} 2>&1"
+        "(sslslr --seal {params.seal_semi} report semi {input.metrics} --stem {params.semi} &&"
+        " sslslr --seal {params.seal_transfer} report transfer {input.metrics} --stem {params.transfer}) > {log} 2>&1"
 
 
 rule render_ablations:
@@ -220,9 +227,10 @@ rule render_augmentations:
         stem=subpath(output[0], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
         augmentations=stages.as_json(STUDY.augmentations),
+        seal=f"{RESULTS}/seals/report/augmentations.json",
         code=report_code("augmentations"),
     shell:
-        "sslslr report augmentations --store {params.store} --preprocess {params.preprocess:q}"
+        "sslslr --seal {params.seal} report augmentations --store {params.store} --preprocess {params.preprocess:q}"
         " --augmentations {params.augmentations:q} --stem {params.stem} > {log} 2>&1"
 
 
@@ -254,11 +262,13 @@ rule render_example:
         embedding=subpath(output[0], strip_suffix=".pdf"),
         confusions=subpath(output[2], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
+        seal_embedding=f"{RESULTS}/seals/report/embedding.json",
+        seal_confusions=f"{RESULTS}/seals/report/confusions.json",
         code=report_code("example"),
     shell:
-        "(sslslr report embedding --features {input.features}/{params.target} --title {params.run}"
+        "(sslslr --seal {params.seal_embedding} report embedding --features {input.features}/{params.target} --title {params.run}"
         " --stem {params.embedding} &&"
-        " sslslr report confusions --predictions {input.predictions} --store {params.store}"
+        " sslslr --seal {params.seal_confusions} report confusions --predictions {input.predictions} --store {params.store}"
         " --preprocess {params.preprocess:q} --dataset {params.target} --protocol {params.protocol}"
         " --stem {params.confusions}) > {log} 2>&1"
 
@@ -285,9 +295,10 @@ rule render_report:
         config=STUDY.model_dump_json(),
         figures=lambda wildcards, input: [f"--figure {path}" for path in input.figures],
         cards=lambda wildcards, input: [f"--card {path}" for path in input.cards],
+        seal=f"{RESULTS}/seals/report/html.json",
         code=report_code("html"),
     shell:
-        "sslslr report html {input.runs} --config-json {params.config:q} --table {input.table}"
+        "sslslr --seal {params.seal} report html {input.runs} --config-json {params.config:q} --table {input.table}"
         " --verdicts {input.verdicts} --comparisons {input.comparisons}"
         " --ablations {input.ablations} --signer-gap {input.gap}"
         " {params.figures} {params.cards} --out {output} > {log} 2>&1"
