@@ -68,7 +68,8 @@ def differences(results: Path, expected: dict[str, bytes]) -> list[str]:
     found = contents(results)
     said = [f"{name} is missing" for name in sorted(set(expected) - set(found))]
     said += [f"{name} is too much" for name in sorted(set(found) - set(expected))]
-    said += [f"{name} differs" for name in sorted(set(found) & set(expected)) if found[name] != expected[name]]  # fmt: skip
+    both = sorted(set(found) & set(expected))
+    said += [f"{name} differs" for name in both if found[name] != expected[name]]
     said += [f"{p} is left over" for p in results.rglob(".*") if LEFT_OVER.fullmatch(p.name)]
     return said + [str(damage) for damage in seals.examine(results, thorough=True)[0]]
 

@@ -37,7 +37,7 @@ def _before(
     if seal is not None:
         from sslslr import seals
 
-        seals.drop(seal)  # of files that are about to be replaced
+        seals.clear(seal)  # its files are about to be replaced
 
 
 app.add_typer(data.app, name="data")

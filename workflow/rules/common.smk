@@ -68,20 +68,7 @@ READING = {
 PLANNING = {"-n", "--dry-run", "--dryrun"}
 
 
-def own_output(path):
-    """The output of a rule of this study that a file belongs to; None if no rule makes it now."""
-    stage, *rest = Path(path).relative_to(RESULTS).parts
-    names = {
-        "data": STUDY.datasets,
-        "encoders": RUNS,
-        "metrics": RUNS,
-        "features": RUNS,
-    }
-    if stage in names and rest[0] not in names[stage]:
-        return None  # of another study, or of a run that is no longer part of this one
-    if stage == "features" or rest[1:2] == ["raw"]:
-        return str(Path(RESULTS, stage, *rest[: 1 if stage == "features" else 2]))
-    return str(path) if stage in names or str(path) in REPORT_FILES else None
+BROKEN = []  # seals of files that were changed behind the workflow's back
 
 
 def begin():
@@ -93,14 +80,19 @@ def begin():
         for sentence in guard.enter(RESULTS, cluster, ".snakemake/locks"):
             print(sentence, file=sys.stderr)
     damages, _ = seals.examine(RESULTS, renew=not planning)
-    again = {own_output(damage.file) for damage in damages} - {None}
     for damage in damages:
-        what = (
-            "it is made again" if own_output(damage.file) in again else "left as it is"
+        print(
+            f"changed since it was written, to be made again: {damage}", file=sys.stderr
         )
-        print(f"changed since it was written: {damage}; {what}", file=sys.stderr)
-    if again and "--touch" not in sys.argv:
-        workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *again}
+        BROKEN.append(damage.seal)
+    if not planning and "--touch" not in sys.argv:
+        while BROKEN:
+            seals.break_seal(BROKEN.pop())
+
+
+def seal(stage, job):
+    """The parameter `seal` of a job: where hashes of what it writes are kept (sslslr/seals.py)."""
+    return str(seals.current(RESULTS, stage, job, BROKEN))
 
 
 wildcard_constraints:

@@ -22,7 +22,7 @@ rule fetch_raw:
     params:
         source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
         options=dataset_options,
-        seal=f"{RESULTS}/seals/download/{{dataset}}.json",
+        seal=lambda wildcards: seal("download", wildcards.dataset),
         code=data_code,
     shell:
         "sslslr --seal {params.seal} data download --source {params.source}"
@@ -49,7 +49,7 @@ rule build_clips:
             if downloads(wildcards.dataset)
             else ""
         ),
-        seal=f"{RESULTS}/seals/extract/{{dataset}}.json",
+        seal=lambda wildcards: seal("extract", wildcards.dataset),
         code=data_code,
     shell:
         "sslslr --seal {params.seal} data build --name {wildcards.dataset} --source {params.source}"

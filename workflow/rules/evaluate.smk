@@ -25,7 +25,7 @@ rule evaluate_encoder:
     params:
         spec=lambda wildcards: EVALUATIONS[wildcards.run].model_dump_json(),
         results=lambda wildcards: RESULTS,
-        seal=f"{RESULTS}/seals/evaluate/{{run}}.json",
+        seal=lambda wildcards: seal("evaluate", wildcards.run),
         code=lambda wildcards: stages.code_hash(
             *stages.evaluate_modules(EVALUATIONS[wildcards.run])
         ),

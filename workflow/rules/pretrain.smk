@@ -24,7 +24,7 @@ rule pretrain_encoder:
         spec=lambda wildcards: RUNS[wildcards.run].model_dump_json(),
         store=pretraining_store,
         out=subpath(output.run, parent=True),
-        seal=f"{RESULTS}/seals/pretrain/{{run}}.json",
+        seal=lambda wildcards: seal("pretrain", wildcards.run),
         checkpoint=f"{RESULTS}/checkpoints/{{run}}.ckpt",
         code=lambda wildcards: stages.code_hash(
             *stages.pretrain_modules(RUNS[wildcards.run])

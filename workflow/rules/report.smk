@@ -37,7 +37,7 @@ rule render_linear_table:
         "../../environment.yml"
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
-        seal=f"{RESULTS}/seals/report/table.json",
+        seal=seal("report", "table"),
         code=report_code("linear"),
     shell:
         "sslslr --seal {params.seal} report table {input.metrics} --paper {input.paper} --stem {params.stem}"
@@ -59,7 +59,7 @@ rule render_training_curves:
         "../../environment.yml"
     params:
         stem=subpath(output[0], strip_suffix=".pdf"),
-        seal=f"{RESULTS}/seals/report/training.json",
+        seal=seal("report", "training"),
         code=report_code("training"),
     shell:
         "sslslr --seal {params.seal} report training {input.histories} --stem {params.stem} > {log} 2>&1"
@@ -83,7 +83,7 @@ rule render_clip_picture:
         stem=subpath(output[0], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
         steps=stages.as_json(FIRST_STEPS),
-        seal=f"{RESULTS}/seals/report/clip.json",
+        seal=seal("report", "clip"),
         code=report_code("clip"),
     shell:
         "sslslr --seal {params.seal} report clip --store {params.store} --preprocess {params.preprocess:q}"
@@ -112,7 +112,7 @@ rule render_verdicts:
         "../../environment.yml"
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
-        seal=f"{RESULTS}/seals/report/verdict.json",
+        seal=seal("report", "verdict"),
         code=report_code("verdicts"),
     shell:
         "sslslr --seal {params.seal} report verdict {input.metrics} --claims {input.claims} --stem {params.stem}"
@@ -146,7 +146,7 @@ rule render_differences:
                 for name, target in STUDY.evaluate.targets.items()
             }
         ),
-        seal=f"{RESULTS}/seals/report/differences.json",
+        seal=seal("report", "differences"),
         code=report_code("differences"),
     shell:
         "sslslr --seal {params.seal} report differences {input.metrics} --targets {params.targets:q}"
@@ -174,8 +174,8 @@ rule render_results:
     params:
         semi=subpath(output[0], strip_suffix=".pdf"),
         transfer=subpath(output[2], strip_suffix=".pdf"),
-        seal_semi=f"{RESULTS}/seals/report/semi.json",
-        seal_transfer=f"{RESULTS}/seals/report/transfer.json",
+        seal_semi=seal("report", "semi"),
+        seal_transfer=seal("report", "transfer"),
         code=report_code("results"),
     shell:
         "(sslslr --seal {params.seal_semi} report semi {input.metrics} --stem {params.semi} &&"
@@ -227,7 +227,7 @@ rule render_augmentations:
         stem=subpath(output[0], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
         augmentations=stages.as_json(STUDY.augmentations),
-        seal=f"{RESULTS}/seals/report/augmentations.json",
+        seal=seal("report", "augmentations"),
         code=report_code("augmentations"),
     shell:
         "sslslr --seal {params.seal} report augmentations --store {params.store} --preprocess {params.preprocess:q}"
@@ -262,8 +262,8 @@ rule render_example:
         embedding=subpath(output[0], strip_suffix=".pdf"),
         confusions=subpath(output[2], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
-        seal_embedding=f"{RESULTS}/seals/report/embedding.json",
-        seal_confusions=f"{RESULTS}/seals/report/confusions.json",
+        seal_embedding=seal("report", "embedding"),
+        seal_confusions=seal("report", "confusions"),
         code=report_code("example"),
     shell:
         "(sslslr --seal {params.seal_embedding} report embedding --features {input.features}/{params.target} --title {params.run}"
@@ -295,7 +295,7 @@ rule render_report:
         config=STUDY.model_dump_json(),
         figures=lambda wildcards, input: [f"--figure {path}" for path in input.figures],
         cards=lambda wildcards, input: [f"--card {path}" for path in input.cards],
-        seal=f"{RESULTS}/seals/report/html.json",
+        seal=seal("report", "html"),
         code=report_code("html"),
     shell:
         "sslslr --seal {params.seal} report html {input.runs} --config-json {params.config:q} --table {input.table}"
