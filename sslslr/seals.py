@@ -97,6 +97,8 @@ def write(seal: str | Path, paths: Iterable[Path]) -> None:
             name = os.path.relpath(file.absolute(), results.absolute())
             if name.startswith(".."):
                 raise UserError(f"{file}: not below {results}, so {seal} cannot seal it.")
+            if Path(name).parts[0] == FOLDER:
+                continue  # the seal itself, which was cleared when the job began
             files[name] = _state(file) | {"sha256": sha256_of(file)}
     write_json(seal, {"files": files})
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sslslr.cli import config, data, evaluate, pretrain, report
+from sslslr.cli import config, data, evaluate, pretrain, report, trace
 from sslslr.errors import UserError
 
 
@@ -45,6 +45,8 @@ app.add_typer(config.app, name="config")
 app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(report.app, name="report")
+app.command("why")(trace.why)
+app.command("check-results")(trace.check_results)
 
 
 def main() -> None:

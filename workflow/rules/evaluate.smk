@@ -14,6 +14,7 @@ rule evaluate_encoder:
     output:
         metrics=f"{RESULTS}/metrics/{{run}}/metrics.csv",
         predictions=f"{RESULTS}/metrics/{{run}}/predictions.parquet",
+        record=f"{RESULTS}/metrics/{{run}}/evaluation.json",
         features=directory(f"{RESULTS}/features/{{run}}"),
     log:
         f"{RESULTS}/logs/evaluate/{{run}}.log",
