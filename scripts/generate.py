@@ -111,7 +111,12 @@ def dvc() -> str:
         "report": (
             [*clips, f"{results}/encoders", f"{results}/metrics", "config/paper_numbers.yaml"],
             ["name", "note", "results"],
-            [f"{results}/tables", f"{results}/figures", f"{results}/report.html"],
+            [
+                f"{results}/tables",
+                f"{results}/figures",
+                f"{results}/report.html",
+                f"{results}/provenance.json",
+            ],
         ),
     }
     rule_files = {"download": "data", "extract": "data"}

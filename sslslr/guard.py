@@ -32,7 +32,16 @@ from sslslr.files import HOST, LEFT_OVER, explain, sweep
 
 RECORD = ".workflow.json"
 TOKEN = "SSLSLR_WORKFLOW"  # environment variable that the jobs of a workflow inherit
-PLACES = ("data", "encoders", "features", "metrics", "tables", "figures", "report.html")
+PLACES = (
+    "data",
+    "encoders",
+    "features",
+    "metrics",
+    "tables",
+    "figures",
+    "report.html",
+    "provenance.json",
+)
 SLACK = 2.0  # seconds by which a file may be newer than the clock of this machine
 PAST = 978_307_200  # 2001-01-01, older than any source or input
 GRACE = 20.0  # seconds that a job has to end after SIGTERM

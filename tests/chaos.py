@@ -29,6 +29,7 @@ from sslslr.files import LEFT_OVER  # noqa: E402
 
 # What differs by nature: logs, and the seals, which hold the times of files.
 NOT_COMPARED = {"logs", "seals", ".gitignore", ".workflow.json"}
+RECORDS = ("run.json", "evaluation.json")  # with the key `cost`, which was measured with a clock
 COSTS = (
     "Clips/s",
     "Seconds",
@@ -38,18 +39,28 @@ COSTS = (
 
 def comparable(file: Path) -> bytes:
     """A file's bytes without what was measured with a clock: the costs in run.json and the page."""
-    if file.name == "run.json":
-        run = json.loads(file.read_text())
-        return json.dumps({**run, "cost": None}).encode()
+    if file.name in RECORDS:
+        return json.dumps({**json.loads(file.read_text()), "cost": None}).encode()
     if file.name == "provenance.json":
-        return re.sub(rb'"(contentSize|sha256|duration|value)": .*', b"", file.read_bytes())
+        return json.dumps([_untimed(e) for e in json.loads(file.read_text())["@graph"]]).encode()
     if file.name == "report.html":
         page = file.read_text()
         start = page.index('<section id="budget">')
         end = page.index("</section>", start)
+        # Clips/s, seconds and peak MB stand before the last column.
         rows = re.sub(r"(<td>[^<]*</td>){3}(<td>[^<]*</td></tr>)", r"\2", page[start:end])
         return (page[:start] + rows + page[end:]).encode()
     return file.read_bytes()
+
+
+def _untimed(entity: dict) -> dict:
+    """An entity of the crate without times, and without hashes of files that hold times."""
+    left_out = {"datePublished", "endTime"}
+    if entity["@type"] == "PropertyValue":
+        left_out |= {"value"}
+    if Path(entity["@id"]).name in {*RECORDS, "report.html"}:
+        left_out |= {"sha256", "contentSize"}
+    return {key: value for key, value in entity.items() if key not in left_out}
 
 
 def contents(results: Path) -> dict[str, bytes]:
@@ -80,8 +91,9 @@ def environment(project: Project) -> dict[str, str]:
     return {**os.environ, "PATH": path, "PYTHONPATH": str(project.path)}
 
 
-def run_and_kill(project: Project, command: list[str], moment: float, group: bool) -> bool:
-    """Start a command, kill it `moment` seconds later; False if it had ended by then."""
+def run_and_kill(project: Project, command: list[str], moment: float, group: bool) -> float:
+    """Start a command, kill it `moment` seconds later; 0, or its seconds if it had ended by then."""
+    started = time.monotonic()
     process = subprocess.Popen(
         command,
         cwd=project.path,
@@ -92,14 +104,14 @@ def run_and_kill(project: Project, command: list[str], moment: float, group: boo
     )
     try:
         process.wait(moment)
-        return False
+        return time.monotonic() - started
     except subprocess.TimeoutExpired:
         if group:
             os.killpg(process.pid, signal.SIGKILL)
         else:
             os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        return True
+        return 0
 
 
 def clean(project: Project) -> None:
@@ -111,21 +123,31 @@ def clean(project: Project) -> None:
 
 
 def disturbed(
-    project: Project, command: list[str], moment: float, group: bool, expected: dict[str, bytes]
-) -> tuple[list[str], str]:
-    """One round: from clean, kill, one plain re-run, compare. Returns differences and what was said.
+    project: Project,
+    command: list[str],
+    share: float,
+    lasts: float,
+    group: bool,
+    expected: dict[str, bytes],
+) -> tuple[list[str], str, float]:
+    """One round: from clean, kill, one plain re-run, compare.
 
-    The moment is taken earlier if the workflow ends before it.
+    Args:
+        share: of the time that the workflow lasts, after which it is killed.
+
+    Returns:
+        Differences, what the re-run said, and how long the workflow lasts (shorter than it was
+        thought to if it ended before it could be killed).
     """
     clean(project)
-    while not run_and_kill(project, command, moment, group):
-        moment *= 0.8
+    while ended := run_and_kill(project, command, share * lasts, group):
+        lasts = ended
         clean(project)
     done = project.run(*command, check=False, timeout=3600)
     said = [line for line in done.stderr.splitlines() if "killed" in line or "cleared" in line]
     if done.returncode:
-        return [f"the re-run ended with status {done.returncode}: {done.stderr[-3000:]}"], ""
-    return differences(project.path / "results", expected), "; ".join(said)
+        return [f"the re-run ended with status {done.returncode}: {done.stderr[-3000:]}"], "", lasts
+    return differences(project.path / "results", expected), "; ".join(said), lasts
 
 
 def main() -> int:
@@ -147,20 +169,20 @@ def main() -> int:
     expected = contents(project.path / "results")
     print(f"undisturbed: {lasted:.1f} s, {len(expected)} files are compared", flush=True)
     draws, failed = random.Random(arguments.seed), 0
-    moments = [draws.uniform(0.5, lasted) for _ in range(arguments.kills)]
-    for number, moment in enumerate(moments):
+    shares = [draws.uniform(0.01, 0.97) for _ in range(arguments.kills)]
+    for number, share in enumerate(shares):
         if number < arguments.first:
             continue
         group = number % 2 == 0
-        found, said = disturbed(project, command, moment, group, expected)
+        found, said, lasted = disturbed(project, command, share, lasted, group, expected)
         whom = "the group" if group else "Snakemake alone"
         outcome = "; ".join(found) if found else "the same bytes"
-        print(f"{number}: {whom} after {moment:.1f} s: {outcome} ({said})", flush=True)
+        print(f"{number}: {whom}, at {share:.0%} of {lasted:.0f} s: {outcome} ({said})", flush=True)
         failed += bool(found)
         if found:
             with contextlib.suppress(OSError):
                 shutil.copytree(project.path, folder / f"failed-{number}", symlinks=True)
-    print(f"{failed} of {len(moments)} kills ended with other results", flush=True)
+    print(f"{failed} of {len(shares)} kills ended with other results", flush=True)
     if not failed:
         shutil.rmtree(folder, ignore_errors=True)
     return int(failed > 0)

@@ -23,6 +23,16 @@ def why(
         raise typer.Exit(1)
 
 
+def archive(
+    out: Annotated[Path, typer.Argument(help="The zip file to make.")],
+    results: Results = Path("results"),
+) -> None:
+    """Pack results as an RO-Crate: encoders, metrics, tables, figures; no clips."""
+    from sslslr.trace.archive import archive as pack
+
+    typer.echo(f"{out}: {pack(results, out)} files, each with the hash that was recorded.")
+
+
 def check_results(
     results: Results = Path("results"),
     adopt: Annotated[

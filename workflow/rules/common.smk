@@ -176,7 +176,7 @@ REPORT_TABLES = [
     "ablations",
     "signer_gap",
 ]
-REPORT_FILES = [
+RENDERED = [
     f"{RESULTS}/report.html",
     *(
         f"{RESULTS}/tables/{name}.{ending}"
@@ -189,6 +189,7 @@ REPORT_FILES = [
         for ending in ("pdf", "png")
     ),
 ]
+REPORT_FILES = [*RENDERED, f"{RESULTS}/provenance.json"]
 
 if workflow.is_main_process and not READING & set(sys.argv):
     try:

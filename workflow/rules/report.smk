@@ -302,3 +302,28 @@ rule render_report:
         " --verdicts {input.verdicts} --comparisons {input.comparisons}"
         " --ablations {input.ablations} --signer-gap {input.gap}"
         " {params.figures} {params.cards} --out {output} > {log} 2>&1"
+
+
+rule render_provenance:
+    input:
+        runs=each_run(f"{RESULTS}/encoders/{{run}}/run.json"),
+        histories=each_run(f"{RESULTS}/encoders/{{run}}/history.csv"),
+        evaluations=each_run(f"{RESULTS}/metrics/{{run}}/evaluation.json"),
+        cards=[f"{RESULTS}/data/{name}/clips/card.json" for name in STUDY.datasets],
+        made=RENDERED,
+    output:
+        f"{RESULTS}/provenance.json",
+    log:
+        f"{RESULTS}/logs/report/provenance.log",
+    conda:
+        "../../environment.yml"
+    params:
+        config=STUDY.model_dump_json(),
+        cards=lambda wildcards, input: [f"--card {path}" for path in input.cards],
+        made=lambda wildcards, input: [f"--made {path}" for path in input.made],
+        seal=seal("report", "provenance"),
+        code=report_code("provenance"),
+    shell:
+        "sslslr --seal {params.seal} report provenance {input.runs}"
+        " --config-json {params.config:q} {params.cards} {params.made} --out {output}"
+        " > {log} 2>&1"
