@@ -98,10 +98,9 @@ def enter(results: str | Path, cluster: bool = False, locks: str | Path = "") ->
         "host": HOST, "pid": os.getpid(), "since": since, "cluster": cluster, "token": token,
     }  # fmt: skip
     try:
-        # In place, not renamed: the lock is on this file. Padded first, so that a full disk shows.
-        stream.seek(0)
-        stream.write(json.dumps(record) + "\n")
+        stream.seek(0)  # in place, not renamed: the lock is on this file
         stream.truncate()
+        stream.write(json.dumps(record) + "\n")
         stream.flush()
         os.fsync(stream.fileno())
     except OSError as error:
@@ -112,7 +111,8 @@ def enter(results: str | Path, cluster: bool = False, locks: str | Path = "") ->
 def leave(results: str | Path) -> None:
     """Let go of a folder that this process took; dying does the same."""
     if stream := _held.pop(Path(results).absolute(), None):
-        stream.close()
+        with contextlib.suppress(OSError):  # a full disk, which was said when it was met
+            stream.close()
     os.environ.pop(TOKEN, None)
 
 
@@ -120,7 +120,8 @@ def _open(results: Path) -> Any:
     path = results / RECORD
     try:
         results.mkdir(parents=True, exist_ok=True)
-        return open(path, "a+", encoding="utf-8")
+        # Neither "w", which empties the record of whoever holds it, nor "a", which never overwrites.
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+", encoding="utf-8")
     except OSError as error:
         raise explain(error, path) from error
 

@@ -30,11 +30,6 @@ from sslslr.files import LEFT_OVER  # noqa: E402
 # What differs by nature: logs, and the seals, which hold the times of files.
 NOT_COMPARED = {"logs", "seals", ".gitignore", ".workflow.json"}
 RECORDS = ("run.json", "evaluation.json")  # with the key `cost`, which was measured with a clock
-COSTS = (
-    "Clips/s",
-    "Seconds",
-    "Peak MB",
-)  # of the report's table of budgets, before its last column
 
 
 def comparable(file: Path) -> bytes:

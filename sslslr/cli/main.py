@@ -46,6 +46,7 @@ app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(report.app, name="report")
 app.command("why")(trace.why)
+app.command("verify")(trace.verify)
 app.command("archive")(trace.archive)
 app.command("check-results")(trace.check_results)
 

@@ -23,6 +23,40 @@ def why(
         raise typer.Exit(1)
 
 
+def verify(
+    cell: Annotated[
+        str, typer.Option(help="ROW:COLUMN of linear.csv to compute, instead of a random cell.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Of the choice of cells.")] = 0,
+    cells: Annotated[int, typer.Option(min=1, help="How many random cells.")] = 1,
+    tolerance: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Largest difference of a score that agrees.")
+    ] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Say what it costs, no more.")] = (
+        False
+    ),
+    results: Results = Path("results"),
+) -> None:
+    """Compute cells of the linear table from scratch and compare; exit status 1 if one differs."""
+    from sslslr.cli._screen import say
+    from sslslr.trace import verify as checking
+    from sslslr.trace.cells import find
+
+    table = results / "tables" / "linear.csv"
+    chosen = [find(f"{table}:{cell}")] if cell else checking.choose(results, seed, cells)
+    expected = sum(checking.seconds_of(one) for one in chosen)
+    say(f"{len(chosen)} cells; their runs took {expected:.0f} s when they were made")
+    for one in chosen:
+        say(str(one))
+    if estimate:
+        return
+    outcomes = [checking.verify(one, say, tolerance) for one in chosen]
+    for outcome in outcomes:
+        typer.echo("\n".join(checking.report(outcome)))
+    if not all(outcome.agrees for outcome in outcomes):
+        raise typer.Exit(1)
+
+
 def archive(
     out: Annotated[Path, typer.Argument(help="The zip file to make.")],
     results: Results = Path("results"),

@@ -24,7 +24,8 @@ from sslslr.strict import parse
 
 METADATA = "ro-crate-metadata.json"
 CRATE = "https://w3id.org/ro/crate/1.1"
-CONTEXT = [f"{CRATE}/context", "https://w3id.org/ro/terms/workflow-run/context"]
+# One term is not RO-Crate's own; it is stated here, so that a reader needs one context alone.
+CONTEXT = [f"{CRATE}/context", {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}]
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 PAPER = "https://arxiv.org/abs/2509.05188"
 KINDS = {
@@ -80,6 +81,11 @@ def graph(
     return crate.entities(max(entry["cost"]["finished"] for entry in recorded.values()))
 
 
+def _plain(values: list[Entity]) -> list[Entity] | Entity:
+    """A single value stands by itself in JSON-LD."""
+    return values[0] if len(values) == 1 else values
+
+
 class _Crate:
     """Entities as they are found, in a fixed order."""
 
@@ -121,9 +127,7 @@ class _Crate:
                     "@type": "SoftwareApplication",
                     "name": name,
                     "softwareVersion": version,
-                    "url": f"https://pypi.org/project/{name}/"
-                    if name != "python"
-                    else "https://www.python.org/",
+                    "identifier": f"pkg:pypi/{name}@{version}",
                 }
             )
             for name, version in versions.items()
@@ -239,10 +243,10 @@ class _Crate:
                 "name": title,
                 "description": commands.as_text(command),
                 "instrument": code,
-                "object": [*read, {"@id": "#configuration"}],
-                "result": made,
-                "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
-                "additionalProperty": cost,
+                "object": _plain([*read, {"@id": "#configuration"}]),
+                "result": _plain(made),
+                "actionStatus": "http://schema.org/CompletedActionStatus",
+                "additionalProperty": _plain(cost),
                 **({"endTime": finished} if finished else {}),
             }
         )
@@ -272,8 +276,8 @@ class _Crate:
                 "name": "Tables, figures and the page",
                 "description": "\n".join(told),
                 "instrument": self._other(tool),
-                "object": read,
-                "result": made,
+                "object": _plain(read),
+                "result": _plain(made),
             }
         )
 
@@ -303,7 +307,7 @@ class _Crate:
             "description": study.note or f"Encoders, scores, tables and figures of {study.name!r}.",
             "datePublished": finished,
             "license": self._ref(licence),
-            "conformsTo": [{"@id": PROFILE}],
+            "conformsTo": {"@id": PROFILE},
             "citation": self._ref(paper),
             "about": {"@id": "#configuration"},
             "hasPart": [{"@id": name} for name in sorted(self.files)],
