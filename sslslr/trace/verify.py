@@ -79,12 +79,34 @@ def seconds_of(cell: Cell) -> float:
     return total
 
 
-def verify(cell: Cell, say: Say = print, tolerance: float | None = None) -> Outcome:
+def in_a_process(command: commands.Command) -> None:
+    """Run a command of `sslslr` by itself, as a job of the workflow does.
+
+    Raises:
+        UserError: it failed; with the end of what it printed.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "sslslr", *command[1:]], text=True, capture_output=True
+    )
+    if done.returncode:
+        raise UserError(
+            f"`sslslr {command[1]}` ended with status {done.returncode}: "
+            f"{done.stderr.strip()[-2000:]}"
+        )
+
+
+def verify(
+    cell: Cell,
+    say: Say = print,
+    tolerance: float | None = None,
+    execute: Callable[[commands.Command], None] = in_a_process,
+) -> Outcome:
     """Compute a cell of the linear table from scratch and compare it.
 
     Args:
         tolerance: largest difference of the score (0..1) that agrees. None: none where the runs
             can be repeated to the byte, else half the width of the cell's 95 % interval.
+        execute: runs a command; the commands write to a temporary folder.
 
     Raises:
         UserError: the cell cannot be traced, or a command failed.
@@ -100,14 +122,15 @@ def verify(cell: Cell, say: Say = print, tolerance: float | None = None) -> Outc
         for run_id in found.runs:
             run, evaluation = _records(cell.results, run_id)
             comparable &= _repeatable(run, evaluation)
-            _run_again(cell.results, folder, run, evaluation, say)
+            _run_again(cell.results, folder, run, evaluation, say, execute)
             differing += _differing(cell.results, folder, run_id)
         metrics = [folder / "metrics" / run_id / "metrics.csv" for run_id in found.runs]
+        paper = collect.read_paper_numbers(sources.PAPER) if sources.PAPER.is_file() else []
         rows = collect.read_metrics(metrics)
         for column, value in cell.key.items():
             rows = rows[rows[column] == value]
         guesses = collect.read_predictions([p.with_name("predictions.parquet") for p in metrics])
-        again = tables.linear_table(rows, guesses).iloc[0].to_dict()
+        again = tables.linear_table(rows, guesses, paper).iloc[0].to_dict()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     computed = sources.as_text(again[cell.column])
@@ -164,7 +187,12 @@ def _repeatable(run: dict[str, Any], evaluation: dict[str, Any]) -> bool:
 
 
 def _run_again(
-    results: Path, folder: Path, run: dict[str, Any], evaluation: dict[str, Any], say: Say
+    results: Path,
+    folder: Path,
+    run: dict[str, Any],
+    evaluation: dict[str, Any],
+    say: Say,
+    execute: Callable[[commands.Command], None],
 ) -> None:
     spec: RunSpec = parse(RunSpec, run["spec"], "run.json")
     scored: EvaluateSpec = parse(EvaluateSpec, evaluation["spec"], "evaluation.json")
@@ -179,14 +207,7 @@ def _run_again(
         commands.evaluate(scored, folder, evaluation["cost"]["threads"]),
     ):
         say(f"{spec.run_id}: {command[1]}")
-        done = subprocess.run(
-            [sys.executable, "-m", "sslslr", *command[1:]], text=True, capture_output=True
-        )
-        if done.returncode:
-            raise UserError(
-                f"{spec.run_id}: `sslslr {command[1]}` ended with status {done.returncode}: "
-                f"{done.stderr.strip()[-2000:]}"
-            )
+        execute(command)
 
 
 def _differing(results: Path, folder: Path, run_id: str) -> list[str]:
