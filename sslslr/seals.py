@@ -34,6 +34,7 @@ MAKERS = (
     (r"tables/verdicts(?:_comparisons)?\..*", "report", "verdict"),
     (r"tables/(?:ablations|signer_gap)\..*", "report", "differences"),
     (r"figures/semi_supervised\..*", "report", "semi"),
+    (r"figures/(?:ablations|views)\..*", "report", "ablation-figures"),
     (r"figures/([a-z_]+)\..*", "report", r"\1"),
     (r"report\.html", "report", "html"),
     (r"provenance\.json", "report", "provenance"),

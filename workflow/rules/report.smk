@@ -203,9 +203,10 @@ rule render_ablations:
         "../../environment.yml"
     params:
         folder=subpath(output[0], parent=True),
+        seal=seal("report", "ablation-figures"),
         code=report_code("ablations"),
     shell:
-        "sslslr report ablation-figures {input.metrics} --ablations {input.ablations}"
+        "sslslr --seal {params.seal} report ablation-figures {input.metrics} --ablations {input.ablations}"
         " --folder {params.folder} > {log} 2>&1"
 
 
