@@ -58,7 +58,9 @@ def stages(study: StudyConfig) -> dict:
     raw = [f"{results}/data/{name}/raw" for name in downloaded(study)]
     clips = [f"{results}/data/{name}/clips" for name in study.datasets]
     encoders, features, metrics = (f"{results}/{n}" for n in ("encoders", "features", "metrics"))
-    shown = [f"{results}/{name}" for name in ("tables", "figures", "report.html")]
+    shown = [
+        f"{results}/{name}" for name in ("tables", "figures", "report.html", "provenance.json")
+    ]
     inputs_and_outputs = {
         "download": ([], raw),
         "extract": (raw, clips),

@@ -38,6 +38,7 @@ REPORT_MODULES = {
         "sslslr.report.verdict",
         "sslslr.report.differences",
     ),
+    "provenance": ("sslslr.trace.crate",),
 }
 
 

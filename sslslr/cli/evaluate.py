@@ -22,7 +22,7 @@ def evaluate(
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
 ) -> None:
     """Embed each target data set once and run every protocol on the features."""
-    from sslslr import grid
+    from sslslr import grid, stages
     from sslslr.cli._runs import find_run, from_json
     from sslslr.cli._screen import say
     from sslslr.config import load
@@ -46,4 +46,5 @@ def evaluate(
         folder / "features" / evaluation.run.run_id,
         threads=threads,
         say=say,
+        code=stages.code_hash(*stages.evaluate_modules(evaluation)),
     )

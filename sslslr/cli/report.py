@@ -270,6 +270,32 @@ def html(
     say(f"wrote {out}")
 
 
+@app.command()
+def provenance(
+    runs: Annotated[list[Path], typer.Argument(help="run.json files of the encoders.")],
+    config_json: Annotated[str, typer.Option(help="The resolved study as JSON.")],
+    card: Annotated[list[Path], typer.Option(help="A data set's card.json; may be repeated.")] = [],  # noqa: B006
+    made: Annotated[
+        list[Path], typer.Option(help="A table, figure or page; may be repeated.")
+    ] = [],  # noqa: B006
+    out: Annotated[Path, typer.Option(help="The crate's metadata.")] = Path(
+        "results/provenance.json"
+    ),
+) -> None:
+    """The study's runs, commands and hashes as an RO-Crate; evaluation.json is found by the run."""
+    from sslslr.cli._runs import from_json
+    from sslslr.cli._screen import say
+    from sslslr.config import StudyConfig
+    from sslslr.strict import parse
+    from sslslr.trace import crate
+
+    study = parse(StudyConfig, from_json(config_json, "--config-json"), "--config-json")
+    folder = Path(study.results) / "metrics"
+    evaluations = [folder / path.parent.name / "evaluation.json" for path in runs]
+    crate.write(study, runs, evaluations, card, made, out)
+    say(f"wrote {out}")
+
+
 def _save(figure: "Figure", stem: Path) -> None:
     from sslslr.cli._screen import say
     from sslslr.report import style

@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from sslslr import grid, stages
+from sslslr import grid, guard, seals, stages
 from sslslr.config import StudyConfig, parse
 from sslslr.datasets import DATASETS
 from sslslr.errors import UserError
@@ -42,6 +42,57 @@ if workflow.is_main_process and {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
         grid.estimate(STUDY, {name: card["n_clips"] for name, card in cards.items()}),
         file=sys.stderr,
     )
+
+READING = {
+    *(
+        "--unlock",
+        "--lint",
+        "--list-rules",
+        "--list",
+        "-l",
+        "--list-target-rules",
+        "--lt",
+    ),
+    *(
+        "--summary",
+        "-S",
+        "--detailed-summary",
+        "-D",
+        "--report",
+        "--dag",
+        "--rulegraph",
+    ),
+    *("--filegraph", "--d3dag", "--print-compilation", "--cleanup-metadata", "--cm"),
+    *("--help", "-h", "--version", "-v", "--archive"),
+}
+PLANNING = {"-n", "--dry-run", "--dryrun"}
+
+
+BROKEN = []  # seals of files that were changed behind the workflow's back
+
+
+def begin():
+    """Take the results folder for this workflow, and find files that were changed behind its back."""
+    planning = PLANNING & set(sys.argv)
+    if not planning:
+        # `--jobs` without `--cores` is how a cluster is told how many jobs to hold.
+        cluster = workflow.resource_settings.nodes is not None
+        for sentence in guard.enter(RESULTS, cluster, ".snakemake/locks"):
+            print(sentence, file=sys.stderr)
+    damages, _ = seals.examine(RESULTS, renew=not planning)
+    for damage in damages:
+        print(
+            f"changed since it was written, to be made again: {damage}", file=sys.stderr
+        )
+        BROKEN.append(damage.seal)
+    if not planning and "--touch" not in sys.argv:
+        while BROKEN:
+            seals.break_seal(BROKEN.pop())
+
+
+def seal(stage, job):
+    """The parameter `seal` of a job: where hashes of what it writes are kept (sslslr/seals.py)."""
+    return str(seals.current(RESULTS, stage, job, BROKEN))
 
 
 wildcard_constraints:
@@ -125,7 +176,7 @@ REPORT_TABLES = [
     "ablations",
     "signer_gap",
 ]
-REPORT_FILES = [
+RENDERED = [
     f"{RESULTS}/report.html",
     f"{RESULTS}/tables/summary.json",  # for `dvc metrics`
     *(
@@ -139,3 +190,10 @@ REPORT_FILES = [
         for ending in ("pdf", "png")
     ),
 ]
+REPORT_FILES = [*RENDERED, f"{RESULTS}/provenance.json"]
+
+if workflow.is_main_process and not READING & set(sys.argv):
+    try:
+        begin()
+    except UserError as error:
+        raise WorkflowError(str(error))

@@ -22,10 +22,11 @@ rule fetch_raw:
     params:
         source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
         options=dataset_options,
+        seal=lambda wildcards: seal("download", wildcards.dataset),
         code=data_code,
     shell:
-        "sslslr data download --source {params.source} --options {params.options:q} --raw {output}"
-        " 2>&1 | tee {log}"
+        "sslslr --seal {params.seal} data download --source {params.source}"
+        " --options {params.options:q} --raw {output} 2>&1 | tee {log}"
 
 
 rule build_clips:
@@ -48,7 +49,8 @@ rule build_clips:
             if downloads(wildcards.dataset)
             else ""
         ),
+        seal=lambda wildcards: seal("extract", wildcards.dataset),
         code=data_code,
     shell:
-        "sslslr data build --name {wildcards.dataset} --source {params.source}"
+        "sslslr --seal {params.seal} data build --name {wildcards.dataset} --source {params.source}"
         " --options {params.options:q} {params.raw} --out {params.out} 2>&1 | tee {log}"

@@ -24,11 +24,12 @@ rule pretrain_encoder:
         spec=lambda wildcards: RUNS[wildcards.run].model_dump_json(),
         store=pretraining_store,
         out=subpath(output.run, parent=True),
+        seal=lambda wildcards: seal("pretrain", wildcards.run),
         checkpoint=f"{RESULTS}/checkpoints/{{run}}.ckpt",
         code=lambda wildcards: stages.code_hash(
             *stages.pretrain_modules(RUNS[wildcards.run])
         ),
         threads=STUDY.resources.threads,  # the number of threads decides the last bits of a sum
     shell:
-        "sslslr pretrain --spec {params.spec:q} {params.store} --out {params.out}"
+        "sslslr --seal {params.seal} pretrain --spec {params.spec:q} {params.store} --out {params.out}"
         " --checkpoint {params.checkpoint} --threads {params.threads} > {log} 2>&1"

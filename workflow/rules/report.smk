@@ -38,9 +38,10 @@ rule render_linear_table:
         "../../environment.yml"
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
+        seal=seal("report", "table"),
         code=report_code("linear"),
     shell:
-        "sslslr report table {input.metrics} --paper {input.paper} --stem {params.stem}"
+        "sslslr --seal {params.seal} report table {input.metrics} --paper {input.paper} --stem {params.stem}"
         " --summary {output.summary} > {log} 2>&1"
 
 
@@ -59,9 +60,10 @@ rule render_training_curves:
         "../../environment.yml"
     params:
         stem=subpath(output[0], strip_suffix=".pdf"),
+        seal=seal("report", "training"),
         code=report_code("training"),
     shell:
-        "sslslr report training {input.histories} --stem {params.stem} > {log} 2>&1"
+        "sslslr --seal {params.seal} report training {input.histories} --stem {params.stem} > {log} 2>&1"
 
 
 rule render_clip_picture:
@@ -82,9 +84,10 @@ rule render_clip_picture:
         stem=subpath(output[0], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
         steps=stages.as_json(FIRST_STEPS),
+        seal=seal("report", "clip"),
         code=report_code("clip"),
     shell:
-        "sslslr report clip --store {params.store} --preprocess {params.preprocess:q}"
+        "sslslr --seal {params.seal} report clip --store {params.store} --preprocess {params.preprocess:q}"
         " --steps {params.steps:q} --stem {params.stem} > {log} 2>&1"
 
 
@@ -110,9 +113,10 @@ rule render_verdicts:
         "../../environment.yml"
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
+        seal=seal("report", "verdict"),
         code=report_code("verdicts"),
     shell:
-        "sslslr report verdict {input.metrics} --claims {input.claims} --stem {params.stem}"
+        "sslslr --seal {params.seal} report verdict {input.metrics} --claims {input.claims} --stem {params.stem}"
         " > {log} 2>&1"
 
 
@@ -143,9 +147,10 @@ rule render_differences:
                 for name, target in STUDY.evaluate.targets.items()
             }
         ),
+        seal=seal("report", "differences"),
         code=report_code("differences"),
     shell:
-        "sslslr report differences {input.metrics} --targets {params.targets:q}"
+        "sslslr --seal {params.seal} report differences {input.metrics} --targets {params.targets:q}"
         " --folder {params.folder} > {log} 2>&1"
 
 
@@ -170,10 +175,12 @@ rule render_results:
     params:
         semi=subpath(output[0], strip_suffix=".pdf"),
         transfer=subpath(output[2], strip_suffix=".pdf"),
+        seal_semi=seal("report", "semi"),
+        seal_transfer=seal("report", "transfer"),
         code=report_code("results"),
     shell:
-        "(sslslr report semi {input.metrics} --stem {params.semi} &&"
-        " sslslr report transfer {input.metrics} --stem {params.transfer}) > {log} 2>&1"
+        "(sslslr --seal {params.seal_semi} report semi {input.metrics} --stem {params.semi} &&"
+        " sslslr --seal {params.seal_transfer} report transfer {input.metrics} --stem {params.transfer}) > {log} 2>&1"
 
 
 rule render_ablations:
@@ -197,9 +204,10 @@ rule render_ablations:
         "../../environment.yml"
     params:
         folder=subpath(output[0], parent=True),
+        seal=seal("report", "ablation-figures"),
         code=report_code("ablations"),
     shell:
-        "sslslr report ablation-figures {input.metrics} --ablations {input.ablations}"
+        "sslslr --seal {params.seal} report ablation-figures {input.metrics} --ablations {input.ablations}"
         " --folder {params.folder} > {log} 2>&1"
 
 
@@ -221,9 +229,10 @@ rule render_augmentations:
         stem=subpath(output[0], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
         augmentations=stages.as_json(STUDY.augmentations),
+        seal=seal("report", "augmentations"),
         code=report_code("augmentations"),
     shell:
-        "sslslr report augmentations --store {params.store} --preprocess {params.preprocess:q}"
+        "sslslr --seal {params.seal} report augmentations --store {params.store} --preprocess {params.preprocess:q}"
         " --augmentations {params.augmentations:q} --stem {params.stem} > {log} 2>&1"
 
 
@@ -255,11 +264,13 @@ rule render_example:
         embedding=subpath(output[0], strip_suffix=".pdf"),
         confusions=subpath(output[2], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
+        seal_embedding=seal("report", "embedding"),
+        seal_confusions=seal("report", "confusions"),
         code=report_code("example"),
     shell:
-        "(sslslr report embedding --features {input.features}/{params.target} --title {params.run}"
+        "(sslslr --seal {params.seal_embedding} report embedding --features {input.features}/{params.target} --title {params.run}"
         " --stem {params.embedding} &&"
-        " sslslr report confusions --predictions {input.predictions} --store {params.store}"
+        " sslslr --seal {params.seal_confusions} report confusions --predictions {input.predictions} --store {params.store}"
         " --preprocess {params.preprocess:q} --dataset {params.target} --protocol {params.protocol}"
         " --stem {params.confusions}) > {log} 2>&1"
 
@@ -286,9 +297,35 @@ rule render_report:
         config=STUDY.model_dump_json(),
         figures=lambda wildcards, input: [f"--figure {path}" for path in input.figures],
         cards=lambda wildcards, input: [f"--card {path}" for path in input.cards],
+        seal=seal("report", "html"),
         code=report_code("html"),
     shell:
-        "sslslr report html {input.runs} --config-json {params.config:q} --table {input.table}"
+        "sslslr --seal {params.seal} report html {input.runs} --config-json {params.config:q} --table {input.table}"
         " --verdicts {input.verdicts} --comparisons {input.comparisons}"
         " --ablations {input.ablations} --signer-gap {input.gap}"
         " {params.figures} {params.cards} --out {output} > {log} 2>&1"
+
+
+rule render_provenance:
+    input:
+        runs=each_run(f"{RESULTS}/encoders/{{run}}/run.json"),
+        histories=each_run(f"{RESULTS}/encoders/{{run}}/history.csv"),
+        evaluations=each_run(f"{RESULTS}/metrics/{{run}}/evaluation.json"),
+        cards=[f"{RESULTS}/data/{name}/clips/card.json" for name in STUDY.datasets],
+        made=RENDERED,
+    output:
+        f"{RESULTS}/provenance.json",
+    log:
+        f"{RESULTS}/logs/report/provenance.log",
+    conda:
+        "../../environment.yml"
+    params:
+        config=STUDY.model_dump_json(),
+        cards=lambda wildcards, input: [f"--card {path}" for path in input.cards],
+        made=lambda wildcards, input: [f"--made {path}" for path in input.made],
+        seal=seal("report", "provenance"),
+        code=report_code("provenance"),
+    shell:
+        "sslslr --seal {params.seal} report provenance {input.runs}"
+        " --config-json {params.config:q} {params.cards} {params.made} --out {output}"
+        " > {log} 2>&1"
