@@ -194,7 +194,7 @@ def import_npy(
             file = folder / row["file"]
             named.add(file.resolve())
             if on_bad == "drop" and not file.is_file():
-                writer.drop(row["clip_id"], "its file is missing")
+                writer.drop(row["clip_id"], "its file is missing", row.get("split"), found=False)
                 continue
             frames, data = _read_npy(file)
             digest.update(f"{row['file']} {hashlib.sha256(data).hexdigest()}\n".encode())
