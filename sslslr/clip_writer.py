@@ -91,6 +91,10 @@ class ClipWriter:
     def n_clips(self) -> int:
         return len(self._rows)
 
+    def has(self, clip_id: str) -> bool:
+        """Was a clip of this id added before (kept, or dropped as bad)?"""
+        return clip_id in self._seen
+
     def _write_header(self) -> None:
         header = {
             "descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)),

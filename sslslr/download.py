@@ -173,7 +173,7 @@ def _fetch_one(
             if file.is_local:
                 source = _local(file)
                 checksums.verify(file.url, source, "Name another copy.")
-                _copy(source, target)
+                link_or_copy(source, target)
                 return target
             part = part_of(target)
             Client(settings).download(file.place, part, size, advance, stop)
@@ -204,8 +204,9 @@ def _explained(target: Path):
         raise UserError(f"{target}: cannot be written ({error.strerror}).") from None
 
 
-def _copy(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
     """A second name of the same bytes where the disk permits, else a copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):
         os.link(source.resolve(), target)
         return
@@ -222,7 +223,7 @@ def place(files: Sequence[Path], folder: str | Path) -> None:
             continue
         with contextlib.suppress(FileNotFoundError):
             (folder / file.name).unlink()
-        _copy(file, folder / file.name)
+        link_or_copy(file, folder / file.name)
 
 
 def mirrored(files: Sequence[File], mirror: str | None, named: dict[str, str]) -> list[File]:

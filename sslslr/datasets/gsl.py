@@ -66,8 +66,7 @@ class Gsl:
 
 
 def listed(file: Path, split: str) -> Iterator[shared.Listed]:
-    """The clips of one official csv; ids are the paths, without `_glosses/glosses`."""
+    """The clips of one official csv; ids are its paths."""
     for path, gloss, *_ in shared.rows_of(file, 2, "|"):
         signer = re.search(r"_signer(\d+)_", path)
-        clip_id = path.replace("_glosses/glosses", "_")
-        yield shared.Listed(clip_id, gloss, split, signer[1] if signer else None, path)
+        yield shared.Listed(path, gloss, split, signer[1] if signer else None)

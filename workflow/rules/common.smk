@@ -1,6 +1,7 @@
 # The study: its configuration, its grid, and what every rule needs of them. Logic lives in sslslr.
 import json
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -67,6 +68,18 @@ def data_code(wildcards):
 
 def dataset_options(wildcards):
     return stages.as_json(STUDY.datasets[wildcards.dataset].options)
+
+
+# Read by the shell command itself, not as `params`: to accept a licence or to fetch four files at once
+# makes nothing stale.
+DOWNLOADS = shlex.join(
+    [
+        f"--cache={STUDY.downloads.folder or RESULTS + '/downloads'}",
+        f"--parallel={STUDY.downloads.parallel}",
+        *(["--allow-http"] if STUDY.downloads.allow_http else []),
+        *(f"--accept-licence={licence}" for licence in STUDY.accept_licences),
+    ]
+)
 
 
 def report_code(part):

@@ -24,8 +24,9 @@ rule fetch_raw:
         options=dataset_options,
         code=data_code,
     shell:
+        # What is fetched grows in a folder of its own: Snakemake removes the output of a job that failed.
         "sslslr data download --source {params.source} --options {params.options:q} --raw {output}"
-        " 2>&1 | tee {log}"
+        " {DOWNLOADS} 2>&1 | tee {log}"
 
 
 rule build_clips:
