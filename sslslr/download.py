@@ -61,7 +61,8 @@ def fetch(files: Sequence[File], folder: str | Path, settings: Settings) -> list
             fetched of the rest goes on from where it stopped.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     names = [file.name for file in files]
     if len(set(names)) != len(names) or any(Path(n).name != n or n[0] == "." for n in names):
         raise ValueError(f"names must be plain and differ: {names}")
@@ -201,7 +202,7 @@ def _explained(target: Path):
     try:
         yield
     except OSError as error:
-        raise UserError(f"{target}: cannot be written ({error.strerror}).") from None
+        raise UserError(f"{target}: cannot be made ({error.strerror}).") from None
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -125,6 +125,7 @@ class Client:
         self, attempt: Callable[[], Any], url: str, have: Callable[[], int], stop: Event
     ) -> Any:
         import requests
+        import urllib3
 
         failures, best = 0, have()
         while True:
@@ -132,7 +133,7 @@ class Client:
                 return attempt()
             except _Passing as error:
                 why, wait = str(error), error.wait
-            except requests.RequestException as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 why, wait = _reason(error), None
             except OSError as error:
                 what = f"{error.filename or 'the file'}: cannot be written ({error.strerror})"
@@ -207,8 +208,13 @@ class Client:
             if resumed and (_start(answer) != have or not _same(known, fresh)):
                 part.unlink(missing_ok=True)
                 raise _Passing("the file changed on the server; beginning anew")
+            if answer.headers.get("Content-Encoding", "identity") != "identity":
+                raise UserError(
+                    f"{url}: the server sends it compressed, although it was asked not to."
+                )
             total = fresh["total"]
             if size is not None and total is not None and total != size:
+                self._check_page(answer, answer.raw.read1(200) if not resumed else b"", url)
                 raise UserError(
                     f"{url}: the server announces {total} bytes, but {size} were expected."
                 )
@@ -232,7 +238,8 @@ class Client:
             stream.seek(have)
             stream.truncate()
             first = have == 0
-            for block in answer.iter_content(BLOCK):
+            # Not iter_content, which fills a block before it hands it on: cut on the way, it is lost.
+            while block := answer.raw.read1(BLOCK):
                 if first:
                     self._check_page(answer, block[:200], url)
                     first = False
@@ -262,15 +269,16 @@ def _is_page(answer: Any, first: bytes) -> bool:
 def _reason(error: Exception) -> str:
     """What a library's error says, in a few words."""
     import requests
+    import urllib3
 
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
         return "the server was silent for too long"
     if isinstance(error, requests.exceptions.SSLError):
         return f"no trusted TLS connection ({str(error)[:120]})"
     text = str(error)
     if "Read timed out" in text:
         return "the server was silent for too long"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError) or "IncompleteRead" in text:
+    if isinstance(error, urllib3.exceptions.ProtocolError) or "IncompleteRead" in text:
         return "the connection was cut"
     if "refused" in text:
         return "the connection was refused"
@@ -315,8 +323,6 @@ def _total(answer: Any) -> int | None:
 def _notes(url: str, answer: Any, have: int) -> dict[str, Any]:
     """What identifies this version of the file: kept beside the part."""
     total = _total(answer) if have else _number(answer.headers.get("Content-Length"))
-    if answer.headers.get("Content-Encoding", "identity") != "identity":
-        total = None  # the length is that of the compressed stream
     headers = ("ETag", "Last-Modified")
     return {"url": url, "total": total, **{name: answer.headers.get(name) for name in headers}}
 

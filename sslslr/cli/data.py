@@ -173,7 +173,9 @@ def splits(
     mine = membership(opened.clips, opened.card)
     if check is not None:
         lines = differences(mine, read_json(check))
-        typer.echo("\n".join(lines or [f"{store}: the same clips as {check}, sha256 {mine['sha256']}."]))
+        typer.echo(
+            "\n".join(lines or [f"{store}: the same clips as {check}, sha256 {mine['sha256']}."])
+        )
         raise typer.Exit(int(bool(lines)))
     if out is None:
         typer.echo(json.dumps(mine, indent=2, ensure_ascii=False))
