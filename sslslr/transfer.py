@@ -90,11 +90,10 @@ class Client:
 
         def ask() -> int | None:
             with self._request("HEAD", url, {}) as answer:
-                if answer.status_code in (403, 404, 405, 501):
-                    return None  # some servers answer GET alone; that will say what is wrong
-                self._check_status(answer, url)
-                if _is_page(answer, b""):
+                # Some servers answer GET alone; that will say what is wrong.
+                if answer.status_code in (403, 404, 405, 501) or _is_page(answer, b""):
                     return None
+                self._check_status(answer, url)
                 if answer.headers.get("Content-Encoding", "identity") != "identity":
                     return None
                 return _number(answer.headers.get("Content-Length"))

@@ -98,14 +98,15 @@ def wlasl():
     }
 
 
-def lsa64(absent=("064_010_005",)):
+def lsa64(repetitions=(1,), absent=("064_010_001",)):
+    """Of the five repetitions one is in the archive: the others are missing, as is one clip."""
     names = "".join(f"{sign:02d}|Sign {sign}|R|\n" for sign in range(1, 65))
     data = pickled(frames=3)
     clips = (
         f"{sign:03d}_{signer:03d}_{repetition:03d}"
         for sign in range(1, 65)
         for signer in range(1, 11)
-        for repetition in range(1, 6)
+        for repetition in repetitions
     )
     files = {f"LSA64_Cut/{clip}.pkl": data for clip in clips if clip not in absent}
     return {"LSA64_Cut.zip": zipped(files), "lsa64_signs.md": names.encode()}

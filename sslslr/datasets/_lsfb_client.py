@@ -8,7 +8,6 @@ clips of the wanted signs are fetched.
 """
 
 import copy
-import csv
 import json
 import os
 import re
@@ -19,18 +18,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from sslslr.datasets._lsfb_files import (
+    METADATA,
+    PACKAGE,
+    PARTS,
+    PLAIN,
+    SOURCE,
+    SPLITS,
+    read_instances,
+    read_signs,
+)
 from sslslr.errors import UserError
 from sslslr.npz import plain_array
 from sslslr.progress import advancing
 from sslslr.transfer import PAGE, PASSING, Settings, check_address
 
-PACKAGE = "lsfb-dataset==2.0.1"
-SOURCE = "https://lsfb.info.unamur.be/static/datasets/lsfb_v2/isol"
-PARTS = ("pose", "left_hand", "right_hand")
-SPLITS = ("train", "test")
-SIGNS, INSTANCES = "metadata/sign_to_index.csv", "instances.csv"
-METADATA = (*(f"metadata/splits/{split}.json" for split in SPLITS), SIGNS, INSTANCES)
-PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,200}")
 HOPELESS = 20  # files in a row that fail, after which the rest is not tried
 
 
@@ -67,50 +69,6 @@ def client_class() -> Any:
             f"this version of lsfb-dataset has no Downloader.{absent[0]}; install `{PACKAGE}`."
         )
     return Downloader
-
-
-def read_signs(folder: Path, labels: int | None) -> set[str]:
-    """The signs of index below `labels` (the most frequent come first); all for None."""
-    rows = _table(folder / SIGNS, ("sign", None))
-    try:
-        return {row[0] for row in rows if labels is None or 0 <= int(row[1]) < labels}
-    except ValueError as error:
-        raise UserError(f"{folder / SIGNS}: {error}.") from None
-
-
-def read_instances(folder: Path) -> dict[str, tuple[str, str]]:
-    """Clip id to (sign, signer), of instances.csv; a second row of an id is passed over."""
-    found: dict[str, tuple[str, str]] = {}
-    for clip_id, sign, signer in _table(folder / INSTANCES, ("id", "sign", "signer")):
-        found.setdefault(clip_id, (sign, signer))
-    return found
-
-
-def read_split(folder: Path, split: str) -> list[str]:
-    """The ids of a split, in the official order."""
-    file = folder / f"metadata/splits/{split}.json"
-    try:
-        ids = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: cannot be read ({error}).") from None
-    if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
-        raise UserError(f"{file}: expected a list of ids.")
-    return ids
-
-
-def _table(file: Path, columns: tuple[str | None, ...]) -> list[list[str]]:
-    """Cells of the named columns; a column without a name is taken by its place."""
-    try:
-        rows = list(csv.reader(file.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{file}: cannot be read ({error}).") from None
-    header = rows[0] if rows else []
-    if absent := [name for name in columns if name is not None and name not in header]:
-        raise UserError(f"{file}: column {absent[0]!r} is missing; found {header[:8]}.")
-    places = [i if name is None else header.index(name) for i, name in enumerate(columns)]
-    if any(len(row) <= max(places) for row in rows[1:] if row):
-        raise UserError(f"{file}: a row has fewer columns than the header.")
-    return [[row[place] for place in places] for row in rows[1:] if row]
 
 
 def fetch(folder: Path, source: str | None, labels: int | None, raw: bool, settings: Settings):
@@ -197,6 +155,7 @@ class _Jobs:
                 raise
         if self._failed:
             more = f" and {len(self._failed) - 3} more" if len(self._failed) > 3 else ""
+            more += "; the rest was not tried" if self._stop.is_set() else ""
             raise UserError(
                 f"{len(self._failed)} of {len(origins)} files could not be fetched: "
                 f"{'; '.join(self._failed[:3])}{more}. What came is kept: run the same command again."
@@ -231,7 +190,6 @@ class _Jobs:
                 self._failed.append(f"{origin} ({why})")
                 self._in_a_row += 1
                 if self._in_a_row >= HOPELESS:
-                    self._failed.append("the rest was not tried")
                     self._stop.set()
         advance(1)
 

@@ -11,21 +11,18 @@ import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from sslslr.archives import ENDINGS, MemberError, Members, open_members
 from sslslr.clips import SPLITS, ClipWriter
 from sslslr.datasets import register
-from sslslr.datasets._openhands import ClipError, normalised, read_clip
-from sslslr.datasets._pose_file import read_pose
+from sslslr.datasets._clip_files import KINDS, read_file
+from sslslr.datasets._openhands import ClipError
 from sslslr.errors import UserError
 from sslslr.importing import read_table
-from sslslr.npz import JOINT_COUNTS, plain_array
 from sslslr.strict import Strict
 from sslslr.unpickle import UnsafePickle
 
-KINDS = (".npy", ".pose", ".pkl")
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 
 
@@ -58,11 +55,14 @@ class Local:
 
     @staticmethod
     def inputs(options: Options) -> list[Path]:
-        folder = Path(options.folder).expanduser()
+        folder, table = Path(options.folder).expanduser(), _table(options)
+        for path in (folder, table):
+            if not path.exists():
+                raise UserError(f"{path}: there is no such file or folder (data set 'local').")
         if not folder.is_dir():
-            return [_table(options), folder] if folder.is_file() else [_table(options)]
+            return [table, folder]
         files = (file for file in sorted(folder.rglob("*")) if file.suffix in KINDS)
-        return [_table(options), *(file for file in files if file.is_file())]
+        return [table, *(file for file in files if file.is_file())]
 
     @staticmethod
     def build(options: Options, raw: Path | None, writer: ClipWriter) -> None:
@@ -157,39 +157,3 @@ def _add(
     clip["fps"] = row.get("fps") or clip.get("fps")
     language = row.get("language") or options.language
     return writer.add(clip_id, **clip, **columns, language=language, source=found[0])
-
-
-def read_file(name: str, data: bytes, min_confidence: float = 0.0) -> dict[str, Any]:
-    """keypoints (frames, 75, 2), and fps and aspect where the file has them.
-
-    Raises:
-        ClipError: not a file of its kind, or not keypoints.
-        UnsafePickle: see :mod:`sslslr.unpickle`.
-    """
-    if name.endswith(".pkl"):
-        return read_clip(data, min_confidence)
-    if name.endswith(".npy"):
-        return {"keypoints": _read_npy(data)}
-    if not name.endswith(".pose"):
-        raise ClipError(
-            f"{PurePosixPath(name).suffix or 'no ending'}: not one of {', '.join(KINDS)}"
-        )
-    try:
-        return read_pose(data)
-    except Exception as error:  # a damaged file fails in many ways in the library
-        why = (str(error).splitlines() or [""])[0][:80]
-        raise ClipError(f"not a sound .pose file ({type(error).__name__}: {why})") from None
-
-
-def _read_npy(data: bytes) -> np.ndarray:
-    try:
-        frames = plain_array(data)
-    except (ValueError, EOFError) as error:
-        raise ClipError(f"not a sound .npy file ({str(error)[:100]})") from None
-    good = frames.ndim == 3 and frames.shape[1] in JOINT_COUNTS and frames.shape[2] in (2, 3)
-    if not good or frames.dtype.kind != "f":
-        raise ClipError(
-            f".npy holds {frames.dtype} of shape {frames.shape}, not (frames, 75 or 42, 2)"
-        )
-    with np.errstate(over="ignore"):
-        return normalised(frames[..., :2].astype(np.float32), None)
