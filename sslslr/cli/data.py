@@ -35,18 +35,31 @@ def download(
     options: Settings = "{}",
     accept: Annotated[
         list[str] | None,
-        typer.Option("--accept-licence", help="Id of a licence that you accept; repeatable."),
+        typer.Option(
+            "--accept-licence",
+            envvar="SSLSLR_ACCEPT_LICENCES",
+            help="Id of a licence that you accept; repeatable.",
+        ),
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option("--cache", help="Where downloads grow and are kept [.downloads beside RAW]."),
+        typer.Option(
+            "--cache",
+            envvar="SSLSLR_DOWNLOADS",
+            help="Where downloads grow and are kept [.downloads beside RAW].",
+        ),
     ] = None,
     checksums: Annotated[
         Path, typer.Option("--checksums", help="Sums of the first download, verified ever after.")
     ] = Path("config/checksums.lock"),
-    parallel: Annotated[int, typer.Option("--parallel", min=1, help="Files at once.")] = 4,
+    parallel: Annotated[
+        int, typer.Option("--parallel", min=1, envvar="SSLSLR_PARALLEL", help="Files at once.")
+    ] = 4,
     allow_http: Annotated[
-        bool, typer.Option("--allow-http", help="Permit addresses without TLS.")
+        bool,
+        typer.Option(
+            "--allow-http", envvar="SSLSLR_ALLOW_HTTP", help="Permit addresses without TLS."
+        ),
     ] = False,
 ) -> None:
     """Fetch a data set's files, resumed and checked by sha256; whole files or none."""

@@ -1,7 +1,6 @@
 # The study: its configuration, its grid, and what every rule needs of them. Logic lives in sslslr.
 import json
 import os
-import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -70,16 +69,14 @@ def dataset_options(wildcards):
     return stages.as_json(STUDY.datasets[wildcards.dataset].options)
 
 
-# Read by the shell command itself, not as `params`: to accept a licence or to fetch four files at once
-# makes nothing stale.
-DOWNLOADS = shlex.join(
-    [
-        f"--cache={STUDY.downloads.folder or RESULTS + '/downloads'}",
-        f"--parallel={STUDY.downloads.parallel}",
-        *(["--allow-http"] if STUDY.downloads.allow_http else []),
-        *(f"--accept-licence={licence}" for licence in STUDY.accept_licences),
-    ]
-)
+# Told to `sslslr data download` through its environment, not as `params`: to accept a licence, or to
+# fetch more files at once, makes nothing stale.
+os.environ["SSLSLR_DOWNLOADS"] = STUDY.downloads.folder or f"{RESULTS}/downloads"
+os.environ["SSLSLR_PARALLEL"] = str(STUDY.downloads.parallel)
+if STUDY.downloads.allow_http:
+    os.environ["SSLSLR_ALLOW_HTTP"] = "1"
+if STUDY.accept_licences:
+    os.environ["SSLSLR_ACCEPT_LICENCES"] = " ".join(STUDY.accept_licences)
 
 
 def report_code(part):

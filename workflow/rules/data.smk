@@ -16,7 +16,6 @@ rule fetch_raw:
         directory(f"{RESULTS}/data/{{dataset}}/raw"),
     log:
         f"{RESULTS}/logs/download/{{dataset}}.log",
-    retries: 2  # a registry that hiccups
     conda:
         "../../environment.yml"
     params:
@@ -24,9 +23,10 @@ rule fetch_raw:
         options=dataset_options,
         code=data_code,
     shell:
-        # What is fetched grows in a folder of its own: Snakemake removes the output of a job that failed.
+        # What is fetched grows in a folder of its own (SSLSLR_DOWNLOADS, see common.smk): Snakemake removes
+        # the output of a job that failed.
         "sslslr data download --source {params.source} --options {params.options:q} --raw {output}"
-        " {DOWNLOADS} 2>&1 | tee {log}"
+        " 2>&1 | tee {log}"
 
 
 rule build_clips:
