@@ -97,7 +97,7 @@ class Members:
     def __init__(self, path: Path, names: list[str]):
         self.path = path
         counts = Counter(names)
-        self.names = list(counts)
+        self.names, self._known = list(counts), set(counts)
         self._repeated = {name for name, count in counts.items() if count > 1}
 
     def read(self, name: str, limit: int = 256 << 20) -> bytes:
@@ -106,13 +106,13 @@ class Members:
         Raises:
             MemberError: it is absent, encrypted, damaged, there twice, or larger than `limit`.
         """
+        if name not in self._known:  # of a folder, anything could be opened
+            raise MemberError(self.path, name, "is not in the archive")
         if name in self._repeated:
             raise MemberError(self.path, name, "is in the archive twice")
         try:
             with self._open(name) as stream:
                 data = stream.read(limit + 1)
-        except KeyError:
-            raise MemberError(self.path, name, "is not in the archive") from None
         except RuntimeError as error:  # zipfile, of an encrypted member
             why = "is encrypted" if "password" in str(error) else f"cannot be read ({error})"
             raise MemberError(self.path, name, why) from None

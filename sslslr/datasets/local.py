@@ -11,6 +11,7 @@ import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pandas as pd
 from pydantic import Field
 
 from sslslr.archives import ENDINGS, MemberError, Members, open_members
@@ -154,6 +155,7 @@ def _add(
     except (ClipError, UnsafePickle) as error:
         return writer.drop(clip_id, str(error), split)
     columns = {name: row.get(name) for name in ("gloss", "signer", "split")}
-    clip["fps"] = row.get("fps") or clip.get("fps")
+    if pd.notna(row.get("fps")):
+        clip["fps"] = row["fps"]
     language = row.get("language") or options.language
     return writer.add(clip_id, **clip, **columns, language=language, source=found[0])
