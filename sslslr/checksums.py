@@ -38,20 +38,24 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
 
     Args:
         waiting: called where another holds it; this one then waits.
+
+    Raises:
+        UserError: the folder cannot be written, or its disk knows no locks.
     """
-    folder = path if path.is_dir() else path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    kind = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
-    descriptor = os.open(path, kind, 0o644)
-    try:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            kind = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+            descriptor = os.open(path, kind, 0o644)
+            stack.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be locked ({error.strerror}).") from None
         yield
-    finally:
-        os.close(descriptor)
 
 
 class Checksums:
@@ -109,7 +113,10 @@ class Checksums:
         """As :meth:`verify`, of a sum that was taken already; `name` is how errors call the file."""
         if "\n" in key or " " in key:
             raise ValueError(f"{key!r} cannot be a key of {self.path}")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{self.path.parent}: cannot be made ({error.strerror}).") from None
         with locked(self.path.parent):
             known = self.read()
             if key not in known:

@@ -185,7 +185,8 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         found = _NAMES.get((module, name))
         if found is None:
-            raise UnsafePickle(f"it asks for {module[:60]}.{name[:60]}")
+            asked = ascii(f"{module[:60]}.{name[:60]}")[1:-1]  # it may hold anything, line ends too
+            raise UnsafePickle(f"it asks for {asked}")
         return found
 
     def persistent_load(self, pid: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from disks import small_disk
+from disks import read_only, small_disk
 from servers import Fault, serving
 from sslslr.checksums import Checksums
 from sslslr.download import File, fetch, mirrored, part_of, place
@@ -301,6 +301,16 @@ def test_a_folder_that_cannot_be_written(server, tmp_path, settings):
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(UserError, match="cannot be made"):
         get(server, tmp_path, settings)
+
+
+def test_a_read_only_place(server, tmp_path, settings):
+    with read_only(tmp_path / "ro") as folder:
+        with pytest.raises(UserError, match="cannot be|not writable"):
+            fetch([File("a", server.url + PATH)], folder, settings)
+        with pytest.raises(UserError, match="cannot be|not writable"):
+            get(server, tmp_path, changed(settings, checksums=folder / "sums.lock"))
+        with pytest.raises(UserError, match="cannot be|not writable"):
+            get(server, tmp_path, changed(settings, checksums=folder / "deep" / "sums.lock"))
 
 
 def test_a_mirror_and_named_copies(server, tmp_path, settings):
