@@ -21,6 +21,17 @@ class DatasetConfig(Strict):
     options: dict[str, Any] = Field({}, description="Options of that data set.")
 
 
+class DownloadConfig(Strict):
+    folder: str | None = Field(
+        None,
+        description="Where downloads grow and are kept for the next run; default: downloads/ in `results`.",
+    )
+    parallel: int = Field(4, ge=1, le=32, description="Files fetched at once.")
+    allow_http: bool = Field(
+        False, description="Permit mirrors without TLS. Anyone on the way could change the files."
+    )
+
+
 class PreprocessConfig(Strict):
     variant: Literal["ours", "as_released"] = Field(
         "ours",
@@ -208,6 +219,11 @@ class StudyConfig(Strict):
         "results", description="Folder that everything is built in, relative to the repository."
     )
     datasets: dict[Name, DatasetConfig] = Field(min_length=1, description="Data sets by name.")
+    accept_licences: list[str] = Field(
+        [],
+        description="Ids of the licences that you have read and accept; without its own a data set is not downloaded.",
+    )
+    downloads: DownloadConfig = DownloadConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
     encoder: EncoderConfig = EncoderConfig()
     augmentations: dict[Name, list[dict[str, Any]]] = Field(

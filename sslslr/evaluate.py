@@ -34,9 +34,9 @@ from sslslr.hardware import choose_accelerator, device_name
 from sslslr.preprocess import Preprocessed, preprocess
 from sslslr.protocols import PROTOCOLS, Prediction, Task
 from sslslr.seeds import derive, generator
+from sslslr.shared_joints import joint_counts, joints_seen, why_masked
 from sslslr.statistics import balanced_accuracy, bootstrap_balanced_accuracy, wilson_interval
 from sslslr.strict import parse
-from sslslr.transfer import joint_counts, joints_seen, why_masked
 
 BEST = 10  # labels kept of each prediction
 TOP = (1, 3, 5, 10)

@@ -8,9 +8,10 @@ from toys import ROOT
 
 # Left to right; a module may import from those before it (see docs/decisions.md).
 ORDER = [
-    "errors", "files", "guard", "seals", "skeleton", "strict", "config", "registry", "clip_writer",
-    "clips", "npz", "importing", "datasets", "pose", "batch", "preprocess", "augment", "seeds",
-    "encoder", "collapse", "methods", "hardware", "grid", "artifacts", "transfer", "pretrain",
+    "errors", "files", "guard", "seals", "skeleton", "strict", "config", "registry", "membership",
+    "clip_writer", "clips", "npz", "importing", "progress", "checksums", "transfer", "download",
+    "archives", "unpickle", "datasets", "pose", "batch", "preprocess", "augment", "seeds",
+    "encoder", "collapse", "methods", "hardware", "grid", "artifacts", "shared_joints", "pretrain",
     "statistics", "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages",
     "commands", "trace", "study", "cli", "__main__",
 ]  # fmt: skip

@@ -120,6 +120,17 @@ def dataset_options(wildcards):
     return stages.as_json(STUDY.datasets[wildcards.dataset].options)
 
 
+# Told to `sslslr data download` through its environment, not as `params`: to accept a licence, or to
+# fetch more files at once, makes nothing stale.
+DOWNLOADS = {
+    "SSLSLR_DOWNLOADS": STUDY.downloads.folder or f"{RESULTS}/downloads",
+    "SSLSLR_PARALLEL": str(STUDY.downloads.parallel),
+    "SSLSLR_ALLOW_HTTP": "1" if STUDY.downloads.allow_http else "",
+    "SSLSLR_ACCEPT_LICENCES": " ".join(STUDY.accept_licences),
+}
+os.environ.update({name: value for name, value in DOWNLOADS.items() if value})
+
+
 def report_code(part):
     return stages.code_hash(*stages.REPORT_MODULES[part])
 

@@ -16,7 +16,6 @@ rule fetch_raw:
         directory(f"{RESULTS}/data/{{dataset}}/raw"),
     log:
         f"{RESULTS}/logs/download/{{dataset}}.log",
-    retries: 2  # a registry that hiccups
     conda:
         "../../environment.yml"
     params:
@@ -25,6 +24,8 @@ rule fetch_raw:
         seal=lambda wildcards: seal("download", wildcards.dataset),
         code=data_code,
     shell:
+        # What is fetched grows in a folder of its own (SSLSLR_DOWNLOADS, see common.smk): Snakemake removes
+        # the output of a job that failed.
         "sslslr --seal {params.seal} data download --source {params.source}"
         " --options {params.options:q} --raw {output} 2>&1 | tee {log}"
 
