@@ -11,9 +11,8 @@ ORDER = [
     "errors", "files", "skeleton", "strict", "config", "registry", "clip_writer", "clips", "npz",
     "importing", "datasets", "pose", "batch", "preprocess", "augment", "seeds", "encoder",
     "collapse", "methods", "hardware", "grid", "artifacts", "transfer", "training", "pretrain",
-    "statistics",
-    "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages", "study", "cli",
-    "__main__",
+    "statistics", "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages",
+    "study", "slurm", "joblock", "cli", "__main__",
 ]  # fmt: skip
 MODULES = sorted(path for path in (ROOT / "sslslr").rglob("*.py"))
 

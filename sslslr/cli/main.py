@@ -6,6 +6,7 @@ import typer
 
 from sslslr.cli import config, data, evaluate, pretrain, report
 from sslslr.errors import UserError
+from sslslr.training.stop import EXIT_CODE, Stopped
 
 app = typer.Typer(
     help="Self-supervised representation learning for sign language recognition, reproduced.",
@@ -21,9 +22,12 @@ app.add_typer(report.app, name="report")
 
 
 def main() -> None:
-    """Entry point; a UserError prints its text alone and exits with status 2."""
+    """Entry point; a UserError prints its text alone and exits with status 2, a stop with 75."""
     try:
         app()
+    except Stopped as stop:
+        print(f"sslslr: {stop}", file=sys.stderr)
+        sys.exit(EXIT_CODE)
     except UserError as error:
         print(f"sslslr: error: {error}", file=sys.stderr)
         sys.exit(2)

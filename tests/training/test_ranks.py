@@ -1,7 +1,6 @@
 """Two processes on the CPU against one: the same losses and the same encoder, for every method."""
 
 import functools
-import math
 
 import pandas as pd
 import pytest
@@ -10,7 +9,6 @@ from safetensors.torch import load_file
 
 from sslslr import grid, pretrain
 from sslslr.config import StudyConfig
-from sslslr.errors import UserError
 from sslslr.strict import parse
 from sslslr.training import ranks
 from tiny_methods import NAMES, SMALL
@@ -22,7 +20,13 @@ PRETRAIN = {"epochs": 2, "batch_size": 15, "learning_rate": 1e-3, "accelerator":
 def spec_of(method: str, **changes) -> grid.RunSpec:
     study = {
         "datasets": {"toy": {"source": "synthetic"}},
-        "encoder": {"depth": 1, "width": 32, "heads": 4, "dropout": 0.0, **changes.get("encoder", {})},
+        "encoder": {
+            "depth": 1,
+            "width": 32,
+            "heads": 4,
+            "dropout": 0.0,
+            **changes.get("encoder", {}),
+        },
         "preprocess": {"frames": 12},
         "augmentations": {
             "temporal_permutation": [
@@ -38,7 +42,9 @@ def spec_of(method: str, **changes) -> grid.RunSpec:
     return next(iter(grid.runs(parse(StudyConfig, study, "test")).values()))
 
 
-VARIANTS = {name: {} for name in NAMES} | {"sl_fpn as released": {"encoder": {"variant": "as_released"}}}
+VARIANTS = {name: {} for name in NAMES} | {
+    "sl_fpn as released": {"encoder": {"variant": "as_released"}}
+}
 
 
 def specs() -> dict[str, grid.RunSpec]:
