@@ -19,6 +19,8 @@ rule fetch_raw:
     retries: 2  # a registry that hiccups
     conda:
         "../../environment.yml"
+    resources:
+        **asks("download"),
     params:
         source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
         options=dataset_options,
@@ -39,6 +41,8 @@ rule build_clips:
         f"{RESULTS}/logs/extract/{{dataset}}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("extract"),
     params:
         source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
         options=dataset_options,

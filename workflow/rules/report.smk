@@ -35,6 +35,8 @@ rule render_linear_table:
         f"{RESULTS}/logs/report/linear.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
         code=report_code("linear"),
@@ -56,6 +58,8 @@ rule render_training_curves:
         f"{RESULTS}/logs/report/training.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".pdf"),
         code=report_code("training"),
@@ -76,6 +80,8 @@ rule render_clip_picture:
         f"{RESULTS}/logs/report/clip.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         store=subpath(input[0], parent=True),
         stem=subpath(output[0], strip_suffix=".pdf"),
@@ -107,6 +113,8 @@ rule render_verdicts:
         f"{RESULTS}/logs/report/verdicts.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
         code=report_code("verdicts"),
@@ -134,6 +142,8 @@ rule render_differences:
         f"{RESULTS}/logs/report/differences.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         folder=subpath(output[0], parent=True),
         targets=stages.as_json(
@@ -166,6 +176,8 @@ rule render_results:
         f"{RESULTS}/logs/report/results.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         semi=subpath(output[0], strip_suffix=".pdf"),
         transfer=subpath(output[2], strip_suffix=".pdf"),
@@ -215,6 +227,8 @@ rule render_augmentations:
         f"{RESULTS}/logs/report/augmentations.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         store=subpath(input[0], parent=True),
         stem=subpath(output[0], strip_suffix=".pdf"),
@@ -246,6 +260,8 @@ rule render_example:
         f"{RESULTS}/logs/report/example.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         run=EXAMPLE_RUN,
         target=EXAMPLE_TARGET,
@@ -281,6 +297,8 @@ rule render_report:
         f"{RESULTS}/logs/report/html.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         config=STUDY.model_dump_json(),
         figures=lambda wildcards, input: [f"--figure {path}" for path in input.figures],
