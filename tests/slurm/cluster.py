@@ -88,9 +88,7 @@ def install() -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     get = ["apt-get", "-qq", "-y", "--no-install-recommends"]
     for command in (["apt-get", "-qq", "update"], [*get, "install", *PACKAGES]):
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Unavailable(f"{' '.join(command)} failed: {done.stderr[-500:]}")
 

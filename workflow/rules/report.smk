@@ -206,6 +206,8 @@ rule render_ablations:
         f"{RESULTS}/logs/report/ablations.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         folder=subpath(output[0], parent=True),
         code=report_code("ablations"),
