@@ -89,10 +89,13 @@ class PretrainConfig(Strict):
         "constant", description="constant (paper), or warm-up over 5 % and then a cosine to zero."
     )
     weight_decay: float = Field(0.01, ge=0, description="AdamW.")
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+    precision: Literal["auto", "32-true", "64-true", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: bf16-mixed on a GPU that has it, 32-true on CPU."
     )
     accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train.")
+    devices: int = Field(
+        1, ge=1, description="GPUs (on CPU: processes) that share a run's batches; the same loss."
+    )
     checkpoint_every: int = Field(10, ge=1, description="Epochs between checkpoints.")
     splits: list[Literal["train", "val", "test"]] = Field(
         ["train"], description="Splits of the pretraining set that are used (labels are not)."
@@ -205,8 +208,31 @@ class RunBlock(Strict):
     pretrain: dict[str, Any] = Field({}, description="Overrides of `pretrain`.")
 
 
+class JobResources(Strict):
+    """What a scheduler is asked for, for one job of a stage; a retry asks for as much again."""
+
+    memory: int = Field(4000, ge=1, description="MB of the host's memory.")
+    runtime: int = Field(60, ge=1, description="Minutes.")
+    gpu: int | None = Field(
+        None,
+        ge=0,
+        description="GPUs; left out: pretrain.devices where a GPU is seen and wanted, for one of pretrain or evaluate.",
+    )
+    partition: str | None = Field(
+        None, description="Of Slurm; left out: the profile's (profiles/slurm/config.yaml)."
+    )
+
+
 class ResourcesConfig(Strict):
-    threads: int = Field(1, ge=1, description="CPU threads a pretraining or evaluation job uses.")
+    threads: int = Field(
+        1, ge=1, description="CPU threads of a process that pretrains or evaluates."
+    )
+    # What they were measured to need is far less; a limit that is met kills.
+    download: JobResources = JobResources(memory=1000, runtime=60)
+    extract: JobResources = JobResources(memory=8000, runtime=120)
+    pretrain: JobResources = JobResources(memory=8000, runtime=480)
+    evaluate: JobResources = JobResources(memory=16000, runtime=240)
+    report: JobResources = JobResources(memory=4000, runtime=30)
     clips_per_second: float = Field(
         300.0, gt=0, description="Pretraining speed assumed for the dry run's estimate of hours."
     )

@@ -11,9 +11,9 @@ ORDER = [
     "errors", "files", "guard", "seals", "skeleton", "strict", "config", "registry", "membership",
     "clip_writer", "clips", "npz", "importing", "progress", "checksums", "transfer", "download",
     "archives", "unpickle", "datasets", "pose", "batch", "preprocess", "augment", "seeds",
-    "encoder", "collapse", "methods", "hardware", "grid", "artifacts", "shared_joints", "pretrain",
-    "statistics", "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages",
-    "commands", "trace", "study", "cli", "__main__",
+    "encoder", "collapse", "methods", "hardware", "grid", "artifacts", "shared_joints", "training",
+    "pretrain", "statistics", "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages",
+    "commands", "trace", "study", "slurm", "joblock", "cli", "__main__",
 ]  # fmt: skip
 MODULES = sorted(path for path in (ROOT / "sslslr").rglob("*.py"))
 

@@ -8,6 +8,7 @@ import typer
 
 from sslslr.cli import config, data, evaluate, pretrain, report, trace
 from sslslr.errors import UserError
+from sslslr.training.stop import EXIT_CODE, Stopped
 
 
 def _seal(_: object, seal: Path | None) -> None:
@@ -52,9 +53,12 @@ app.command("check-results")(trace.check_results)
 
 
 def main() -> None:
-    """Entry point; a UserError prints its text alone and exits with status 2."""
+    """Entry point; a UserError prints its text alone and exits with status 2, a stop with 75."""
     try:
         app()
+    except Stopped as stop:
+        print(f"sslslr: {stop}", file=sys.stderr)
+        sys.exit(EXIT_CODE)
     except UserError as error:
         print(f"sslslr: error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -30,10 +30,28 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 RESULTS = STUDY.results
-# One job at a time on a GPU: profiles/default limits `gpu` to 1. On CPU jobs run side by side.
-GPU = int(
-    STUDY.pretrain.accelerator != "cpu" and shutil.which("nvidia-smi") is not None
-)
+GPU_HERE = shutil.which("nvidia-smi") is not None
+
+
+def gpus(stage, pretrain):
+    """GPUs of a job: as configured, or one a device where this machine has any and they are wanted."""
+    stated = getattr(STUDY.resources, stage).gpu
+    if stated is not None:
+        return stated
+    wanted = GPU_HERE and pretrain.accelerator != "cpu"
+    return wanted * (pretrain.devices if stage == "pretrain" else 1)
+
+
+def asks(stage):
+    """The resources of a stage's jobs, from the configuration; each retry asks for as much again."""
+    asked = getattr(STUDY.resources, stage)
+    partition = {"slurm_partition": asked.partition} if asked.partition else {}
+    return {
+        "mem_mb": lambda wildcards, attempt: asked.memory * attempt,
+        "runtime": lambda wildcards, attempt: asked.runtime * attempt,
+        **partition,
+    }
+
 
 if workflow.is_main_process and {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     built = Path(RESULTS, "data").glob("*/clips/card.json")

@@ -18,6 +18,8 @@ rule fetch_raw:
         f"{RESULTS}/logs/download/{{dataset}}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("download"),
     params:
         source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
         options=dataset_options,
@@ -41,6 +43,8 @@ rule build_clips:
         f"{RESULTS}/logs/extract/{{dataset}}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("extract"),
     params:
         source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
         options=dataset_options,

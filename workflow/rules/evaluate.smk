@@ -22,7 +22,8 @@ rule evaluate_encoder:
         "../../environment.yml"
     threads: STUDY.resources.threads
     resources:
-        gpu=GPU,
+        **asks("evaluate"),
+        gpu=lambda wildcards: gpus("evaluate", RUNS[wildcards.run].pretrain),
     params:
         spec=lambda wildcards: EVALUATIONS[wildcards.run].model_dump_json(),
         results=lambda wildcards: RESULTS,

@@ -36,6 +36,8 @@ rule render_linear_table:
         f"{RESULTS}/logs/report/linear.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
         seal=seal("report", "table"),
@@ -58,6 +60,8 @@ rule render_training_curves:
         f"{RESULTS}/logs/report/training.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".pdf"),
         seal=seal("report", "training"),
@@ -79,6 +83,8 @@ rule render_clip_picture:
         f"{RESULTS}/logs/report/clip.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         store=subpath(input[0], parent=True),
         stem=subpath(output[0], strip_suffix=".pdf"),
@@ -111,6 +117,8 @@ rule render_verdicts:
         f"{RESULTS}/logs/report/verdicts.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
         seal=seal("report", "verdict"),
@@ -139,6 +147,8 @@ rule render_differences:
         f"{RESULTS}/logs/report/differences.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         folder=subpath(output[0], parent=True),
         targets=stages.as_json(
@@ -172,6 +182,8 @@ rule render_results:
         f"{RESULTS}/logs/report/results.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         semi=subpath(output[0], strip_suffix=".pdf"),
         transfer=subpath(output[2], strip_suffix=".pdf"),
@@ -202,6 +214,8 @@ rule render_ablations:
         f"{RESULTS}/logs/report/ablations.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         folder=subpath(output[0], parent=True),
         seal=seal("report", "ablation-figures"),
@@ -224,6 +238,8 @@ rule render_augmentations:
         f"{RESULTS}/logs/report/augmentations.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         store=subpath(input[0], parent=True),
         stem=subpath(output[0], strip_suffix=".pdf"),
@@ -256,6 +272,8 @@ rule render_example:
         f"{RESULTS}/logs/report/example.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         run=EXAMPLE_RUN,
         target=EXAMPLE_TARGET,
@@ -293,6 +311,8 @@ rule render_report:
         f"{RESULTS}/logs/report/html.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         config=STUDY.model_dump_json(),
         figures=lambda wildcards, input: [f"--figure {path}" for path in input.figures],
