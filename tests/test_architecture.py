@@ -9,7 +9,7 @@ from toys import ROOT
 # Left to right; a module may import from those before it (see docs/decisions.md).
 ORDER = [
     "errors", "files", "skeleton", "strict", "config", "registry", "clip_writer", "clips", "npz",
-    "importing", "pose", "datasets", "batch", "preprocess", "augment", "seeds", "encoder",
+    "importing", "pose", "datasets", "extracting", "batch", "preprocess", "augment", "seeds", "encoder",
     "collapse", "methods", "hardware", "grid", "artifacts", "pretrain", "statistics",
     "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages", "study", "cli",
     "__main__",

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from sslslr.cli import config, data, evaluate, pretrain, report
+from sslslr.cli import config, data, evaluate, pose, pretrain, report
 from sslslr.errors import UserError
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
+app.add_typer(pose.app, name="pose")
 app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(report.app, name="report")
