@@ -6,11 +6,12 @@ CORES ?= all
 CONFIG ?= config/demo.yaml
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+POSE_READY := $(VENV)/.pose-ready
 # The tools are found as in an activated environment; the jobs' `sslslr` too.
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-all lint format generated lock bench restore clean
+.PHONY: help env pose demo test test-all test-pose lint format generated lock bench restore clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -24,6 +25,14 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
+pose: $(POSE_READY) ## add the pose extractors (mmpose, MediaPipe) to the environment
+
+# Without dependencies: nothing that requirements.lock pins changes. xtcocotools is compiled.
+$(POSE_READY): requirements-pose.txt $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps cython==3.3.1
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -r requirements-pose.txt
+	touch $@
+
 demo: $(READY) ## from a download of real keypoints to tables and figures (CONFIG=..., CORES=...)
 	snakemake --cores $(CORES) --configfile $(CONFIG)
 	@echo "Look at results/report.html and results/tables/linear.md"
@@ -32,7 +41,10 @@ test: $(READY) ## all tests but the slow ones, under 5 minutes on 2 cores
 	python -m pytest -n 2 --dist loadgroup
 
 test-all: $(READY) ## the slow tests too
-	python -m pytest -n 2 --dist loadgroup -m "slow or not slow"
+	python -m pytest -n 2 --dist loadgroup -m "not pose"
+
+test-pose: $(POSE_READY) ## the tests that need the pose extractors and real videos, a few minutes
+	python -m pytest -m pose
 
 lint: $(READY) ## style, formats, generated files, the workflow
 	ruff check .

@@ -9,6 +9,7 @@
 | environment.yml                       | pyproject.toml and requirements.lock    |
 | workflow/schemas/config.schema.yaml   | sslslr/config.py                        |
 | dvc.yaml                              | config/demo.yaml and sslslr/stages.py   |
+| requirements-pose.txt                 | the extra `pose` of pyproject.toml      |
 | requirements.lock                     | pyproject.toml, through pip's resolver  |
 """
 
@@ -114,13 +115,14 @@ def dvc() -> str:
             [f"{results}/tables", f"{results}/figures", f"{results}/report.html"],
         ),
     }
-    rule_files = {"download": "data", "extract": "data"}
+    rule_files = {"download": ["data"], "extract": ["data", "pose"]}
     value, code, keys = {}, ["Snakefile", "workflow/Snakefile", "workflow/rules/common.smk"], []
     for stage, (inputs, new_keys, outs) in stages.items():
         # Snakemake goes by times and DVC by content. Where an edit changes no byte of a stage's
         # outputs, Snakemake still makes what comes after it again; so that DVC does too, a stage
         # lists the sources and keys of the stages before it as well.
-        code += [f"workflow/rules/{rule_files.get(stage, stage)}.smk", *sources[stage]]
+        rules = [f"workflow/rules/{name}.smk" for name in rule_files.get(stage, [stage])]
+        code += [*rules, *sources[stage]]
         keys = [*keys, *new_keys]
         value[stage] = {
             "cmd": f"snakemake --cores all {stage}",
@@ -149,7 +151,15 @@ def lock() -> str:
     )
 
 
+def pose_requirements() -> str:
+    """requirements-pose.txt: what `make pose` installs, with --no-deps."""
+    pinned = sorted(project()["optional-dependencies"]["pose"])
+    # xtcocotools' wheels were built for numpy 1.
+    return HEADER + "\n".join(["--no-binary xtcocotools", *pinned]) + "\n"
+
+
 GENERATED = {
+    "requirements-pose.txt": pose_requirements,
     "environment.yml": environment,
     "workflow/schemas/config.schema.yaml": schema,
     "dvc.yaml": dvc,
