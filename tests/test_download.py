@@ -303,10 +303,12 @@ def test_a_folder_that_cannot_be_written(server, tmp_path, settings):
         get(server, tmp_path, settings)
 
 
-def test_a_read_only_place(server, tmp_path, settings):
+def test_a_read_only_place(server, tmp_path, settings, monkeypatch):
     with read_only(tmp_path / "ro") as folder:
-        with pytest.raises(UserError, match="cannot be|not writable"):
-            fetch([File("a", server.url + PATH)], folder, settings)
+        server.files["/small"] = b"x"
+        monkeypatch.setattr("sslslr.download.SPARE", 0)
+        with pytest.raises(UserError, match="cannot be locked"):
+            fetch([File("a", server.url + "/small")], folder, settings)
         with pytest.raises(UserError, match="cannot be|not writable"):
             get(server, tmp_path, changed(settings, checksums=folder / "sums.lock"))
         with pytest.raises(UserError, match="cannot be|not writable"):
