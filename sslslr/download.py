@@ -112,6 +112,7 @@ def _each(work: Callable, files: Sequence[File], settings: Settings, problems: l
                     results[file] = job.result()
         except BaseException:  # Ctrl-C: the threads end at their next block
             stop.set()
+            settings.say("Stopped; what was fetched is kept: run the same command again to go on.")
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return results
