@@ -80,19 +80,13 @@ def differences(results: Path, expected: dict[str, bytes]) -> list[str]:
     return said + [str(damage) for damage in seals.examine(results, thorough=True)[0]]
 
 
-def environment(project: Project) -> dict[str, str]:
-    """As :meth:`Project.run` has it."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(project.path)}
-
-
 def run_and_kill(project: Project, command: list[str], moment: float, group: bool) -> float:
     """Start a command, kill it `moment` seconds later; 0, or its seconds if it had ended by then."""
     started = time.monotonic()
     process = subprocess.Popen(
         command,
         cwd=project.path,
-        env=environment(project),
+        env=project.environment(quick=False),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -138,7 +132,7 @@ def disturbed(
     while ended := run_and_kill(project, command, share * lasts, group):
         lasts = ended
         clean(project)
-    done = project.run(*command, check=False, timeout=3600)
+    done = project.run(*command, check=False, timeout=3600, quick=False)
     said = [line for line in done.stderr.splitlines() if "killed" in line or "cleared" in line]
     if done.returncode:
         return [f"the re-run ended with status {done.returncode}: {done.stderr[-3000:]}"], "", lasts
@@ -159,7 +153,7 @@ def main() -> int:
         shutil.copy(Path(__file__).parent.parent / arguments.config, project.path / "config/demo.yaml")  # fmt: skip
     command = ["snakemake", "--cores", "2", *arguments.target]
     started = time.monotonic()
-    project.run(*command, timeout=3600)
+    project.run(*command, timeout=3600, quick=False)
     lasted = time.monotonic() - started
     expected = contents(project.path / "results")
     print(f"undisturbed: {lasted:.1f} s, {len(expected)} files are compared", flush=True)

@@ -66,7 +66,7 @@ def test_a_second_snakemake_says_so_and_leaves(built, copy_of):
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER],
         cwd=project.path,
-        env=chaos.environment(project),
+        env=project.environment(quick=False),
         stdout=subprocess.PIPE,
     ) as first:
         first.stdout.readline()
@@ -98,7 +98,7 @@ def test_snakemake_killed_alone_leaves_orphans_that_the_next_run_ends(fresh, cop
     process = subprocess.Popen(
         command,
         cwd=project.path,
-        env=chaos.environment(project),
+        env=project.environment(quick=False),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -116,7 +116,7 @@ def test_snakemake_killed_alone_leaves_orphans_that_the_next_run_ends(fresh, cop
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert list((project.path / ".snakemake/locks").iterdir()), "a killed Snakemake leaves locks"
-    done = project.run(*command)
+    done = project.run(*command, quick=False)
     assert f"process {process.pid} was killed while it worked on results" in done.stderr
     assert "had left running" in done.stderr
     assert (
