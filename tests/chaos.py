@@ -30,6 +30,7 @@ from sslslr.files import LEFT_OVER  # noqa: E402
 # What differs by nature: logs, and the seals, which hold the times of files.
 NOT_COMPARED = {"logs", "seals", ".gitignore", ".workflow.json"}
 RECORDS = ("run.json", "evaluation.json")  # with the key `cost`, which was measured with a clock
+COSTS = ("Clips/s", "Seconds", "GPU-hours", "Peak MB")  # of the page\'s table of budgets
 
 
 def comparable(file: Path) -> bytes:
@@ -39,13 +40,21 @@ def comparable(file: Path) -> bytes:
     if file.name == "provenance.json":
         return json.dumps([_untimed(e) for e in json.loads(file.read_text())["@graph"]]).encode()
     if file.name == "report.html":
-        page = file.read_text()
-        start = page.index('<section id="budget">')
-        end = page.index("</section>", start)
-        # Clips/s, seconds and peak MB stand before the last column.
-        rows = re.sub(r"(<td>[^<]*</td>){3}(<td>[^<]*</td></tr>)", r"\2", page[start:end])
-        return (page[:start] + rows + page[end:]).encode()
+        return _uncosted(file.read_text()).encode()
     return file.read_bytes()
+
+
+def _uncosted(page: str) -> str:
+    """The page without the columns of the table of budgets that a clock filled in."""
+    start = page.index('<section id="budget">')
+    table = page[start : page.index("</section>", start)]
+    names = re.findall(r"<th[^>]*>(?:<button[^>]*>)?([^<]*)", table)
+    costs = [names.index(name) for name in COSTS]
+    for row in re.findall(r"<tr>(<td>.*?)</tr>", table):
+        cells = re.findall(r"<td>.*?</td>", row)
+        kept = [cell for number, cell in enumerate(cells) if number not in costs]
+        page = page.replace(row, "".join(kept), 1)
+    return page
 
 
 def _untimed(entity: dict) -> dict:

@@ -5,6 +5,7 @@ Kills at random moments are in tests/chaos.py (`make test-chaos`).
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,8 +32,6 @@ def cut(file, kept: int) -> None:
 
 
 def jobs_of(done: subprocess.CompletedProcess) -> set[str]:
-    import re
-
     return set(re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, re.MULTILINE))
 
 
@@ -192,6 +191,23 @@ def read_only_mount(folder):
         yield
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_pages_are_compared_but_for_what_a_clock_measured(built, tmp_path):
+    page = (built.path / "results/report.html").read_text()
+    other = tmp_path / "report.html"
+    other.write_text(page)
+    same = chaos.comparable(other)
+    start = page.index('<section id="budget">')
+    seconds = [cell for cell in re.findall(r"<td>([^<]*)</td>", page[start:]) if "." in cell][0]
+    other.write_text(
+        page[:start] + page[start:].replace(f"<td>{seconds}</td>", "<td>9,999.9</td>", 1)
+    )
+    assert chaos.comparable(other) == same
+    for said in ("SL-FPN</td>", "epochs: 2", "<h2>Budget</h2>"):
+        assert said in page
+        other.write_text(page.replace(said, f"other {said}"))
+        assert chaos.comparable(other) != same, said
 
 
 def test_the_guard_knows_every_folder_of_a_stage(built):
