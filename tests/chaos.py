@@ -47,14 +47,15 @@ def comparable(file: Path) -> bytes:
 def _uncosted(page: str) -> str:
     """The page without the columns of the table of budgets that a clock filled in."""
     start = page.index('<section id="budget">')
-    table = page[start : page.index("</section>", start)]
+    end = page.index("</section>", start)
+    table = page[start:end]
     names = re.findall(r"<th[^>]*>(?:<button[^>]*>)?([^<]*)", table)
     costs = [names.index(name) for name in COSTS]
     for row in re.findall(r"<tr>(<td>.*?)</tr>", table):
         cells = re.findall(r"<td>.*?</td>", row)
         kept = [cell for number, cell in enumerate(cells) if number not in costs]
-        page = page.replace(row, "".join(kept), 1)
-    return page
+        table = table.replace(row, "".join(kept), 1)
+    return page[:start] + table + page[end:]
 
 
 def _untimed(entity: dict) -> dict:
