@@ -18,7 +18,8 @@ BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env pose demo test test-all test-pose test-agreement test-s3 lint format generated lock bench restore clean
+.PHONY: help env pose demo test test-all test-pose test-slurm test-agreement test-s3 test-chaos test-crate
+.PHONY: lint format generated lock bench bench-gpu restore clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
@@ -63,6 +64,22 @@ test-agreement: $(READY) ## every key and source: do Snakemake and DVC re-run th
 test-s3: $(READY) ## push to and restore from a pretended S3 on loopback; installs its server
 	python -m pip install --quiet -r requirements-s3-test.lock
 	python -m pytest tests/workflow/test_remotes.py
+
+# CONFIG=config/demo.yaml kills the demo itself (hours); without it a tiny study of all stages.
+# A handful for CI, up to the metrics: make test-chaos KILLS=2 TARGET=evaluate
+KILLS ?= 50
+SEED ?= 0
+test-chaos: $(READY) ## kill the workflow at random moments; a plain re-run must end with the same bytes
+	python tests/chaos.py --kills $(KILLS) --seed $(SEED) --target $(TARGET) \
+	  $(if $(filter command line environment,$(origin CONFIG)),--config $(CONFIG))
+
+# The validator wants an older `rich` than the project has, so it has an environment of its own.
+CRATE := $(VENV)-crate
+test-crate: $(READY) ## check provenance.json with the validator of RO-Crates
+	test -x $(CRATE)/bin/python || $(PYTHON) -m venv $(CRATE)
+	$(CRATE)/bin/python -m pip install --quiet roc-validator==0.13.0 rocrate==0.14.2
+	SSLSLR_CRATE_PYTHON=$(abspath $(CRATE))/bin/python \
+	  python -m pytest tests/trace/test_crate.py -m "slow or not slow"
 
 lint: $(READY) ## style, formats, generated files, the workflow
 	ruff check .

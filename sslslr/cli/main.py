@@ -16,7 +16,9 @@ def _seal(_: object, seal: Path | None) -> None:
     if seal is not None:
         from sslslr import files, seals
 
-        seals.write(seal, files.finished())
+        # Nothing written: another job had made it meanwhile, and sealed it.
+        if written := files.finished():
+            seals.write(seal, written)
 
 
 app = typer.Typer(
