@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-all lint format generated lock bench restore clean
+.PHONY: help env demo test test-all test-slurm lint format generated lock bench restore clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -32,7 +32,11 @@ test: $(READY) ## all tests but the slow ones, under 5 minutes on 2 cores
 	python -m pytest -n 2 --dist loadgroup
 
 test-all: $(READY) ## the slow tests too
-	python -m pytest -n 2 --dist loadgroup -m "slow or not slow"
+	python -m pytest -n 2 --dist loadgroup -m "not slurm"
+
+test-slurm: $(READY) ## the workflow on a real Slurm of one node, which it installs (root, Debian)
+	python -m pip install --quiet "snakemake-executor-plugin-slurm>=2.8"
+	python -m pytest -m slurm tests/slurm -rs
 
 lint: $(READY) ## style, formats, generated files, the workflow
 	ruff check .

@@ -6,19 +6,25 @@ share one Slurm and, since a Snakemake takes seconds to start, a few runs of the
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import cluster as slurm_cluster
 import pytest
 import yaml
-from cluster import Cluster, wait_for
 
+import cluster as slurm_cluster
+from cluster import Cluster, wait_for
 from project import Project, copy_repository
+from sslslr import grid
+from sslslr.clips import ClipStore
+from sslslr.config import load
+from sslslr.pretrain import pretrain
 
 pytestmark = pytest.mark.slurm
 HERE = Path(__file__).parent
+EPOCHS = 1500  # half a minute or more
 RUN = "sl_fpn.temporal_permutation.paper.toy.s{}"
 # For a cluster of one idle node: look often.
 QUICK = {
@@ -49,7 +55,7 @@ def make_project(tmp_path_factory):
         (project.path / "config/demo.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
         profile = project.path / "profiles/slurm/config.yaml"
         settings = yaml.safe_load(profile.read_text()) | QUICK
-        settings["set-resources"] = {}  # the study says it all
+        del settings["set-resources"]  # the study says it all
         profile.write_text(yaml.safe_dump(settings, sort_keys=False))
         return project
 
@@ -129,27 +135,83 @@ def test_the_tiny_study_is_built_by_jobs_with_more_memory_and_a_gpu(cluster: Clu
     assert seen[2] in {"0", "1"}
 
 
-EPOCHS = 2500
-KILLED, WARNED, CANCELLED, PREEMPTED, OVERDUE = range(5)
-
-
-@pytest.fixture(scope="module")
-def disturbed(cluster: Cluster, make_project):
-    """Five runs of one study, each disturbed in its own way; what the second Snakemake said."""
+def long_runs(seeds: int):
+    """A change of the study: that many runs, long enough to be disturbed."""
 
     def change(study: dict) -> None:
-        study["runs"][0]["seeds"] = list(range(5))
+        study["runs"][0]["seeds"] = list(range(seeds))
         study["pretrain"]["epochs"] = EPOCHS
         study["resources"]["extract"]["memory"] = 1500
-        study["resources"]["pretrain"] = {"memory": 1500, "runtime": 1}
+        study["resources"]["pretrain"] = {"memory": 1500, "runtime": 10}
 
-    project = make_project("disturbed", change)
-    Snakemake(project, "extract").ends()
+    return change
+
+
+def started(cluster: Cluster, workflow: Snakemake, seed: int) -> str:
+    """Wait until a run's job is at work and has a checkpoint; the job's id."""
+    job = cluster.job_of(RUN.format(seed), "RUNNING", timeout=150)
+    checkpoint = workflow.project.path / "results/checkpoints" / f"{RUN.format(seed)}.ckpt"
+    report = lambda: workflow.text[-3000:] + cluster.report()  # noqa: E731
+    wait_for(checkpoint.exists, f"a checkpoint of seed {seed}", 150, report)
+    return job
+
+
+def assert_undisturbed(project: Project, seed: int, folder: Path) -> None:
+    """The encoder and its history are, byte for byte, those of a run that nothing happened to."""
+    spec = grid.runs(load(project.path / "config/demo.yaml"))[RUN.format(seed)]
+    store = ClipStore.open(project.path / "results/data/toy/clips")
+    pretrain(spec, store, folder / str(seed), folder / "ckpt", "code", say=str)
+    for name in ("encoder.safetensors", "history.csv"):
+        found = project.path / "results/encoders" / spec.run_id / name
+        assert found.read_bytes() == (folder / str(seed) / name).read_bytes(), (seed, name)
+
+
+def test_warned_cancelled_and_overdue_jobs_go_on_and_end_as_if_undisturbed(
+    cluster: Cluster, make_project, tmp_path
+):
+    project = make_project("disturbed", long_runs(3))
+    workflow = Snakemake(project, "pretrain")
+    warned, cancelled, overdue = (started(cluster, workflow, seed) for seed in range(3))
+    cluster.call("scontrol", "update", f"JobId={overdue}", "TimeLimit=1")
+    cluster.call("scancel", "--signal=TERM", warned)  # as preemption or --signal warn a job
+    cluster.call("scancel", cancelled)
+    said = workflow.ends()
+    states = {job: state for job, (state, _) in cluster.jobs().items()}
+    # The warned one put itself back: the same job ran twice, and Snakemake had nothing to do.
+    assert states[warned] == "COMPLETED"
+    assert f"Slurm job {warned} goes back to the queue" in log_of(project, 0)
+    assert "Restarts=1" in cluster.call("scontrol", "show", "job", warned)
+    assert f"SLURM-job '{warned}' failed" not in said
+    # The other two were ended, stayed so, and Snakemake submitted others.
+    for seed, job, state in ((1, cancelled, "CANCELLED"), (2, overdue, "TIMEOUT")):
+        assert states[job] == state
+        assert f"SLURM-job '{job}' failed, SLURM status is: '{state}'" in said
+        assert "goes back to the queue" not in log_of(project, seed)
+        assert len([1 for _, about in cluster.jobs().values() if RUN.format(seed) in about]) > 1
+    for seed in range(3):
+        assert log_of(project, seed).count("asked to stop; saved") == 1
+        assert log_of(project, seed).count("resumed after epoch") == 1
+        assert_undisturbed(project, seed, tmp_path)
+
+
+def test_killed_with_9_and_run_again_two_jobs_do_not_write_one_file(
+    cluster: Cluster, make_project, tmp_path
+):
+    project = make_project("killed", long_runs(1))
     first = Snakemake(project, "pretrain")
-    checkpoints = project.path / "results/checkpoints"
-    jobs = {}
-    for seed in range(5):
-        jobs[seed] = cluster.job_of(RUN.format(seed), "RUNNING", timeout=120)
-        found = (checkpoints / f"{RUN.format(seed)}.ckpt").exists
-        wait_for(found, f"a checkpoint of seed {seed}", 120, lambda: first.text + cluster.report())
-    yield project, first, jobs
+    job = started(cluster, first, 0)
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    assert job in cluster.jobs("RUNNING")  # what makes it dangerous
+    project.run("snakemake", "--unlock")
+    second = Snakemake(project, "pretrain")
+    waits = f"Slurm job {job} (process "
+    wait_for(lambda: waits in log_of(project, 0), "the second job's line", 150, lambda: second.text)
+    line = next(line for line in log_of(project, 0).splitlines() if waits in line)
+    assert "is at work on this output; waiting for it to end" in line
+    assert f"scancel {job}" in line
+    assert job in cluster.jobs("RUNNING")
+    second.ends()
+    assert "the other job has made it; nothing is left to do" in log_of(project, 0)
+    assert not list((project.path / "results").rglob(".*.lock"))
+    assert_undisturbed(project, 0, tmp_path)
