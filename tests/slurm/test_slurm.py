@@ -102,8 +102,13 @@ def log_of(project: Project, seed: int) -> str:
 def test_the_tiny_study_is_built_by_jobs_with_more_memory_and_a_gpu(cluster: Cluster, make_project):
     """Success; a job out of memory that is tried again with more; a GPU job that sees its GPU."""
     project = make_project("grid", lambda study: None)
-    text = Snakemake(project).ends()
-    assert (project.path / "results/report.html").stat().st_size > 10_000
+    tables = [f"results/{name}" for name in ("tables/linear.md", "figures/training.png")]
+    text = Snakemake(project, *tables).ends()
+    assert (
+        "SL-FPN" in (project.path / tables[0]).read_text()
+        or "sl_fpn" in (project.path / tables[0]).read_text()
+    )
+    assert (project.path / tables[1]).stat().st_size > 1000
     jobs = cluster.jobs()
     states = {
         rule: [state for state, about in jobs.values() if rule in about]
@@ -123,8 +128,10 @@ def test_the_tiny_study_is_built_by_jobs_with_more_memory_and_a_gpu(cluster: Clu
     ]
     assert asked == [200 * attempt for attempt in range(1, len(asked) + 1)]
     assert len(killed) == len(asked) - 1
-    # The tables and figures went as a few groups, not one by one.
-    assert text.count("has been submitted with SLURM jobid") <= len(asked) + 5
+    slurmd = (cluster.folder / "log" / "slurmd.log").read_text()
+    assert all(f"StepId={job}.0 exceeded memory limit" in slurmd for job in killed)
+    # A pretraining, an evaluation, and the table and the figure together as one job.
+    assert text.count("has been submitted with SLURM jobid") == len(asked) + 3
     # The GPU job saw the GPU that Slurm had given it, and only that.
     (job,) = [job for job, (_, about) in jobs.items() if "pretrain_encoder" in about]
     given = re.search(r"GRES=gpu:1\(IDX:(\d)\)", cluster.call("scontrol", "show", "job", "-d", job))
@@ -192,6 +199,20 @@ def test_warned_cancelled_and_overdue_jobs_go_on_and_end_as_if_undisturbed(
         assert log_of(project, seed).count("asked to stop; saved") == 1
         assert log_of(project, seed).count("resumed after epoch") == 1
         assert_undisturbed(project, seed, tmp_path)
+
+
+def test_a_preempted_job_is_started_again_by_slurm(cluster: Cluster, make_project, tmp_path):
+    project = make_project("preempted", long_runs(1))
+    workflow = Snakemake(project, "pretrain")
+    job = started(cluster, workflow, 0)
+    cluster.call("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=:")
+    said = workflow.ends()
+    assert cluster.jobs()[job][0] == "COMPLETED"
+    assert "Restarts=1" in cluster.call("scontrol", "show", "job", job)
+    assert f"SLURM-job '{job}' failed" not in said
+    assert log_of(project, 0).count("asked to stop; saved") == 1
+    assert log_of(project, 0).count("resumed after epoch") == 1
+    assert_undisturbed(project, 0, tmp_path)
 
 
 def test_killed_with_9_and_run_again_two_jobs_do_not_write_one_file(
