@@ -32,6 +32,7 @@ QUICK = {
     "slurm-init-seconds-before-status-checks": 2,
     "seconds-between-status-checks": 2,
     "jobs": 20,
+    "cores": 2,  # in a group, which else asks for the memory of all of its jobs at once
 }
 
 
