@@ -53,7 +53,7 @@ test: $(READY) ## all tests but the slow ones, under 5 minutes on 2 cores
 	python -m pytest -n 2 --dist loadgroup
 
 test-all: $(READY) ## the slow tests too
-	python -m pytest -n 2 --dist loadgroup -m "not pose"
+	python -m pytest -n 2 --dist loadgroup -m "not pose and not slurm"
 
 test-pose: $(POSE_READY) ## the tests that need the pose extractors and real videos, a few minutes
 	python -m pytest -m pose
@@ -80,6 +80,10 @@ test-crate: $(READY) ## check provenance.json with the validator of RO-Crates
 	$(CRATE)/bin/python -m pip install --quiet roc-validator==0.13.0 rocrate==0.14.2
 	SSLSLR_CRATE_PYTHON=$(abspath $(CRATE))/bin/python \
 	  python -m pytest tests/trace/test_crate.py -m "slow or not slow"
+
+test-slurm: $(READY) ## the workflow on a real Slurm of one node, which it installs (root, Debian)
+	python -m pip install --quiet -r requirements-slurm.lock
+	python -m pytest -m slurm tests/slurm -rs
 
 lint: $(READY) ## style, formats, generated files, the workflow
 	ruff check .
