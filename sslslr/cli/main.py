@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sslslr.cli import config, data, evaluate, pretrain, report, trace
+from sslslr.cli import config, data, evaluate, pose, pretrain, report, trace
 from sslslr.errors import UserError
 from sslslr.training.stop import EXIT_CODE, Stopped
 
@@ -43,6 +43,7 @@ def _before(
 
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
+app.add_typer(pose.app, name="pose")
 app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(report.app, name="report")

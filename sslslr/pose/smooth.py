@@ -24,7 +24,9 @@ class Smoothing(Strict):
         1.5, gt=0, description="one_euro: cut-off in Hz of a joint at rest; lower is smoother."
     )
     beta: float = Field(
-        5.0, ge=0, description="one_euro: Hz more for each picture width a second; higher lags less."
+        5.0,
+        ge=0,
+        description="one_euro: Hz more for each picture width a second; higher lags less.",
     )
     window: int = Field(5, ge=3, description="savitzky_golay: frames, odd.")
     order: int = Field(2, ge=1, description="savitzky_golay: degree of the polynomial.")

@@ -26,9 +26,6 @@ FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,gif,mjpeg,h264,hevc,m4v,"
     "mpegvideo,ivf,mxf,rm,dv,nut,wtv"
 )
-SUFFIXES = tuple(
-    ".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .ts .mts .m2ts .flv .wmv .asf .ogv .3gp .gif".split()
-)
 MAX_PIXELS = 7680 * 4320  # of a frame: 8K
 MAX_FRAMES = 500_000  # of a video: more than four hours at 30 frames/s
 MIN_SIDE = 16  # pixels; nobody can be seen in less
@@ -81,6 +78,32 @@ class Video:
             self._note_time(frame)
             yield picture
         self._judge()
+
+    def frames_at(self, fps: float | None) -> Iterator[np.ndarray]:
+        """As :meth:`frames`, brought to a constant rate: at each moment the frame that is shown.
+
+        Args:
+            fps: frames a second; None leaves the frames as they are.
+
+        Raises:
+            BadVideo: as :meth:`frames`; or the frames carry no times.
+        """
+        if fps is None:
+            yield from self.frames()
+            return
+        shown, given = None, 0
+        for frame in self.frames():
+            if self._last is None:
+                raise BadVideo("its frames carry no times, so it cannot be brought to another rate")
+            while shown is not None and given / fps < self._last - self._first - 1e-6:
+                yield shown
+                given += 1
+                if given > MAX_FRAMES:
+                    raise BadVideo(f"more than {MAX_FRAMES} frames at {fps:g} frames/s")
+            shown = frame
+        while given == 0 or given / fps < self._end - self._first - 1e-6:
+            yield shown
+            given += 1
 
     def _decoded(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
@@ -153,7 +176,9 @@ class Video:
         if self._stream.duration:
             return float(self._stream.duration * self._stream.time_base)
         alone = len(self._container.streams) == 1
-        return self._container.duration / av.time_base if self._container.duration and alone else None
+        return (
+            self._container.duration / av.time_base if self._container.duration and alone else None
+        )
 
 
 def check_size(width: int, height: int) -> None:
@@ -175,7 +200,9 @@ def open_video(path: str | os.PathLike) -> Iterator[Video]:
     with _open_file(Path(path)) as file:
         try:
             # The format is found by content: the ending of the name means nothing.
-            container = av.open(file, options={"format_whitelist": FORMATS}, metadata_errors="ignore")
+            container = av.open(
+                file, options={"format_whitelist": FORMATS}, metadata_errors="ignore"
+            )
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise BadVideo(f"not a video, or cut off before its index ({reason})") from None
