@@ -11,13 +11,14 @@ override VENV := $(SSLSLR_IMAGE)
 export PYTHONPATH := $(CURDIR)
 else
 READY := $(VENV)/.ready
+POSE_READY := $(VENV)/.pose-ready
 endif
 BIN := $(VENV)/bin
 # The tools are found as in an activated environment; the jobs' `sslslr` too.
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-all test-agreement test-s3 lint format generated lock bench restore clean
+.PHONY: help env pose demo test test-all test-agreement test-s3 test-pose lint format generated lock bench restore clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
@@ -31,6 +32,14 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
+
+pose: $(POSE_READY) ## add the pose extractors (mmpose, MediaPipe) to the environment
+
+# Without dependencies: nothing that requirements.lock pins changes. xtcocotools is compiled.
+$(POSE_READY): requirements-pose.txt $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps cython==3.3.1
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -r requirements-pose.txt
+	touch $@
 endif
 
 demo: $(READY) ## from a download of real keypoints to tables and figures (CONFIG=..., CORES=...)
@@ -41,7 +50,10 @@ test: $(READY) ## all tests but the slow ones, under 5 minutes on 2 cores
 	python -m pytest -n 2 --dist loadgroup
 
 test-all: $(READY) ## the slow tests too
-	python -m pytest -n 2 --dist loadgroup -m "slow or not slow"
+	python -m pytest -n 2 --dist loadgroup -m "not pose"
+
+test-pose: $(POSE_READY) ## the tests that need the pose extractors and real videos, a few minutes
+	python -m pytest -m pose
 
 test-agreement: $(READY) ## every key and source: do Snakemake and DVC re-run the same? (10 minutes)
 	python -m pytest -n 2 --dist loadgroup -m agreement tests/workflow/test_agreement.py

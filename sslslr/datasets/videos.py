@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from sslslr.clips import ClipWriter
-from sslslr.datasets import register
+from sslslr.datasets import options_of, register
 from sslslr.errors import UserError
 from sslslr.pose.backends import BACKENDS
 from sslslr.pose.extraction import Extraction, backend_options
@@ -80,6 +80,11 @@ class Videos:
         "origin": "Keypoints estimated from videos.",
         "split_rule": "as given in the table",
     }
+
+    @staticmethod
+    def backend(values: dict[str, Any]) -> str:
+        """The pose backend that options ask for, for the workflow's code hashes."""
+        return options_of("videos", values).backend
 
     @staticmethod
     def inputs(options: Options) -> list[Path]:

@@ -4,6 +4,7 @@ A prepared model is a folder: `model.json` (name, versions, sha256 of the weight
 backend has any, the weights as safetensors.
 """
 
+import importlib.metadata
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,9 @@ def prepare_model(settings: Extraction, folder: Path) -> dict[str, Any]:
     options = backend_options(settings)
     with atomic_folder(folder) as temporary:
         model = BACKENDS.get(settings.backend).prepare(options, temporary)
-        model = {"backend": settings.backend, **model, "options": _recorded(options)}
+        versions = {**model["versions"], "av": importlib.metadata.version("av")}
+        model = {"backend": settings.backend, **model, "versions": versions}
+        model["options"] = _recorded(options)
         write_json(temporary / MODEL, model)
     return model
 

@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy.signal import savgol_filter
 
 from sslslr.strict import Strict
 
@@ -88,6 +87,8 @@ def savitzky_golay(keypoints: np.ndarray, window: int = 5, order: int = 2) -> np
     A run shorter than the window takes the largest odd window that fits; one too short for the
     polynomial stays as it is.
     """
+    from scipy.signal import savgol_filter  # here: the workflow reads these settings at its start
+
     out = np.array(keypoints, copy=True)
     found = np.isfinite(keypoints).all(axis=2)
     for joint in range(keypoints.shape[1]):

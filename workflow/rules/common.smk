@@ -128,6 +128,10 @@ def downloads(dataset):
     return DATASETS.traits(STUDY.datasets[dataset].source).get("downloads", False)
 
 
+def extracts(dataset):
+    return stages.extracts(STUDY.datasets[dataset].source)
+
+
 def data_code(wildcards):
     return stages.code_hash(
         *stages.data_modules(STUDY.datasets[wildcards.dataset].source)
@@ -166,9 +170,17 @@ def raw_inputs(wildcards):
     source = DATASETS.get(entry.source)
     try:
         options = parse(source.Options, entry.options, f"datasets.{name}.options")
-        return [str(path) for path in source.inputs(options)]
+        shards = shard_folders(name) if extracts(name) else []
+        return [*(str(path) for path in source.inputs(options)), *shards]
     except UserError as error:
         raise WorkflowError(str(error))
+
+
+def raw_folder(wildcards):
+    """`--raw FOLDER` of building a clip store: what was downloaded, or the shards of keypoints."""
+    name = wildcards.dataset
+    folder = "raw" if downloads(name) else "shards" if extracts(name) else ""
+    return f"--raw {RESULTS}/data/{name}/{folder}" if folder else ""
 
 
 def target_clips(wildcards):
