@@ -233,8 +233,9 @@ def _video_stream(container: Any) -> Any:
     cover = av.stream.Disposition.attached_pic  # the picture of an album is no video
     streams = [s for s in container.streams.video if not s.disposition & cover]
     if not streams:
-        what = "only sound" if container.streams.audio else "no stream of pictures"
-        raise BadVideo(f"holds no video, {what}")
+        if container.streams.audio:
+            raise BadVideo("holds no video, only sound")
+        raise BadVideo("holds no video, or was cut off before its index")
     stream = streams[0]
     context = stream.codec_context
     if context is None:
