@@ -1,4 +1,4 @@
-"""Speed side by side in one run, printed as ratios: `make bench` (CPU, about a minute).
+"""Speed side by side in one run, printed as ratios: `make bench` (CPU, about two minutes).
 
 Each row compares ours with a plain loop written after the published recipe. Nothing is asserted:
 the table is for reading, and docs/performance.md keeps what was learnt from it.
@@ -12,6 +12,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
+import bench_pose
 from sslslr.augment import permutation_order
 from sslslr.config import EncoderConfig
 from sslslr.encoder import build_encoder
@@ -116,6 +117,7 @@ def main() -> None:
         )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\ntorch {torch.__version__}, one thread; peak memory {peak:.0f} MB")
+    bench_pose.main()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The map from COCO-WholeBody's 133 keypoints to the 75 joints, on keypoints made by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -74,10 +76,12 @@ def test_nothing_is_missing_and_left_and_right_mirror_each_other():
 
 
 def test_names_agree_with_mmposes_where_it_is_installed():
-    pytest.importorskip("mmpose", reason="mmpose is not installed; run `make pose`")
+    mmpose = pytest.importorskip("mmpose", reason="mmpose is not installed; run `make pose`")
     from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-    meta = parse_pose_metainfo({"from_file": "configs/_base_/datasets/coco_wholebody.py"})
+    configs = Path(mmpose.__file__).parent / ".mim/configs"
+    keypoints = configs / "_base_/datasets/coco_wholebody.py"
+    meta = parse_pose_metainfo({"from_file": str(keypoints)})
     theirs = [meta["keypoint_id2name"][int(i)] for i in FROM_WHOLEBODY]
     for ours, name in zip(NAMES, theirs, strict=True):
         part, joint = ours.split(".")

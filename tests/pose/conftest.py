@@ -1,6 +1,7 @@
 """The toy backend for every test of this folder."""
 
 import pytest
+
 from films import add_toy_backend
 
 

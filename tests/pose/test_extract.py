@@ -8,8 +8,8 @@ import weakref
 
 import numpy as np
 import pytest
-from films import ToyBackend, film
 
+from films import ToyBackend, film
 from sslslr.clips import ClipStore
 from sslslr.errors import UserError
 from sslslr.extracting import extract_folder

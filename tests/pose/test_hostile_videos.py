@@ -9,8 +9,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from films import ToyBackend, film, picture, sound
 
+from films import ToyBackend, film, picture, sound
 from sslslr.clips import ClipStore
 from sslslr.extracting import extract_folder
 

@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from films import film
 
+from films import film
 from sslslr.clips import ClipStore
 from sslslr.extracting import extract_folder
 from sslslr.importing import read_instances

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from films import film
 from PIL import Image
 
+from films import film
 from sslslr.errors import UserError
 from sslslr.pose.extraction import Extraction
 from sslslr.pose.preview import COLOURS, overlay, preview

@@ -3,8 +3,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from films import film, picture
 
+from films import film, picture
 from sslslr.pose import video as module
 from sslslr.pose.video import BadVideo, open_video
 

@@ -31,6 +31,8 @@ def import_mmpose() -> Any:
             import mmpose.models
     except ImportError as error:
         raise missing("mmpose", error) from None
+    # Its own use of torch's older names is nothing that a user could mend.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="mmpose")
     return mmpose
 
 

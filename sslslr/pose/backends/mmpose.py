@@ -104,7 +104,10 @@ def build_model(options: Options) -> tuple[Any, Any, dict[str, Any]]:
 
     init_default_scope("mmpose")
     model = revert_sync_batchnorm(build_pose_estimator(config.model)).eval()
-    metadata = parse_pose_metainfo({"from_file": "configs/_base_/datasets/coco_wholebody.py"})
+    import mmpose
+
+    keypoints = Path(mmpose.__file__).parent / ".mim/configs/_base_/datasets/coco_wholebody.py"
+    metadata = parse_pose_metainfo({"from_file": str(keypoints)})
     return model, Compose(config.test_dataloader.dataset.pipeline), metadata
 
 
