@@ -41,8 +41,6 @@ REPORT_MODULES = {
     ),
     "provenance": ("sslslr.trace.crate",),
 }
-
-
 QUALITY_MODULES = ("sslslr.report.quality",)
 
 
