@@ -33,9 +33,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
-endif
 
-ifdef READY
 pose: $(POSE_READY) ## add the pose extractors (mmpose, MediaPipe) to the environment
 
 # Without dependencies: nothing that requirements.lock pins changes. xtcocotools is compiled.

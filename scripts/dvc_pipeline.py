@@ -13,7 +13,7 @@ from sslslr.grid import NO_DATASET, RunSpec, runs
 from sslslr.stages import stage_sources
 
 CONFIG = "config/demo.yaml"
-RULE_FILES = {"download": ["data"], "extract": ["data", "pose"]}
+RULE_FILES = {"download": ["data"], "extract": ["data", "videos", "pose"]}
 ENTRY = ["Snakefile", "workflow/Snakefile", "workflow/rules/common.smk"]
 TABLES = {"report": ["config/paper_numbers.yaml", "config/claims.yaml"]}
 # Figures that the workflow drew itself: they need no script from a network to be looked at.

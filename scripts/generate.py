@@ -9,6 +9,7 @@
 | environment.yml                       | pyproject.toml and requirements.lock              |
 | workflow/schemas/config.schema.yaml   | sslslr/config.py                                  |
 | dvc.yaml                              | config/demo.yaml, sslslr/stages.py, dvc_pipeline  |
+| requirements-pose.txt                 | the extra `pose` of pyproject.toml                |
 | requirements.lock                     | pyproject.toml (with `dev`), by pip's resolver    |
 | requirements-pose.txt                 | the extra `pose` of pyproject.toml                |
 | requirements-EXTRA.lock               | the same, what an extra needs beside it           |

@@ -31,6 +31,9 @@ NAME = re.compile(r"(?P<job>.+?)(?:\.(?P<number>\d+))?\.json")
 MAKERS = (
     (r"data/([^/]+)/raw/.*", "download", r"\1"),
     (r"data/([^/]+)/clips/.*", "extract", r"\1"),
+    (r"data/([^/]+)/pose_model/.*", "extract", r"\1-model"),
+    (r"data/([^/]+)/shards/(\d+)/.*", "extract", r"\1-shard\2"),
+    (r"data/([^/]+)/quality/.*", "extract", r"\1-quality"),
     (r"encoders/([^/]+)/.*", "pretrain", r"\1"),
     (r"(?:metrics|features)/([^/]+)/.*", "evaluate", r"\1"),
     (r"tables/linear\..*", "report", "table"),

@@ -41,6 +41,7 @@ REPORT_MODULES = {
     ),
     "provenance": ("sslslr.trace.crate",),
 }
+QUALITY_MODULES = ("sslslr.report.quality",)
 
 
 QUALITY_MODULES = ("sslslr.report.quality",)

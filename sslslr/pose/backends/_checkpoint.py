@@ -7,16 +7,11 @@ and saved again as safetensors.
 
 import os
 import re
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from sslslr.errors import UserError
-from sslslr.files import atomic_file, sha256_of
-
-BLOCK = 1 << 20  # bytes read at a time
-TIMEOUT = 60  # seconds without a byte
+from sslslr.files import sha256_of
 
 
 def find_weights(source: str, sha256: str | None, folder: Path) -> Path:
@@ -31,9 +26,7 @@ def find_weights(source: str, sha256: str | None, folder: Path) -> Path:
         UserError: no such file, no network, or another sha256.
     """
     if "://" in source:
-        file = folder / source.rpartition("/")[2]
-        if not file.is_file():
-            fetch(source, file)
+        file = fetched(source, folder)
     else:
         file = Path(source)
         if not file.is_file():
@@ -41,7 +34,7 @@ def find_weights(source: str, sha256: str | None, folder: Path) -> Path:
     found, expected = sha256_of(file), (sha256 or _named_digits(source)).lower()
     if not found.startswith(expected):
         if "://" in source:
-            file.unlink()
+            file.unlink(missing_ok=True)
         raise UserError(
             f"{source}: its sha256 is {found}, expected {expected}{'...' if not sha256 else ''}; the "
             "file is damaged or another one. Nothing was loaded."
@@ -55,30 +48,24 @@ def _named_digits(source: str) -> str:
     return found[1] if found else ""
 
 
-def fetch(url: str, file: Path) -> None:
-    """Download over https into `file`, whole or not at all.
+def fetched(url: str, folder: Path) -> Path:
+    """The file of a URL, fetched into the study's folder of downloads, else into `folder`.
+
+    Resumed where it was cut, and checked against `config/checksums.lock` (`sslslr/download.py`).
 
     Raises:
-        UserError: not https, no network, or cut off.
+        UserError: not https, no network, cut off, or not the file that was fetched before.
     """
-    if not url.startswith("https://"):
-        raise UserError(f"{url}: weights are fetched over https only; or name a local file.")
+    from sslslr.download import File, fetch
+    from sslslr.transfer import Settings
+
+    cache = os.environ.get("SSLSLR_DOWNLOADS")
+    place = Path(cache, "pose_weights") if cache else folder
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, atomic_file(file) as temporary:
-            if not answer.geturl().startswith("https://"):
-                raise UserError(f"{url}: leads away from https, to {answer.geturl()}.")
-            with open(temporary, "wb") as stream:
-                while block := answer.read(BLOCK):
-                    stream.write(block)
-            size = answer.headers.get("Content-Length")
-            if size and os.path.getsize(temporary) != int(size):
-                raise UserError(f"{url}: cut off at {os.path.getsize(temporary)} of {size} bytes.")
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", error)
-        raise UserError(
-            f"{url}: cannot be fetched ({reason}). Fetch it elsewhere and name the file in the "
-            "backend's option `weights`."
-        ) from None
+        return fetch([File(url.rpartition("/")[2], url)], place, Settings())[0]
+    except UserError as error:
+        advice = "Or fetch it elsewhere and name the file in the backend's option `weights`."
+        raise UserError(f"{error} {advice}") from None
 
 
 def read_state(file: Path) -> dict[str, Any]:
