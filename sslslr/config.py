@@ -78,10 +78,13 @@ class PretrainConfig(Strict):
         "constant", description="constant (paper), or warm-up over 5 % and then a cosine to zero."
     )
     weight_decay: float = Field(0.01, ge=0, description="AdamW.")
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+    precision: Literal["auto", "32-true", "64-true", "bf16-mixed", "16-mixed"] = Field(
         "auto", description="auto: bf16-mixed on a GPU that has it, 32-true on CPU."
     )
     accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train.")
+    devices: int = Field(
+        1, ge=1, description="GPUs (on CPU: processes) that share a run's batches; the same loss."
+    )
     checkpoint_every: int = Field(10, ge=1, description="Epochs between checkpoints.")
     splits: list[Literal["train", "val", "test"]] = Field(
         ["train"], description="Splits of the pretraining set that are used (labels are not)."

@@ -170,18 +170,32 @@ class AsReleasedEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.width)
 
     def forward(
-        self, keypoints: Tensor, lengths: Tensor, generator: Generator | None = None
+        self,
+        keypoints: Tensor,
+        lengths: Tensor,
+        generator: Generator | None = None,
+        noise: Tensor | None = None,
     ) -> Tensor:
-        """Features (B, width); `lengths` is ignored: the released code attends to padding."""
+        """Features (B, width); `lengths` is ignored: the released code attends to padding.
+
+        Args:
+            noise: (B, 1, width), the class tokens; drawn from `generator` where not given.
+        """
         del lengths
         b, frames = keypoints.shape[:2]
         hands = self.embed_hand(keypoints[:, :, LEFT_HAND].flatten(2))
         hands = hands + self.embed_hand(keypoints[:, :, RIGHT_HAND].flatten(2))
         tokens = hands + self.embed_body(keypoints[:, :, BODY].flatten(2))
-        noise = torch.randn(b, 1, self.width, device=tokens.device, generator=generator)
+        noise = self.draw_noise(b, tokens.device, generator) if noise is None else noise
         tokens = torch.cat([tokens, noise.to(tokens.dtype)], dim=1) + self.positions[: frames + 1]
         # The released loop overwrites its result depth - 1 times with block(tokens): once is equal.
         return self.norm(self.block(tokens, None))[:, 0]
+
+    def draw_noise(
+        self, clips: int, device: torch.device, generator: Generator | None = None
+    ) -> Tensor:
+        """The class tokens of one forward, (clips, 1, width)."""
+        return torch.randn(clips, 1, self.width, device=device, generator=generator)
 
 
 class RawKeypoints(nn.Module):

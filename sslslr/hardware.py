@@ -1,5 +1,6 @@
 """What a run runs on: precision, device name, peak memory."""
 
+import os
 import resource
 import sys
 
@@ -33,9 +34,23 @@ def choose_precision(accelerator: str, precision: str) -> tuple[str, str]:
         if not cuda:
             return "32-true", ""
         return ("bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"), ""
-    if precision != "32-true" and not cuda:
+    if precision.endswith("-mixed") and not cuda:
         return "32-true", f"precision {precision} needs a GPU and none is used; running in 32-true"
     return precision, ""
+
+
+def check_devices(accelerator: str, devices: int) -> None:
+    """
+    Raises:
+        UserError: this machine, or this job, has fewer GPUs than `pretrain.devices`.
+    """
+    found = torch.cuda.device_count() if accelerator == "cuda" else devices
+    if found < devices:
+        raise UserError(
+            f"pretrain.devices is {devices}, but {found} GPU(s) can be seen here (CUDA_VISIBLE_DEVICES is "
+            f"{os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')}). Set it to {found}, or ask the "
+            "scheduler for more."
+        )
 
 
 def device_name(device: torch.device | str) -> str:

@@ -1,35 +1,33 @@
-"""The pretraining loop: any method, one run, on Lightning Fabric.
+"""Pretraining: any method, one run, on Lightning Fabric.
 
     clips -> preprocess -> two views a step -> method -> AdamW, and after each epoch the loss and
     the collapse figures (`sslslr.collapse`) of a fixed set of clips.
 
-Every epoch's draws come from (seed, epoch), so a run that is killed and resumed from its checkpoint
-ends with the same encoder as an undisturbed one; on CPU, byte for byte. Losses are accumulated on
-the device and read once an epoch.
+Every step's draws come from (seed, epoch, step), so a run that is killed, or asked to stop between
+any two steps, and resumed from its checkpoint ends with the same encoder as an undisturbed one; on
+CPU, byte for byte. Losses are accumulated on the device and read once an epoch. Several devices
+share the clips of each step (`sslslr.training.ranks`).
 """
 
-import io
+import functools
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor
 
 from sslslr import artifacts
-from sslslr.augment import View, compose
-from sslslr.batch import Batch
+from sslslr.augment import compose
 from sslslr.clips import ClipStore
-from sslslr.collapse import figures, has_collapsed
+from sslslr.collapse import has_collapsed
 from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
-from sslslr.files import atomic_file
 from sslslr.grid import RunSpec, fingerprint
 from sslslr.hardware import (
+    check_devices,
     choose_accelerator,
     choose_precision,
     device_name,
@@ -37,56 +35,40 @@ from sslslr.hardware import (
     reset_peak_memory,
 )
 from sslslr.methods import METHODS
-from sslslr.preprocess import preprocess
+from sslslr.preprocess import Preprocessed, preprocess
 from sslslr.seeds import derive, generator
 from sslslr.strict import parse
+from sslslr.training.checkpoint import Training
+from sslslr.training.loop import Around, run_epoch, watch
+from sslslr.training.ranks import Progress, Ranks, Say, launch
+from sslslr.training.stop import Stopped, StopSwitch
 
 WATCHED_CLIPS = 512  # clips whose embedding is watched for collapse
-Say = Callable[[str], None]
 
 
 @dataclass
-class Training:
-    """The state of a run between epochs: what a checkpoint holds."""
+class Job:
+    """One run: what it is given, and what is to be said of it in run.json."""
 
-    method: Any
-    optimizer: torch.optim.Optimizer
-    identity: str  # of settings, code and data; a checkpoint of another identity is not resumed
-    epoch: int = 0
-    step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    def save(self, path: Path) -> None:
-        state = {
-            "identity": self.identity,
-            "epoch": self.epoch,
-            "step": self.step,
-            "history": self.history,
-            "method": self.method.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        # Through memory: torch's own writer reports a full disk as a RuntimeError without a cause.
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        with atomic_file(path) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
-
-    def resume(self, path: Path, device: torch.device) -> str:
-        """Take up a checkpoint; says in words what was done, empty where there is none."""
-        if not path.is_file():
-            return ""
-        try:
-            state = torch.load(path, map_location=device, weights_only=True)
-        except Exception as error:  # a cut or foreign file: torch raises several kinds
-            return f"checkpoint {path} cannot be read ({type(error).__name__}); starting from the beginning"
-        if state.get("identity") != self.identity:
-            return (
-                f"checkpoint {path} is of other settings, code or data; starting from the beginning"
-            )
-        self.method.load_state_dict(state["method"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
-        return f"resumed after epoch {self.epoch} from {path}"
+    spec: RunSpec
+    store: ClipStore | Path | None  # a path on its way to another process
+    out: Path
+    checkpoint: Path
+    code: str
+    threads: int
+    precision: str = "32-true"
+    warnings: list[str] = field(default_factory=list)
+    outcome: dict[str, Any] = field(
+        default_factory=lambda: {
+            "n_clips": 0,
+            "joints": None,
+            "dropped": [],
+            "collapsed": False,
+        }  # fmt: skip
+    )
+    cost: dict[str, Any] = field(
+        default_factory=lambda: {"device": "cpu", "devices": 1, "clips_per_second": None}
+    )
 
 
 def pretrain(
@@ -97,7 +79,7 @@ def pretrain(
     code: str,
     threads: int = 1,
     say: Say = print,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Run `spec` and write the encoder artifact to `out`.
 
@@ -105,61 +87,88 @@ def pretrain(
         store: the pretraining set; None for a method that does not pretrain.
         checkpoint: where the run's state is kept between epochs; removed at the end.
         code: hash of the sources, for run.json and to refuse another code's checkpoint.
+        threads: CPU threads of each process, of which there are `spec.pretrain.devices`.
         progress: called with (steps done, steps in all).
 
     Raises:
         UserError: a setting, the data, or a loss that is not finite (names epoch and step).
+        Stopped: a SIGTERM came; the state is saved, and the same call goes on from there.
     """
-    torch.set_num_threads(threads)
-    started = time.monotonic()
+    job = Job(spec, store, Path(out), Path(checkpoint), code, threads)
+    if store is None or not METHODS.traits(spec.method_type).get("pretrains", True):
+        torch.set_num_threads(threads)
+        started = time.monotonic()
+        _write(job, _method(spec), [], started)
+        return
+    settings = spec.pretrain
+    accelerator = choose_accelerator(settings.accelerator)
+    check_devices(accelerator, settings.devices)
+    job.precision, note = choose_precision(accelerator, settings.precision)
+    if note:
+        job.warnings.append(note)
+        say(note)
+    if settings.devices > 1:
+        job.store = store.path
+    work = functools.partial(_work, job)
+    with StopSwitch() as stop:
+        try:
+            launch(work, settings.devices, accelerator, job.precision, say, progress)
+        except (UserError, Stopped):
+            raise
+        except Exception:
+            if stop.asked:  # a process that had not begun to listen yet
+                raise Stopped(f"{spec.run_id}: asked to stop before the first step") from None
+            raise
+
+
+def _method(spec: RunSpec) -> Any:
+    """The method around its encoder, weights drawn from the seed."""
     method_class = METHODS.get(spec.method_type)
     options = parse(method_class.Options, spec.method_options, f"methods.{spec.method}")
     encoder = build_encoder(spec.encoder, spec.preprocess.frames, derive(spec.seed, "encoder"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(spec.seed, "method"))
-        method = method_class(encoder, options)
-    outcome: dict[str, Any] = {
-        "n_clips": 0,
-        "joints": None,
-        "dropped": [],
-        "warnings": [],
-        "collapsed": False,
-    }
-    cost: dict[str, Any] = {"device": "cpu", "precision": "32-true", "clips_per_second": None}
-    history: list[dict[str, float]] = []
-    if store is not None and METHODS.traits(spec.method_type).get("pretrains", True):
-        history = _train(spec, store, method, Path(checkpoint), code, outcome, cost, say, progress)
+        return method_class(encoder, options)
+
+
+def _work(job: Job, fabric: Any, ranks: Ranks, say: Say, progress: Progress | None) -> None:
+    """What each of the run's processes does; the first one writes."""
+    torch.set_num_threads(job.threads)
+    started = time.monotonic()
+    if isinstance(job.store, Path):
+        job.store = ClipStore.open(job.store)
+    with StopSwitch(at_once=ranks.world == 1) as stop:
+        method = _method(job.spec)
+        history = _train(job, method, fabric, ranks, stop, say, progress)
+        if ranks.rank == 0:
+            _write(job, method, history, started)
+
+
+def _write(job: Job, method: Any, history: list[dict[str, float]], started: float) -> None:
+    spec, store, cost = job.spec, job.store, job.cost
     run = {
         "spec": spec.model_dump(mode="json"),
-        "code_hash": code,
+        "code_hash": job.code,
         "data_hash": store.data_hash if store is not None else None,
         "versions": artifacts.versions(),
-        "parameters": sum(p.numel() for p in encoder.parameters()),
-        **outcome,
+        "parameters": sum(p.numel() for p in method.encoder.parameters()),
+        **job.outcome,
+        "warnings": job.warnings,
         "cost": {
             "wall_seconds": round(time.monotonic() - started, 2),
             "peak_memory_mb": peak_memory_mb(cost["device"]),
-            "threads": threads,
+            "threads": job.threads,
+            "precision": job.precision,
             **cost,
         },
     }
-    artifacts.save(out, encoder, _history_table(history), run)
-    Path(checkpoint).unlink(missing_ok=True)
+    artifacts.save(job.out, method.encoder, _history_table(history), run)
+    job.checkpoint.unlink(missing_ok=True)
 
 
-def _train(
-    spec, store, method, checkpoint, code, outcome, cost, say, progress
-) -> list[dict[str, float]]:
-    """Train in place; fills `outcome` and `cost` and returns the history."""
-    from lightning_fabric import Fabric  # 1.5 s, and not needed for an untrained encoder
-
-    settings = spec.pretrain
-    accelerator = choose_accelerator(settings.accelerator)
-    precision, note = choose_precision(accelerator, settings.precision)
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
-    if note:
-        outcome["warnings"].append(note)
-        say(note)
+def _clips(job: Job, say: Say) -> Preprocessed:
+    """The preprocessed clips of the splits, or of a share of them."""
+    spec, store, settings = job.spec, job.store, job.spec.pretrain
     splits = sorted({int(i) for split in settings.splits for i in store.indices(split)})
     if settings.share < 1:  # the first of one order: a larger share contains a smaller one
         order = torch.randperm(len(splits), generator=generator(spec.seed, "share"))
@@ -170,9 +179,6 @@ def _train(
             f"{store.path}: {len(splits)} clips in split {', '.join(settings.splits)}; pretraining needs at least 2."
         )
     prepared = preprocess(store, spec.preprocess, splits)
-    outcome["dropped"] = prepared.dropped
-    outcome["n_clips"] = len(prepared.batch)
-    outcome["joints"] = prepared.batch.present.any(dim=0).nonzero().ravel().tolist()
     if len(prepared.batch) < 2:
         raise UserError(
             f"{store.path}: preprocessing `{spec.preprocess.variant}` left 1 clip of {len(splits)} (the first "
@@ -180,8 +186,18 @@ def _train(
         )
     if prepared.dropped:
         say(f"{len(prepared.dropped)} clips dropped by preprocessing; listed in run.json")
-    data = prepared.batch.to(fabric.device)
-    view = compose(spec.augmentation_steps, f"augmentations.{spec.augmentation}")
+    job.outcome |= {
+        "n_clips": len(prepared.batch),
+        "joints": prepared.batch.present.any(dim=0).nonzero().ravel().tolist(),
+        "dropped": prepared.dropped,
+    }
+    return prepared
+
+
+def _begin(job: Job, method: Any, fabric: Any, ranks: Ranks, say: Say) -> Training:
+    """The state at the first step, or where a checkpoint left off."""
+    spec, settings = job.spec, job.spec.pretrain
+    ranks.share_out(method)
     optimizer = torch.optim.AdamW(
         (p for p in method.parameters() if p.requires_grad),
         lr=settings.learning_rate,
@@ -189,139 +205,68 @@ def _train(
         fused=fabric.device.type == "cuda",
     )
     module, optimizer = fabric.setup(method, optimizer)
-    identity = fingerprint([spec.model_dump(mode="json"), code, store.data_hash, precision])
-    training = Training(module, optimizer, identity)
-    if said := training.resume(checkpoint, fabric.device):
+    identity = fingerprint(
+        [spec.model_dump(mode="json"), job.code, job.store.data_hash, job.precision]
+    )
+    training = Training(module, optimizer, fabric.strategy.precision, identity)
+    if said := training.resume(job.checkpoint, fabric.device):
         say(said)
         if not said.startswith("resumed"):
-            outcome["warnings"].append(said)
+            job.warnings.append(said)
+    return training
+
+
+def _train(
+    job: Job,
+    method: Any,
+    fabric: Any,
+    ranks: Ranks,
+    stop: StopSwitch,
+    say: Say,
+    progress: Progress | None,
+) -> list[dict[str, float]]:
+    """Train in place; fills the job's outcome and cost and returns the history."""
+    spec, settings = job.spec, job.spec.pretrain
+    data = _clips(job, say).batch.to(fabric.device)
+    view = compose(spec.augmentation_steps, f"augmentations.{spec.augmentation}")
+    training = _begin(job, method, fabric, ranks, say)
+    around = Around(spec, fabric, ranks, data, view, job.checkpoint, stop, progress)
     watched = data[: min(WATCHED_CLIPS, len(data))]
     if not training.history:
-        training.history.append(
-            {"epoch": 0, "step": 0, "collapsed": 0}
-            | _watch(method, watched, spec, training.history)
-        )
+        start = {"epoch": 0, "step": 0, "collapsed": 0}
+        training.history.append(start | watch(method, watched, spec, []))
+    stop.wait_for_a_step()
     reset_peak_memory(fabric.device)
     began, done_before = time.monotonic(), training.epoch
     while training.epoch < settings.epochs:
-        _epoch(fabric, training, data, view, spec, progress)
-        training.history[-1] |= _watch(method, watched, spec, training.history)
-        reason = has_collapsed(
-            training.history[-1],
-            training.history[0],
-            settings.collapse_spread,
-            settings.collapse_rank,
-        )
-        training.history[-1]["collapsed"] = int(bool(reason))
+        run_epoch(around, training)
+        row = training.history[-1]
+        row |= watch(method, watched, spec, training.history)
+        reason = _collapse(spec, training.history)
+        row["collapsed"] = int(bool(reason))
         say(_line(spec, training, reason))
-        if training.epoch % settings.checkpoint_every == 0 and training.epoch < settings.epochs:
-            training.save(checkpoint)
+        if training.epoch < settings.epochs:
+            if training.epoch % settings.checkpoint_every == 0 and ranks.rank == 0:
+                training.save(job.checkpoint)
+            around.stop_if_asked(training)
     seconds = time.monotonic() - began
     trained = (training.epoch - done_before) * len(data)
-    cost |= {
+    job.cost |= {
         "device": device_name(fabric.device),
-        "precision": precision,
+        "devices": ranks.world,
         "clips_per_second": round(trained / seconds, 1) if trained else None,
         "epochs_in_this_process": training.epoch - done_before,
     }
-    last = training.history[-1]
-    if reason := has_collapsed(
-        last, training.history[0], settings.collapse_spread, settings.collapse_rank
-    ):
-        outcome["collapsed"] = True
-        outcome["warnings"].append(f"the embedding collapsed: {reason}")
+    if reason := _collapse(spec, training.history):
+        job.outcome["collapsed"] = True
+        job.warnings.append(f"the embedding collapsed: {reason}")
         say(f"WARNING: the embedding of {spec.run_id} collapsed: {reason}")
     return training.history
 
 
-def _epoch(fabric, training: Training, data: Batch, view: View, spec: RunSpec, progress) -> None:
-    """One pass over the data; appends a row to the history."""
-    settings, epoch = spec.pretrain, training.epoch + 1
-    size = min(settings.batch_size, len(data))
-    # Dropout draws from the global generator: it is set from (seed, epoch) so that a resume repeats it.
-    torch.manual_seed(derive(spec.seed, "dropout", epoch))
-    draws = generator(spec.seed, "views", epoch, device=data.keypoints.device)
-    order = torch.randperm(len(data), generator=generator(spec.seed, "order", epoch)).to(
-        data.keypoints.device
-    )
-    batches = [batch for batch in order.split(size) if len(batch) > 1]
-    losses: list[Tensor] = []
-    sums: dict[str, Tensor] = {}
-    training.method.train()
-    for number, rows in enumerate(batches):
-        done = (epoch - 1) * len(batches) + number
-        for group in training.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * rate_factor(
-                settings.schedule, done, settings.epochs * len(batches)
-            )
-        clip = data[rows]
-        loss, terms = training.method(clip, view(clip, draws), view(clip, draws), draws)
-        fabric.backward(loss)
-        training.optimizer.step()
-        training.optimizer.zero_grad(set_to_none=True)
-        training.step += 1
-        done += 1
-        training.method.module.after_step(done / (settings.epochs * len(batches)))
-        losses.append(loss.detach())
-        for name, term in terms.items():
-            sums[name] = sums.get(name, 0) + term
-        if progress is not None:
-            progress(done, settings.epochs * len(batches))
-    values = torch.stack(losses).float().cpu()  # the one wait for the device in an epoch
-    _stop_unless_finite(values, spec.run_id, epoch, training)
-    row = {"epoch": epoch, "step": training.step, "loss": values.mean().item()}
-    row |= {f"loss_{name}": (value / len(batches)).item() for name, value in sums.items()}
-    training.history.append(row)
-    training.epoch = epoch
-
-
-def rate_factor(schedule: str, step: int, steps: int) -> float:
-    """Factor of the learning rate in step 0, 1, ...: 1, or warm-up over 5 % and a cosine to zero."""
-    if schedule == "constant":
-        return 1.0
-    warmup = max(1, steps // 20)
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-
-def _stop_unless_finite(losses: Tensor, run_id: str, epoch: int, training: Training) -> None:
-    bad = (~torch.isfinite(losses)).nonzero()
-    if len(bad) == 0:
-        return
-    first = int(bad[0])
-    step = training.step - len(losses) + first + 1
-    if first:
-        last = f"{losses[first - 1].item():.6g} at step {step - 1}"
-    elif training.history and "loss" in training.history[-1]:
-        last = f"{training.history[-1]['loss']:.6g}, the mean of epoch {epoch - 1}"
-    else:
-        last = "none, it was the first step"
-    raise UserError(
-        f"{run_id}: the loss is {losses[first].item()} in epoch {epoch}, step {step}; last finite loss: {last}. "
-        "Nothing was written. Lower `pretrain.learning_rate`, use `precision: 32-true`, or look at the "
-        "clips with `sslslr data check`."
-    )
-
-
-@torch.no_grad()
-def _watch(method, watched: Batch, spec: RunSpec, history: list) -> dict[str, float]:
-    """Collapse figures of the watched clips, in evaluation mode, always in full precision."""
-    was_training = method.training
-    method.eval()
-    noise = generator(spec.seed, "watch", device=watched.keypoints.device)
-    embedding = method.encoder(watched.keypoints, watched.lengths, noise)
-    projection = method.project(embedding)
-    if not (torch.isfinite(embedding).all() and torch.isfinite(projection).all()):
-        last = history[-1] if history else {"epoch": 0, "step": 0}
-        raise UserError(
-            f"{spec.run_id}: the embedding is not finite after epoch {last['epoch']}, step {last['step']}; "
-            f"last finite loss: {last.get('loss', float('nan')):.6g}, the mean of that epoch. "
-            "Nothing was written. Lower `pretrain.learning_rate` or use `precision: 32-true`."
-        )
-    found = figures(embedding, projection)
-    method.train(was_training)
-    return found
+def _collapse(spec: RunSpec, history: list[dict[str, float]]) -> str:
+    settings = spec.pretrain
+    return has_collapsed(history[-1], history[0], settings.collapse_spread, settings.collapse_rank)
 
 
 def _line(spec: RunSpec, training: Training, reason: str) -> str:

@@ -1,0 +1,7 @@
+"""The parts of the pretraining loop, which `sslslr.pretrain` puts together.
+
+stop.py         asked to stop (SIGTERM): put the work down at the next step
+ranks.py        several processes on one step, with the result of one
+checkpoint.py   the state of a run, in memory and on disk
+loop.py         an epoch
+"""

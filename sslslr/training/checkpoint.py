@@ -1,0 +1,70 @@
+"""The state of a run, after any step: in memory while it trains, on disk for a resume."""
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sslslr.files import atomic_file
+
+
+@dataclass
+class Training:
+    """What a checkpoint holds. Random draws are no part of it: they come from (seed, epoch, step)."""
+
+    method: Any
+    optimizer: torch.optim.Optimizer
+    precision: Any  # Fabric's, with the state of a gradient scaler where there is one
+    identity: str  # of settings, code and data; a checkpoint of another identity is not resumed
+    epoch: int = 0  # epochs that are complete
+    step: int = 0  # optimiser steps, ever
+    history: list[dict[str, float]] = field(default_factory=list)
+    # Of the epoch that is under way, on the device: the loss of each step, the sum of each term.
+    losses: list[Tensor] = field(default_factory=list)
+    sums: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """The method itself, without what Fabric has wrapped it in."""
+        return self.method.module
+
+    def save(self, path: Path) -> None:
+        state = {
+            "identity": self.identity,
+            "epoch": self.epoch,
+            "step": self.step,
+            "history": self.history,
+            "losses": torch.stack(self.losses) if self.losses else torch.empty(0),
+            "sums": self.sums,
+            "method": self.method.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "precision": self.precision.state_dict(),
+        }
+        # Through memory: torch's own writer reports a full disk as a RuntimeError without a cause.
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(buffer.getbuffer())
+
+    def resume(self, path: Path, device: torch.device) -> str:
+        """Take up a checkpoint; says in words what was done, empty where there is none."""
+        if not path.is_file():
+            return ""
+        try:
+            state = torch.load(path, map_location=device, weights_only=True)
+        except Exception as error:  # a cut or foreign file: torch raises several kinds
+            return f"checkpoint {path} cannot be read ({type(error).__name__}); starting from the beginning"
+        if state.get("identity") != self.identity:
+            return (
+                f"checkpoint {path} is of other settings, code or data; starting from the beginning"
+            )
+        self.method.load_state_dict(state["method"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.precision.load_state_dict(state["precision"])
+        self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
+        self.losses, self.sums = list(state["losses"].unbind()), state["sums"]
+        inside = f" and {len(self.losses)} steps" if self.losses else ""
+        return f"resumed after epoch {self.epoch}{inside} from {path}"
