@@ -202,7 +202,7 @@ def _begin(job: Job, method: Any, fabric: Any, ranks: Ranks, say: Say) -> Traini
         (p for p in method.parameters() if p.requires_grad),
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
-        fused=fabric.device.type == "cuda",
+        fused=True,
     )
     module, optimizer = fabric.setup(method, optimizer)
     identity = fingerprint(

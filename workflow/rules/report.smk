@@ -167,12 +167,10 @@ rule render_results:
     conda:
         "../../environment.yml"
     params:
-        semi=subpath(output[0], strip_suffix=".pdf"),
-        transfer=subpath(output[2], strip_suffix=".pdf"),
+        folder=subpath(output[0], parent=True),
         code=report_code("results"),
     shell:
-        "(sslslr report semi {input.metrics} --stem {params.semi} &&"
-        " sslslr report transfer {input.metrics} --stem {params.transfer}) > {log} 2>&1"
+        "sslslr report results {input.metrics} --folder {params.folder} > {log} 2>&1"
 
 
 rule render_ablations:
@@ -247,20 +245,16 @@ rule render_example:
     conda:
         "../../environment.yml"
     params:
-        run=EXAMPLE_RUN,
         target=EXAMPLE_TARGET,
         protocol=EXAMPLE_PROTOCOL,
         store=lambda wildcards, input: os.path.dirname(input.clips[0]),
-        embedding=subpath(output[0], strip_suffix=".pdf"),
-        confusions=subpath(output[2], strip_suffix=".pdf"),
+        folder=subpath(output[0], parent=True),
         preprocess=STUDY.preprocess.model_dump_json(),
         code=report_code("example"),
     shell:
-        "(sslslr report embedding --features {input.features}/{params.target} --title {params.run}"
-        " --stem {params.embedding} &&"
-        " sslslr report confusions --predictions {input.predictions} --store {params.store}"
-        " --preprocess {params.preprocess:q} --dataset {params.target} --protocol {params.protocol}"
-        " --stem {params.confusions}) > {log} 2>&1"
+        "sslslr report example --features {input.features} --predictions {input.predictions}"
+        " --store {params.store} --preprocess {params.preprocess:q} --dataset {params.target}"
+        " --protocol {params.protocol} --folder {params.folder} > {log} 2>&1"
 
 
 rule render_report:
