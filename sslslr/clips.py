@@ -94,7 +94,9 @@ class ClipStore:
 
     def mapped_anew(self) -> "ClipStore":
         """The same store with a memory map of its own, whose pages go when it does."""
-        return ClipStore(self.path, self._map_keypoints(self.path / KEYPOINTS), self.clips, self.card)
+        return ClipStore(
+            self.path, self._map_keypoints(self.path / KEYPOINTS), self.clips, self.card
+        )
 
     def joints_present(self) -> np.ndarray:
         """bool (75,): joints that are found in at least one frame."""

@@ -10,7 +10,7 @@ from toys import ROOT
 ORDER = [
     "errors", "files", "skeleton", "strict", "config", "registry", "clip_writer", "clips", "npz",
     "importing", "datasets", "pose", "batch", "preprocess", "augment", "seeds", "encoder",
-    "collapse", "methods", "hardware", "grid", "artifacts", "transfer", "training", "pretrain", "statistics",
+    "collapse", "methods", "hardware", "grid", "artifacts", "transfer", "training", "pretrain", "stacking", "statistics",
     "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages", "study", "cli",
     "__main__",
 ]  # fmt: skip
