@@ -1,6 +1,6 @@
 """Pretraining several runs of one method in one process (:mod:`sslslr.training.stacked`).
 
-    groups = stacks(runs)            # runs that can be stacked, by what they share
+    groups = stacks(runs)            # sslslr.groups: runs that can be stacked
     pretrain_stack(specs, store, results / "encoders", checkpoint, code)
 
 Every run gets the artifact that it would get alone, under its own id; its run.json names the runs it
@@ -11,7 +11,7 @@ import contextlib
 import functools
 import io
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +25,7 @@ from sslslr.clips import ClipStore
 from sslslr.errors import UserError
 from sslslr.files import atomic_file
 from sslslr.grid import NO_DATASET, RunSpec, fingerprint
+from sslslr.groups import shared_settings
 from sslslr.hardware import choose_accelerator, choose_precision, device_name, reset_peak_memory
 from sslslr.seeds import derive
 from sslslr.training.checkpoint import Training
@@ -32,35 +33,6 @@ from sslslr.training.loop import Batches, close_epoch, rate_factor, watch
 from sslslr.training.ranks import Progress, Say
 from sslslr.training.stacked import Stack
 from sslslr.training.stop import Stopped, StopSwitch
-
-OWN = {"run_id", "method", "method_options", "augmentation", "augmentation_steps", "seed", "tag"}
-OWN_RATES = {"learning_rate", "weight_decay"}
-
-
-def shared_settings(spec: RunSpec) -> dict[str, Any]:
-    """What runs of one stack must have in common: all but seed, views, rates and options."""
-    settings = spec.model_dump(mode="json", exclude=OWN)
-    settings["pretrain"] = {k: v for k, v in settings["pretrain"].items() if k not in OWN_RATES}
-    if spec.pretrain.share < 1:  # the share is drawn by the seed
-        settings["seed"] = spec.seed
-    options = spec.method_options.items()
-    settings["options"] = {k: v for k, v in options if not isinstance(v, float)}
-    return settings
-
-
-def stacks(specs: Iterable[RunSpec], most: int | None = None) -> list[list[RunSpec]]:
-    """Runs that can be stacked, in the order of the grid; a run without company is a group of one.
-
-    Args:
-        most: runs of a group; None for all that fit together.
-    """
-    groups: dict[str, list[RunSpec]] = {}
-    for spec in specs:
-        alone = spec.dataset == NO_DATASET or spec.pretrain.devices > 1
-        key = spec.run_id if alone else fingerprint(shared_settings(spec))
-        groups.setdefault(key, []).append(spec)
-    most = most or max(map(len, groups.values()), default=1)
-    return [g[i : i + most] for g in groups.values() for i in range(0, len(g), most)]
 
 
 def pretrain_stack(

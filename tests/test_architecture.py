@@ -10,8 +10,8 @@ from toys import ROOT
 ORDER = [
     "errors", "files", "skeleton", "strict", "config", "registry", "clip_writer", "clips", "npz",
     "importing", "datasets", "pose", "batch", "preprocess", "augment", "seeds", "encoder",
-    "collapse", "methods", "hardware", "grid", "artifacts", "transfer", "training", "pretrain", "stacking", "statistics",
-    "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages", "study", "cli",
+    "collapse", "methods", "hardware", "grid", "groups", "artifacts", "transfer", "training", "pretrain",
+    "stacking", "statistics", "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages", "study", "cli",
     "__main__",
 ]  # fmt: skip
 MODULES = sorted(path for path in (ROOT / "sslslr").rglob("*.py"))

@@ -10,8 +10,9 @@ from safetensors.numpy import load_file
 from sslslr import grid
 from sslslr.config import StudyConfig
 from sslslr.errors import UserError
+from sslslr.groups import stacks
 from sslslr.pretrain import pretrain
-from sslslr.stacking import pretrain_stack, stacks
+from sslslr.stacking import pretrain_stack
 from sslslr.strict import parse
 
 # float32 sums in another order, amplified by AdamW over the steps of the toy runs.
@@ -114,11 +115,11 @@ def test_groups_hold_what_can_be_stacked_and_no_more():
     blocks = [
         {"methods": ["simclr", "byol"], "seeds": [0, 1, 2]},
         {"methods": ["simclr"], "tag": "deep", "encoder": {"depth": 1}, "seeds": [0, 1]},
-        {"methods": ["random"], "seeds": [0, 1], "datasets": []},
+        {"methods": ["random", "masked_keypoints"], "seeds": [0, 1]},
         {"methods": ["simclr"], "tag": "half", "pretrain": {"share": "1/2"}, "seeds": [0, 1]},
     ]
     groups = stacks(specs(blocks))
-    assert sorted(map(len, groups)) == [1, 1, 1, 1, 2, 3, 3]
+    assert sorted(map(len, groups)) == [1, 1, 1, 1, 1, 1, 2, 3, 3]
     assert max(map(len, stacks(specs(blocks), most=2))) == 2
 
 
