@@ -4,25 +4,34 @@ VENV ?= .venv
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/demo.yaml
-BIN := $(VENV)/bin
+# In a container (Dockerfile, containers/) the environment is the image's and stays as it is; the
+# sources are those of this folder.
+ifdef SSLSLR_IMAGE
+override VENV := $(SSLSLR_IMAGE)
+export PYTHONPATH := $(CURDIR)
+else
 READY := $(VENV)/.ready
+endif
+BIN := $(VENV)/bin
 # The tools are found as in an activated environment; the jobs' `sslslr` too.
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-all lint format generated lock bench restore clean
+.PHONY: help env demo test test-all test-agreement test-s3 lint format generated lock bench restore clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
 
 env: $(READY) ## make the environment in .venv
 
+ifdef READY
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sslslr needs Python 3.11 or newer, found " + sys.version.split()[0] + "; name another one: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
+endif
 
 demo: $(READY) ## from a download of real keypoints to tables and figures (CONFIG=..., CORES=...)
 	snakemake --cores $(CORES) --configfile $(CONFIG)
@@ -33,6 +42,13 @@ test: $(READY) ## all tests but the slow ones, under 5 minutes on 2 cores
 
 test-all: $(READY) ## the slow tests too
 	python -m pytest -n 2 --dist loadgroup -m "slow or not slow"
+
+test-agreement: $(READY) ## every key and source: do Snakemake and DVC re-run the same? (10 minutes)
+	python -m pytest -n 2 --dist loadgroup -m agreement tests/workflow/test_agreement.py
+
+test-s3: $(READY) ## push to and restore from a pretended S3 on loopback; installs its server
+	python -m pip install --quiet -r requirements-s3-test.lock
+	python -m pytest tests/workflow/test_remotes.py
 
 lint: $(READY) ## style, formats, generated files, the workflow
 	ruff check .
@@ -55,13 +71,8 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 bench: $(READY) ## speed side by side in one run, printed as ratios
 	python benchmarks/bench.py
 
-# Pull, check, certify, and show that nothing is left to do. `--touch --forceall` certifies whatever
-# lies in results/ as up to date: only ever after a clean `dvc status`.
-restore: $(READY) ## get built results from the DVC remote (REMOTE=name), checked
-	dvc pull $(if $(REMOTE),--remote $(REMOTE))
-	dvc status --quiet
-	snakemake --touch --forceall --cores 1
-	snakemake --dry-run
+restore: $(READY) ## get built results from a DVC remote (REMOTE=name), check and certify them
+	python scripts/restore.py $(if $(REMOTE),--remote $(REMOTE))
 
 clean: ## remove what was built, not the environment
 	rm -rf results/* .snakemake

@@ -59,6 +59,16 @@ def save(out: Path, encoder: nn.Module, history: pd.DataFrame, run: dict[str, An
     write_json(out / RUN, run)
 
 
+def is_made(folder: Path, spec: RunSpec, code: str, data_hash: str | None) -> bool:
+    """Is there a whole artifact of exactly these settings, sources and data?"""
+    try:
+        run = read_json(Path(folder) / RUN)
+    except UserError:
+        return False
+    made = (run.get("spec"), run.get("code_hash"), run.get("data_hash"))
+    return made == (spec.model_dump(mode="json"), code, data_hash)
+
+
 def load(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Module, dict[str, Any]]:
     """The encoder in evaluation mode, frozen, and its run.json.
 

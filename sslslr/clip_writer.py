@@ -1,6 +1,7 @@
 """The clip store's layout and its writer; `sslslr/clips.py` describes the format and reads it."""
 
 import contextlib
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 
 from sslslr.errors import StoreError, UserError
 from sslslr.files import atomic_folder, sha256_of, write_json
+from sslslr.membership import Ledger, summary
 from sslslr.skeleton import N_JOINTS, PARTS, to_75
 
 LAYOUT_VERSION = 1
@@ -78,6 +80,7 @@ class ClipWriter:
         self.path, self._folder, self._stream = path, folder, stream
         self.card, self.min_frames, self.on_bad = card, min_frames, on_bad
         self.dropped: list[dict[str, str]] = []
+        self._ledger = Ledger()
         self._rows: list[dict[str, Any]] = []
         self._seen: set[str] = set()
         self._joint_frames = np.zeros(N_JOINTS, dtype=np.int64)
@@ -87,6 +90,10 @@ class ClipWriter:
     @property
     def n_clips(self) -> int:
         return len(self._rows)
+
+    def has(self, clip_id: str) -> bool:
+        """Was a clip of this id added before (kept, or dropped as bad)?"""
+        return clip_id in self._seen
 
     def _write_header(self) -> None:
         header = {
@@ -138,7 +145,7 @@ class ClipWriter:
                     "Mend or remove it, or import with `--bad-clips drop` to leave such clips out "
                     "(counted and listed in card.json).",
                 )
-            return self.drop(clip_id, reason)
+            return self.drop(clip_id, reason, split)
         frames = frames.astype(np.float16)
         self._stream.write(np.ascontiguousarray(frames).tobytes())
         self._rows.append(
@@ -157,9 +164,16 @@ class ClipWriter:
                 **extra,
             }
         )
+        self._ledger.keep(split)
         self._n_frames += len(frames)
         self._joint_frames += np.isfinite(frames[..., 0]).sum(axis=0)
         return True
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for what is unpacked on the way, on the store's disk; gone afterwards."""
+        with tempfile.TemporaryDirectory(prefix=".scratch.", dir=self._folder) as folder:
+            yield Path(folder)
 
     def summary(self) -> list[str]:
         """What was written and what was dropped, a sentence each."""
@@ -170,8 +184,13 @@ class ClipWriter:
             lines.append(f"{name}: dropped {reasons}. All are listed in {self.path / CARD}.")
         return lines
 
-    def drop(self, clip_id: str, reason: str) -> bool:
-        """List a clip that the store leaves out, with the reason; always False."""
+    def drop(self, clip_id: str, reason: str, split: str | None = None, found: bool = True) -> bool:
+        """List a clip that the store leaves out, with the reason; always False.
+
+        Args:
+            found: False where a clip that ought to be there has no file.
+        """
+        self._ledger.drop(split, reason, found)
         self.dropped.append({"clip_id": str(clip_id), "reason": reason})
         return False
 
@@ -223,6 +242,8 @@ class ClipWriter:
                 "by_reason": dict(Counter(drop["reason"] for drop in self.dropped).most_common()),
                 "clips": self.dropped,
             },
+            "counts": self._ledger.rows(),
+            "splits": summary(clips),
             "sha256": {name: sha256_of(self._folder / name) for name in (KEYPOINTS, CLIPS)},
         }
         write_json(self._folder / CARD, card)

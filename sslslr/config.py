@@ -21,6 +21,17 @@ class DatasetConfig(Strict):
     options: dict[str, Any] = Field({}, description="Options of that data set.")
 
 
+class DownloadConfig(Strict):
+    folder: str | None = Field(
+        None,
+        description="Where downloads grow and are kept for the next run; default: downloads/ in `results`.",
+    )
+    parallel: int = Field(4, ge=1, le=32, description="Files fetched at once.")
+    allow_http: bool = Field(
+        False, description="Permit mirrors without TLS. Anyone on the way could change the files."
+    )
+
+
 class PreprocessConfig(Strict):
     variant: Literal["ours", "as_released"] = Field(
         "ours",
@@ -197,8 +208,31 @@ class RunBlock(Strict):
     pretrain: dict[str, Any] = Field({}, description="Overrides of `pretrain`.")
 
 
+class JobResources(Strict):
+    """What a scheduler is asked for, for one job of a stage; a retry asks for as much again."""
+
+    memory: int = Field(4000, ge=1, description="MB of the host's memory.")
+    runtime: int = Field(60, ge=1, description="Minutes.")
+    gpu: int | None = Field(
+        None,
+        ge=0,
+        description="GPUs; left out: pretrain.devices where a GPU is seen and wanted, for one of pretrain or evaluate.",
+    )
+    partition: str | None = Field(
+        None, description="Of Slurm; left out: the profile's (profiles/slurm/config.yaml)."
+    )
+
+
 class ResourcesConfig(Strict):
-    threads: int = Field(1, ge=1, description="CPU threads a pretraining or evaluation job uses.")
+    threads: int = Field(
+        1, ge=1, description="CPU threads of a process that pretrains or evaluates."
+    )
+    # What they were measured to need is far less; a limit that is met kills.
+    download: JobResources = JobResources(memory=1000, runtime=60)
+    extract: JobResources = JobResources(memory=8000, runtime=120)
+    pretrain: JobResources = JobResources(memory=8000, runtime=480)
+    evaluate: JobResources = JobResources(memory=16000, runtime=240)
+    report: JobResources = JobResources(memory=4000, runtime=30)
     clips_per_second: float = Field(
         300.0, gt=0, description="Pretraining speed assumed for the dry run's estimate of hours."
     )
@@ -211,6 +245,11 @@ class StudyConfig(Strict):
         "results", description="Folder that everything is built in, relative to the repository."
     )
     datasets: dict[Name, DatasetConfig] = Field(min_length=1, description="Data sets by name.")
+    accept_licences: list[str] = Field(
+        [],
+        description="Ids of the licences that you have read and accept; without its own a data set is not downloaded.",
+    )
+    downloads: DownloadConfig = DownloadConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
     encoder: EncoderConfig = EncoderConfig()
     augmentations: dict[Name, list[dict[str, Any]]] = Field(

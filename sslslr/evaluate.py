@@ -5,11 +5,14 @@ Writes, below the results folder,
     features/RUN/SET/features.npy   float32 (clips, width), and clips.csv, its rows
     metrics/RUN/metrics.csv         long form, one row a metric
     metrics/RUN/predictions.parquet the ten best labels of every test clip
+    metrics/RUN/evaluation.json     what decided these numbers: settings, hashes, versions
 
 A frozen encoder's weights are compared before and after: an evaluation that moves them is an error.
 """
 
+import datetime
 import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,18 +28,19 @@ from sslslr.clips import ClipStore
 from sslslr.config import TargetConfig
 from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
-from sslslr.files import atomic_file
+from sslslr.files import atomic_file, sha256_of, write_json
 from sslslr.grid import EvaluateSpec
-from sslslr.hardware import choose_accelerator
+from sslslr.hardware import choose_accelerator, device_name
 from sslslr.preprocess import Preprocessed, preprocess
 from sslslr.protocols import PROTOCOLS, Prediction, Task
 from sslslr.seeds import derive, generator
+from sslslr.shared_joints import joint_counts, joints_seen, why_masked
 from sslslr.statistics import balanced_accuracy, bootstrap_balanced_accuracy, wilson_interval
 from sslslr.strict import parse
-from sslslr.transfer import joint_counts, joints_seen, why_masked
 
 BEST = 10  # labels kept of each prediction
 TOP = (1, 3, 5, 10)
+METRICS, PREDICTIONS, RECORD = "metrics.csv", "predictions.parquet", "evaluation.json"
 EMBED_BATCH = 512
 Say = Callable[[str], None]
 
@@ -76,17 +80,20 @@ def evaluate(
     features_out: Path,
     threads: int = 1,
     say: Say = print,
+    code: str = "",
 ) -> None:
     """Run all protocols of `spec` for one encoder on all its targets.
 
     Args:
         stores: clip store of each target.
         metrics_out, features_out: the run's own folders, made here.
+        code: hash of the sources, for evaluation.json.
 
     Raises:
         UserError: the artifact is of another run, a label in test that train lacks, ...
     """
     torch.set_num_threads(threads)
+    started = time.monotonic()
     device = torch.device(choose_accelerator(spec.run.pretrain.accelerator))
     encoder, run = artifacts.load(encoder_folder, device)
     if run["spec"] != spec.run.model_dump(mode="json"):
@@ -97,8 +104,10 @@ def evaluate(
     before = weights_hash(encoder)
     rows: list[dict[str, Any]] = []
     predictions: list[pd.DataFrame] = []
+    data_hashes: dict[str, str] = {}
     for dataset, target in spec.targets.items():
         store = ClipStore.open(stores[dataset])
+        data_hashes[dataset] = store.data_hash
         seen = joints_seen(run, target)
         prepared = preprocess(store, spec.run.preprocess, joints=seen)
         counts = joint_counts(store, seen)
@@ -124,6 +133,23 @@ def evaluate(
     if weights_hash(encoder) != before:
         raise RuntimeError(f"{spec.run.run_id}: an evaluation protocol changed the frozen encoder")
     _write(spec, rows, predictions, Path(metrics_out))
+    write_json(
+        Path(metrics_out) / RECORD,
+        {
+            "spec": spec.model_dump(mode="json"),
+            "code_hash": code,
+            "data_hashes": data_hashes,
+            "encoder_sha256": sha256_of(Path(encoder_folder) / artifacts.WEIGHTS),
+            "sha256": {n: sha256_of(Path(metrics_out) / n) for n in (METRICS, PREDICTIONS)},
+            "versions": artifacts.versions(),
+            "cost": {
+                "wall_seconds": round(time.monotonic() - started, 2),
+                "threads": threads,
+                "device": device_name(device),
+                "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            },
+        },
+    )
 
 
 def _save_features(
@@ -306,7 +332,7 @@ def _write(
     metrics = metrics[[c for c in metrics.columns if c not in order] + order]
     table = pd.concat(predictions, ignore_index=True)
     table.insert(0, "run_id", run.run_id)
-    with atomic_file(out / "predictions.parquet") as temporary:
+    with atomic_file(out / PREDICTIONS) as temporary:
         table.to_parquet(temporary, index=False)
-    with atomic_file(out / "metrics.csv") as temporary:
+    with atomic_file(out / METRICS) as temporary:
         metrics.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")

@@ -1,10 +1,17 @@
-"""Files that are either whole or absent: write under a temporary name, then rename."""
+"""Files that are either whole or absent: write under a temporary name, then rename.
+
+A temporary name is `.NAME.HOST.PID.RANDOM.tmp`, so that what a killed process left can be told from
+what a living one writes (:func:`sweep`). The files put in place by this process are remembered
+(:func:`finished`): a job's seal is made of them (`sslslr.seals`).
+"""
 
 import contextlib
 import errno
 import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -14,6 +21,17 @@ from typing import Any
 from sslslr.errors import UserError
 
 BLOCK = 1 << 20  # bytes read at a time when hashing
+HOST = platform.node().partition(".")[0] or "localhost"
+# A folder that is being replaced stands aside as `.old` until the new one is in its place.
+LEFT_OVER = re.compile(
+    r"\.(?P<name>.+)\.(?P<host>[^.]+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.(?P<kind>tmp|old)"
+)
+_finished: dict[Path, None] = {}  # in the order of writing
+
+
+def finished() -> list[Path]:
+    """The files and folders that this process has put in place and that are still there."""
+    return [path for path in _finished if path.exists()]
 
 
 def sha256_of(path: str | os.PathLike) -> str:
@@ -25,8 +43,36 @@ def sha256_of(path: str | os.PathLike) -> str:
     return digest.hexdigest()
 
 
-def _temporary_beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
+def _temporary_beside(path: Path, kind: str = "tmp") -> Path:
+    return path.with_name(f".{path.name}.{HOST}.{os.getpid()}.{uuid.uuid4().hex[:8]}.{kind}")
+
+
+def sweep(folder: str | os.PathLike) -> list[Path]:
+    """Clear away what processes of this host that are dead left half-written below `folder`.
+
+    A folder that a dead process was about to replace is put back if nothing took its place.
+
+    Returns:
+        What was found and cleared away, or put back.
+    """
+    import psutil
+
+    cleared = []
+    for base, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
+            match = LEFT_OVER.fullmatch(name)
+            if not match or match["host"] != HOST or psutil.pid_exists(int(match["pid"])):
+                continue
+            left, target = Path(base, name), Path(base, match["name"])
+            if match["kind"] == "old" and not target.exists():
+                os.rename(left, target)
+            elif left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+            cleared.append(left)
+        folders[:] = [name for name in folders if not LEFT_OVER.fullmatch(name)]
+    return cleared
 
 
 def _same_branch(about: Path, path: Path) -> bool:
@@ -35,7 +81,7 @@ def _same_branch(about: Path, path: Path) -> bool:
     return parent in (about, *about.parents) or about in parent.parents
 
 
-def _explain(error: OSError, path: Path) -> Exception:
+def explain(error: OSError, path: Path) -> Exception:
     """A UserError for what went wrong with writing at `path`; other errors stay what they are."""
     # Copying names two files, source and target.
     named = [name for name in (error.filename, error.filename2) if isinstance(name, str | Path)]
@@ -68,8 +114,9 @@ def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         os.replace(temporary, path)
+        _finished[path.absolute()] = None
     except OSError as error:
-        raise _explain(error, path) from error
+        raise explain(error, path) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -87,8 +134,9 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
             if file.is_file():
                 _flush(file)
         _swap_folder(temporary, path)
+        _finished[path.absolute()] = None
     except OSError as error:
-        raise _explain(error, path) from error
+        raise explain(error, path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -97,7 +145,7 @@ def _swap_folder(new: Path, path: Path) -> None:
     if not path.exists():
         os.rename(new, path)
         return
-    old = _temporary_beside(path)
+    old = _temporary_beside(path, "old")
     os.rename(path, old)
     try:
         os.rename(new, path)

@@ -10,7 +10,6 @@ by clip, so that memory does not grow with the data set.
 """
 
 import hashlib
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import pandas as pd
 from sslslr.clips import ClipWriter, writing
 from sslslr.errors import UserError, nearest
 from sslslr.files import sha256_of
-from sslslr.npz import JOINT_COUNTS, NpzClips
+from sslslr.npz import JOINT_COUNTS, NpzClips, plain_array
 
 NPZ, TABLE = "clips.npz", "instances.csv"
 # What a column may be called, the first that is there counts.
@@ -194,7 +193,7 @@ def import_npy(
             file = folder / row["file"]
             named.add(file.resolve())
             if on_bad == "drop" and not file.is_file():
-                writer.drop(row["clip_id"], "its file is missing")
+                writer.drop(row["clip_id"], "its file is missing", row.get("split"), found=False)
                 continue
             frames, data = _read_npy(file)
             digest.update(f"{row['file']} {hashlib.sha256(data).hexdigest()}\n".encode())
@@ -241,7 +240,7 @@ def _read_npy(file: Path) -> tuple[np.ndarray, bytes]:
         raise UserError(f"{file}: cannot be read ({error.strerror}).") from None
     try:
         # Not np.load, which would open a renamed zip as an archive of arrays.
-        frames = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+        frames = plain_array(data)
     except (ValueError, EOFError, OSError) as error:
         raise UserError(
             f"{file}: cannot be read as a plain array ({error}). Arrays of Python objects are "

@@ -8,6 +8,7 @@ The archive is streamed (memory does not grow with it) and nothing is ever unpic
 """
 
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -161,6 +162,29 @@ class NpzClips:
             raise UserError(
                 f"{self.path}, clip {repeated.iloc[0]!r}: clip_id occurs twice; ids must be unique."
             )
+
+
+def plain_array(data: bytes) -> np.ndarray:
+    """The array of a `.npy` file's bytes, a view of them; nothing is unpickled.
+
+    Raises:
+        ValueError: no such file, cut, holds Python objects, or of a shape that the bytes do not fill
+            (which numpy would make room for before it looks).
+    """
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"format version {version} is not known here")
+    old = version == (1, 0)
+    read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
+    if dtype.hasobject:
+        raise ValueError("Object arrays cannot be loaded")
+    begin = stream.tell()
+    expected = math.prod(shape) * dtype.itemsize
+    if any(n < 0 for n in shape) or expected != len(data) - begin:
+        raise ValueError(f"shape {shape} needs {expected} bytes, the file has {len(data) - begin}")
+    return np.frombuffer(data, dtype, offset=begin).reshape(shape, order="F" if fortran else "C")
 
 
 def _text(value: Any) -> str:

@@ -64,7 +64,7 @@ class Job:
             "joints": None,
             "dropped": [],
             "collapsed": False,
-        }  # fmt: skip
+        }
     )
     cost: dict[str, Any] = field(
         default_factory=lambda: {"device": "cpu", "devices": 1, "clips_per_second": None}
@@ -187,11 +187,8 @@ def clips(job: Job, say: Say) -> Preprocessed:
         )
     if prepared.dropped:
         say(f"{len(prepared.dropped)} clips dropped by preprocessing; listed in run.json")
-    job.outcome |= {
-        "n_clips": len(prepared.batch),
-        "joints": prepared.batch.present.any(dim=0).nonzero().ravel().tolist(),
-        "dropped": prepared.dropped,
-    }
+    seen = prepared.batch.present.any(dim=0).nonzero().ravel().tolist()
+    job.outcome |= {"n_clips": len(prepared.batch), "joints": seen, "dropped": prepared.dropped}
     return prepared
 
 

@@ -18,7 +18,7 @@ from sslslr.protocols import PROTOCOLS
 
 STAGES = ("download", "extract", "pretrain", "evaluate", "report")
 REPORT_MODULES = {
-    "linear": ("sslslr.report.tables",),
+    "linear": ("sslslr.report.tables", "sslslr.report.summary"),
     "verdicts": ("sslslr.claims", "sslslr.report.verdict", "sslslr.report.collect"),
     "differences": ("sslslr.report.differences", "sslslr.report.collect"),
     "ablations": (
@@ -38,6 +38,7 @@ REPORT_MODULES = {
         "sslslr.report.verdict",
         "sslslr.report.differences",
     ),
+    "provenance": ("sslslr.trace.crate",),
 }
 
 

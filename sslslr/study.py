@@ -22,6 +22,7 @@ def check(study: StudyConfig) -> int:
 
     for name, dataset in study.datasets.items():
         parse(DATASETS.get(dataset.source).Options, dataset.options, f"datasets.{name}.options")
+    _check_licences(study.accept_licences)
     for name, steps in study.augmentations.items():
         compose(steps, f"augmentations.{name}")
     for name, options in protocol_options(study).items():
@@ -36,3 +37,12 @@ def check(study: StudyConfig) -> int:
         parse(METHODS.get(run.method_type).Options, run.method_options, f"methods.{run.method}")
         evaluate_spec(study, run)
     return len(specs)
+
+
+def _check_licences(accepted: list[str]) -> None:
+    """An id that no data set asks for is a slip of the pen."""
+    known = {getattr(DATASETS.get(name), "consent", "") for name in DATASETS.names()} - {""}
+    for licence in accepted:
+        if licence not in known:
+            hint = nearest(licence, known)
+            raise UserError(f"accept_licences: no data set asks for {licence!r}. {hint}")

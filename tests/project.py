@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import warm
 from toys import ROOT
 
 HERE = Path(__file__).parent / "workflow"
@@ -19,17 +20,30 @@ class Project:
 
     path: Path
 
-    def run(
-        self, *command: str, check: bool = True, timeout: int = 300
-    ) -> subprocess.CompletedProcess:
-        environment = {
+    def environment(self, quick: bool = True) -> dict[str, str]:
+        """For the copy's sources, not those that are installed; `quick`: see warm.py."""
+        folders = [str(warm.commands())] if quick else []
+        return {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.path),  # the copy's sources, not those that are installed
+            "PATH": os.pathsep.join(
+                [*folders, str(Path(sys.executable).parent), os.environ["PATH"]]
+            ),
+            "PYTHONPATH": str(self.path),
             "DVC_NO_ANALYTICS": "1",
         }
+
+    def run(
+        self, *command: str, check: bool = True, timeout: int = 300, quick: bool = True
+    ) -> subprocess.CompletedProcess:
+        """Run a command in the project; with `quick` off, each process starts from nothing."""
+        environment = self.environment(quick)
         done = subprocess.run(
-            command, cwd=self.path, env=environment, text=True, capture_output=True, timeout=timeout
+            [shutil.which(command[0], path=environment["PATH"]) or command[0], *command[1:]],
+            cwd=self.path,
+            env=environment,
+            text=True,
+            capture_output=True,
+            timeout=timeout,
         )
         assert not check or done.returncode == 0, (
             f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
@@ -62,8 +76,12 @@ class Project:
         (self.path / name).write_text(text.replace(old, new, 1))
 
 
-def copy_repository(target: Path) -> Project:
-    """What a clone would hold: tracked and new files, nothing that is ignored; a repository of its own."""
+def copy_repository(target: Path, study: Path | None = HERE / "tiny.yaml") -> Project:
+    """What a clone would hold: tracked and new files, nothing that is ignored; a repository of its own.
+
+    Args:
+        study: takes the place of config/demo.yaml; None leaves that.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
         cwd=ROOT,
@@ -75,7 +93,8 @@ def copy_repository(target: Path) -> Project:
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
-    shutil.copy(HERE / "tiny.yaml", target / "config/demo.yaml")
+    if study:
+        shutil.copy(study, target / "config/demo.yaml")
     project = Project(target)
     project.run(sys.executable, "scripts/generate.py")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "tiny"]):

@@ -8,11 +8,12 @@ from toys import ROOT
 
 # Left to right; a module may import from those before it (see docs/decisions.md).
 ORDER = [
-    "errors", "files", "skeleton", "strict", "config", "registry", "clip_writer", "clips", "npz",
-    "importing", "datasets", "pose", "batch", "preprocess", "augment", "seeds", "encoder",
-    "collapse", "methods", "hardware", "grid", "groups", "artifacts", "transfer", "training", "pretrain",
-    "stacking", "statistics", "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages", "study", "cli",
-    "__main__",
+    "errors", "files", "guard", "seals", "skeleton", "strict", "config", "registry", "membership",
+    "clip_writer", "clips", "npz", "importing", "progress", "checksums", "transfer", "download",
+    "archives", "unpickle", "datasets", "pose", "batch", "preprocess", "augment", "seeds",
+    "encoder", "collapse", "methods", "hardware", "grid", "groups", "artifacts", "shared_joints",
+    "training", "pretrain", "stacking", "statistics", "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages",
+    "commands", "trace", "study", "slurm", "joblock", "cli", "__main__",
 ]  # fmt: skip
 MODULES = sorted(path for path in (ROOT / "sslslr").rglob("*.py"))
 

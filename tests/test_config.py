@@ -157,3 +157,10 @@ def test_the_paper_study_has_the_papers_values():
         )
         >= 5
     )
+
+
+def test_a_licence_that_no_data_set_asks_for():
+    study = load(ROOT / "config/paper.yaml")
+    with pytest.raises(UserError, match="no data set asks for 'CUDA'. Did you mean 'C-UDA'"):
+        check(study.model_copy(update={"accept_licences": ["CUDA"]}))
+    check(study.model_copy(update={"accept_licences": ["C-UDA", "GSL", "CC-BY-NC-SA-4.0"]}))

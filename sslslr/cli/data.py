@@ -1,4 +1,4 @@
-"""`sslslr data`: fetch, build, import, look at and check clip stores."""
+"""`sslslr data`: fetch, build, import, look at, check and publish clip stores."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,11 +33,48 @@ def download(
     source: Source,
     raw: Annotated[Path, typer.Option("--raw", help="Folder for the downloaded files.")],
     options: Settings = "{}",
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-licence",
+            envvar="SSLSLR_ACCEPT_LICENCES",
+            help="Id of a licence that you accept; repeatable.",
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache",
+            envvar="SSLSLR_DOWNLOADS",
+            help="Where downloads grow and are kept [.downloads beside RAW].",
+        ),
+    ] = None,
+    checksums: Annotated[
+        Path, typer.Option("--checksums", help="Sums of the first download, verified ever after.")
+    ] = Path("config/checksums.lock"),
+    parallel: Annotated[
+        int, typer.Option("--parallel", min=1, envvar="SSLSLR_PARALLEL", help="Files at once.")
+    ] = 4,
+    allow_http: Annotated[
+        bool,
+        typer.Option(
+            "--allow-http", envvar="SSLSLR_ALLOW_HTTP", help="Permit addresses without TLS."
+        ),
+    ] = False,
 ) -> None:
-    """Fetch a data set's files, checked by sha256; whole files or none."""
+    """Fetch a data set's files, resumed and checked by sha256; whole files or none."""
     from sslslr import datasets
+    from sslslr.transfer import Settings
 
-    datasets.download(source, _options(options), raw)
+    settings = Settings(
+        cache=cache,
+        checksums=checksums,
+        parallel=parallel,
+        allow_http=allow_http,
+        accepted=tuple(accept or ()),
+        say=typer.echo,
+    )
+    datasets.download(source, _options(options), raw, settings)
     typer.echo(f"{source}: downloaded to {raw}.")
 
 
@@ -124,8 +161,40 @@ def info(store: Store) -> None:
     for column in ("split", "language", "signer"):
         console.print(_counts(opened.clips, column))
     console.print(_lengths(opened.clips["n_frames"]))
+    if card.get("counts"):
+        console.print(_expected(card["counts"]))
     console.print(_missing(card["joints"]))
     console.print(_drops(card["dropped"]))
+
+
+@app.command()
+def splits(
+    store: Store,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file to write.")] = None,
+    check: Annotated[
+        Path | None, typer.Option("--check", help="Published JSON file to compare with.")
+    ] = None,
+) -> None:
+    """Clip ids of each split with their hash, to publish (--out) or to compare (--check)."""
+    import json
+
+    from sslslr.clips import ClipStore
+    from sslslr.files import read_json, write_json
+    from sslslr.membership import differences, membership
+
+    opened = ClipStore.open(store)
+    mine = membership(opened.clips, opened.card)
+    if check is not None:
+        lines = differences(mine, read_json(check))
+        typer.echo(
+            "\n".join(lines or [f"{store}: the same clips as {check}, sha256 {mine['sha256']}."])
+        )
+        raise typer.Exit(int(bool(lines)))
+    if out is None:
+        typer.echo(json.dumps(mine, indent=2, ensure_ascii=False))
+    else:
+        write_json(out, mine)
+        typer.echo(f"{out}: sha256 {mine['sha256']}")
 
 
 def _table(title: str, *columns: str) -> Any:
@@ -169,6 +238,22 @@ def _missing(joints: dict[str, float]) -> Any:
     for part, present in joints.items():
         table.add_row(PART_NAMES.get(part, part), f"{100 * (1 - present):.1f} %")
     return table
+
+
+def _expected(counts: list[dict[str, Any]]) -> Any:
+    table = _table("Expected, found, kept", "split", "expected", "found", "kept")
+    table.add_column("dropped because", overflow="fold")
+    for row in counts:
+        reasons = "; ".join(f"{count} x {reason}" for reason, count in row["dropped"].items())
+        numbers = (str(row[key]) for key in ("expected", "found", "kept"))
+        table.add_row(row["split"], *numbers, _escaped(reasons))
+    return table
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
 
 
 def _drops(dropped: dict[str, Any]) -> Any:

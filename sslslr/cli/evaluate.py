@@ -22,11 +22,12 @@ def evaluate(
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
 ) -> None:
     """Embed each target data set once and run every protocol on the features."""
-    from sslslr import grid
+    from sslslr import grid, stages
     from sslslr.cli._runs import find_run, from_json
     from sslslr.cli._screen import say
     from sslslr.config import load
     from sslslr.evaluate import evaluate as run_evaluation
+    from sslslr.joblock import held
     from sslslr.strict import parse
 
     if spec:
@@ -35,15 +36,18 @@ def evaluate(
     else:
         run, folder = find_run(run_id, config, "")
         evaluation, folder = grid.evaluate_spec(load(config), run), results or folder
-    run_evaluation(
-        evaluation,
-        folder / "encoders" / evaluation.run.run_id,
-        {
-            name: folder / "data" / (target.dataset or name) / "clips"
-            for name, target in evaluation.targets.items()
-        },
-        folder / "metrics" / evaluation.run.run_id,
-        folder / "features" / evaluation.run.run_id,
-        threads=threads,
-        say=say,
-    )
+    metrics = folder / "metrics" / evaluation.run.run_id
+    with held(metrics, say):
+        run_evaluation(
+            evaluation,
+            folder / "encoders" / evaluation.run.run_id,
+            {
+                name: folder / "data" / (target.dataset or name) / "clips"
+                for name, target in evaluation.targets.items()
+            },
+            metrics,
+            folder / "features" / evaluation.run.run_id,
+            threads=threads,
+            say=say,
+            code=stages.code_hash(*stages.evaluate_modules(evaluation)),
+        )

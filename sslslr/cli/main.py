@@ -1,29 +1,64 @@
 """`sslslr VERB`: one verb a stage. Verbs are thin; what they call is imported when they run."""
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from sslslr.cli import config, data, evaluate, pretrain, report
+from sslslr.cli import config, data, evaluate, pretrain, report, trace
 from sslslr.errors import UserError
+from sslslr.training.stop import EXIT_CODE, Stopped
+
+
+def _seal(_: object, seal: Path | None) -> None:
+    """The verb has succeeded: seal what it wrote."""
+    if seal is not None:
+        from sslslr import files, seals
+
+        seals.write(seal, files.finished())
+
 
 app = typer.Typer(
     help="Self-supervised representation learning for sign language recognition, reproduced.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    result_callback=_seal,
 )
+
+
+@app.callback()
+def _before(
+    seal: Annotated[
+        Path | None,
+        typer.Option(help="Note hashes of all files that the verb writes in this file."),
+    ] = None,
+) -> None:
+    if seal is not None:
+        from sslslr import seals
+
+        seals.clear(seal)  # its files are about to be replaced
+
+
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(report.app, name="report")
+app.command("why")(trace.why)
+app.command("verify")(trace.verify)
+app.command("archive")(trace.archive)
+app.command("check-results")(trace.check_results)
 
 
 def main() -> None:
-    """Entry point; a UserError prints its text alone and exits with status 2."""
+    """Entry point; a UserError prints its text alone and exits with status 2, a stop with 75."""
     try:
         app()
+    except Stopped as stop:
+        print(f"sslslr: {stop}", file=sys.stderr)
+        sys.exit(EXIT_CODE)
     except UserError as error:
         print(f"sslslr: error: {error}", file=sys.stderr)
         sys.exit(2)

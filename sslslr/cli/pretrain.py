@@ -21,27 +21,42 @@ def pretrain(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Where the state between epochs is kept.")
     ] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    threads: Annotated[int, typer.Option(help="CPU threads of each process.")] = 1,
+    requeue: Annotated[
+        bool, typer.Option(help="Asked to stop under Slurm, put the job back in the queue.")
+    ] = False,
 ) -> None:
-    """Pretrain an encoder; a run that was killed goes on from its last checkpoint."""
-    from sslslr import stages
+    """Pretrain an encoder; a run that was killed goes on from its last checkpoint.
+
+    Asked to stop (SIGTERM), it saves its state after the step that is under way and exits with
+    status 75; the same command goes on from there.
+    """
+    from sslslr import artifacts, slurm, stages
     from sslslr.cli._runs import find_run
     from sslslr.cli._screen import progress_bar, say
     from sslslr.clips import ClipStore
     from sslslr.grid import NO_DATASET
+    from sslslr.joblock import held
     from sslslr.pretrain import pretrain as run_pretraining
+    from sslslr.training.stop import Stopped
 
     run, results = find_run(run_id, config, spec)
     if store is None and run.dataset != NO_DATASET:
         store = results / "data" / run.dataset / "clips"
-    with progress_bar(run.run_id) as progress:
-        run_pretraining(
-            run,
-            ClipStore.open(store) if store is not None else None,
-            out or results / "encoders" / run.run_id,
-            checkpoint or results / "checkpoints" / f"{run.run_id}.ckpt",
-            stages.code_hash(*stages.pretrain_modules(run)),
-            threads=threads,
-            say=say,
-            progress=progress,
-        )
+    clips = ClipStore.open(store) if store is not None else None
+    code = stages.code_hash(*stages.pretrain_modules(run))
+    out = out or results / "encoders" / run.run_id
+    checkpoint = checkpoint or results / "checkpoints" / f"{run.run_id}.ckpt"
+    with held(out, say) as waited:
+        if waited and artifacts.is_made(out, run, code, clips and clips.data_hash):
+            say(f"{out}: the other job has made it; nothing is left to do")
+            return
+        try:
+            with progress_bar(run.run_id) as progress:
+                run_pretraining(
+                    run, clips, out, checkpoint, code, threads, say=say, progress=progress
+                )
+        except Stopped:
+            if requeue and (said := slurm.requeue()):
+                say(said)
+            raise

@@ -24,17 +24,22 @@ def table(
     paper: Annotated[Path, typer.Option(help="The paper's numbers.")] = Path(
         "config/paper_numbers.yaml"
     ),
+    summary: Annotated[
+        Path | None, typer.Option(help="JSON of one number a row, for `dvc metrics`.")
+    ] = None,
 ) -> None:
     """The linear-evaluation table as CSV, Markdown and LaTeX."""
     from sslslr.cli._screen import say
     from sslslr.report import collect, tables
+    from sslslr.report import summary as numbers
 
     found = tables.linear_table(
         collect.read_metrics(metrics),
         collect.read_predictions([path.with_name("predictions.parquet") for path in metrics]),
         collect.read_paper_numbers(paper),
     )
-    for path in tables.render(found, stem, tables.LINEAR_CAPTION):
+    written = tables.render(found, stem, tables.LINEAR_CAPTION)
+    for path in [*written, *([numbers.write(found, summary)] if summary else [])]:
         say(f"wrote {path}")
 
 
@@ -290,6 +295,32 @@ def html(
         collect.read_cards(card),
         page.verdict_tables(verdicts, comparisons) if verdicts else [],
     )
+    say(f"wrote {out}")
+
+
+@app.command()
+def provenance(
+    runs: Annotated[list[Path], typer.Argument(help="run.json files of the encoders.")],
+    config_json: Annotated[str, typer.Option(help="The resolved study as JSON.")],
+    card: Annotated[list[Path], typer.Option(help="A data set's card.json; may be repeated.")] = [],  # noqa: B006
+    made: Annotated[
+        list[Path], typer.Option(help="A table, figure or page; may be repeated.")
+    ] = [],  # noqa: B006
+    out: Annotated[Path, typer.Option(help="The crate's metadata.")] = Path(
+        "results/provenance.json"
+    ),
+) -> None:
+    """The study's runs, commands and hashes as an RO-Crate; evaluation.json is found by the run."""
+    from sslslr.cli._runs import from_json
+    from sslslr.cli._screen import say
+    from sslslr.config import StudyConfig
+    from sslslr.strict import parse
+    from sslslr.trace import crate
+
+    study = parse(StudyConfig, from_json(config_json, "--config-json"), "--config-json")
+    folder = Path(study.results) / "metrics"
+    evaluations = [folder / path.parent.name / "evaluation.json" for path in runs]
+    crate.write(study, runs, evaluations, card, made, out)
     say(f"wrote {out}")
 
 

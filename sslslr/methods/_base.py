@@ -79,12 +79,13 @@ def full_precision(loss: Callable[..., Any]) -> Callable[..., Any]:
     def in_full(*arguments: Any, **settings: Any) -> Any:
         device = next(a.device for a in arguments if isinstance(a, Tensor))
         with torch.autocast(device.type, enabled=False):
-            return loss(*(_full(argument) for argument in arguments), **settings)
+            return loss(*(full(argument) for argument in arguments), **settings)
 
     return in_full
 
 
-def _full(argument: Any) -> Any:
+def full(argument: Any) -> Any:
+    """A bfloat16 or float16 tensor as float32; anything else, float64 too, as it is."""
     half = isinstance(argument, Tensor) and argument.dtype in (torch.bfloat16, torch.float16)
     return argument.float() if half else argument
 

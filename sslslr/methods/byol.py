@@ -25,14 +25,14 @@ from torch.nn import functional as F
 
 from sslslr.batch import Batch
 from sslslr.methods import register
-from sslslr.methods._base import Method, MethodOutput, encode_together, mlp
+from sslslr.methods._base import Method, MethodOutput, encode_together, full, mlp
 from sslslr.methods._momentum import cosine_momentum, follow, slow_copy
 from sslslr.strict import Strict
 
 
 def regression(predicted: Tensor, target: Tensor) -> Tensor:
     """Mean squared distance (0 to 4) of (N, d) scaled to unit length; none flows into the target."""
-    predicted, target = (F.normalize(x.float(), dim=1) for x in (predicted, target.detach()))
+    predicted, target = (F.normalize(full(x), dim=1) for x in (predicted, target.detach()))
     return (predicted - target).square().sum(dim=1).mean()
 
 

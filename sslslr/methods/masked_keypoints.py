@@ -25,7 +25,7 @@ from torch import Generator, Tensor, nn
 from sslslr.batch import Batch
 from sslslr.errors import UserError
 from sslslr.methods import register
-from sslslr.methods._base import Method, MethodOutput, mlp
+from sslslr.methods._base import Method, MethodOutput, full, mlp
 from sslslr.skeleton import N_JOINTS
 from sslslr.strict import Strict
 
@@ -54,7 +54,7 @@ def draw_hidden(
 
 def hidden_mse(reconstruction: Tensor, keypoints: Tensor, hidden: Tensor) -> Tensor:
     """Mean squared error of (B, T, J, 2) over hidden (B, T, J) coordinates; 0 if none is hidden."""
-    error = (reconstruction.float() - keypoints).square().mean(dim=3)
+    error = (full(reconstruction) - keypoints).square().mean(dim=3)
     # Multiplying keeps the shapes fixed: picking the hidden ones would wait for their number.
     return (error * hidden).sum() / hidden.sum().clamp_min(1)
 

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from sslslr.batch import Batch
 from sslslr.methods import register
-from sslslr.methods._base import Method, MethodOutput, full_precision, mlp
+from sslslr.methods._base import Method, MethodOutput, full, full_precision, mlp
 from sslslr.methods._momentum import follow, slow_copy
 from sslslr.strict import Strict
 
@@ -86,9 +86,9 @@ class Moco(Method):
     ) -> MethodOutput:
         query = self.projector(self.encoder(view_a.keypoints, view_a.lengths, generator))
         with torch.no_grad():
-            key = self.key_projector(
-                self.key_encoder(view_b.keypoints, view_b.lengths, generator)
-            ).float()
+            key = full(
+                self.key_projector(self.key_encoder(view_b.keypoints, view_b.lengths, generator))
+            )
         filled = torch.arange(len(self.queue), device=key.device) < self.enqueued
         # A clone: the queue moves on before the backward pass reads what the queries met.
         loss = info_nce(query, key, self.queue.clone(), filled, self.options.temperature)

@@ -20,13 +20,13 @@ from torch.nn import functional as F
 
 from sslslr.batch import Batch
 from sslslr.methods import register
-from sslslr.methods._base import Method, MethodOutput, encode_together, mlp
+from sslslr.methods._base import Method, MethodOutput, encode_together, full, mlp
 from sslslr.strict import Strict
 
 
 def negative_cosine(predicted: Tensor, target: Tensor) -> Tensor:
     """-1 times the mean cosine of (N, d) and (N, d); detach the target where it is to stay put."""
-    return -F.cosine_similarity(predicted.float(), target.float(), dim=1).mean()
+    return -F.cosine_similarity(full(predicted), full(target), dim=1).mean()
 
 
 @register

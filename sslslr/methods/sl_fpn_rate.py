@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from sslslr.batch import Batch
 from sslslr.methods import register
-from sslslr.methods._base import Method, MethodOutput, encode_together, mlp
+from sslslr.methods._base import Method, MethodOutput, encode_together, full, mlp
 from sslslr.strict import Strict
 
 
@@ -67,7 +67,7 @@ class SlFpnRate(Method):
         inputs = [clip, view_a, view_b] if options.original else [view_a, view_b]
         projections = [self.project(h) for h in encode_together(self.encoder, inputs, generator)]
         with torch.autocast(view_a.keypoints.device.type, enabled=False):
-            branches = torch.stack([F.normalize(z.float(), dim=1) for z in projections])
+            branches = torch.stack([F.normalize(full(z), dim=1) for z in projections])
             mean = branches.mean(dim=0)
             agreement = (branches * F.normalize(mean, dim=1)).sum(dim=2).mean()
             rate = coding_rate(F.normalize(mean, dim=1), options.eps2) / options.projection

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from sslslr.batch import Batch
 from sslslr.methods import register
-from sslslr.methods._base import Method, MethodOutput, encode_together, mlp
+from sslslr.methods._base import Method, MethodOutput, encode_together, full, mlp
 from sslslr.methods.vicreg import covariance_term, variance_term
 from sslslr.strict import Strict
 
@@ -110,4 +110,4 @@ class SlFpnVc(Method):
 
 def mse(x: Tensor, y: Tensor) -> Tensor:
     """Mean squared error of (B, d), in float32."""
-    return F.mse_loss(x.float(), y.float())
+    return F.mse_loss(full(x), full(y))

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from sslslr.batch import Batch
 from sslslr.methods import register
-from sslslr.methods._base import Method, MethodOutput, encode_together, full_precision, mlp
+from sslslr.methods._base import Method, MethodOutput, encode_together, full, full_precision, mlp
 from sslslr.strict import Strict
 
 EPSILON = 1e-4  # under the root of the standard deviation (the paper's section 4.1)
@@ -77,7 +77,7 @@ class Vicreg(Method):
         options = self.options
         h_a, h_b = encode_together(self.encoder, [view_a, view_b], generator)
         z_a, z_b = self.project(h_a), self.project(h_b)
-        invariance = F.mse_loss(z_a.float(), z_b.float())
+        invariance = F.mse_loss(full(z_a), full(z_b))
         variance = (variance_term(z_a, options.gamma) + variance_term(z_b, options.gamma)) / 2
         covariance = covariance_term(z_a) + covariance_term(z_b)
         loss = (

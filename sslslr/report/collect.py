@@ -32,6 +32,9 @@ HISTORY = (
     "embedding_rank", "collapsed",
 )  # fmt: skip
 RUN_KEYS = ("spec", "code_hash", "data_hash", "versions", "cost", "warnings", "collapsed")
+EVALUATION_KEYS = (
+    "spec", "code_hash", "data_hashes", "encoder_sha256", "sha256", "versions", "cost",
+)  # fmt: skip
 CARD_KEYS = ("dataset", "licence", "citation", "n_clips", "dropped")
 PAPER_KEYS = ("dataset", "pretrain_dataset", "protocol", "method", "metric", "value", "sureness")
 AGAIN = "Run the stage that writes it again."
@@ -108,6 +111,16 @@ def read_runs(paths: Paths) -> list[dict[str, Any]]:
     """
     runs = [_mapping(Path(path), RUN_KEYS) for path in paths]
     return sorted(runs, key=lambda run: run["spec"]["run_id"])
+
+
+def read_evaluations(paths: Paths) -> list[dict[str, Any]]:
+    """evaluation.json files, sorted by run id.
+
+    Raises:
+        UserError: a file is absent, is not JSON or lacks a key.
+    """
+    found = [_mapping(Path(path), EVALUATION_KEYS) for path in paths]
+    return sorted(found, key=lambda entry: entry["spec"]["run"]["run_id"])
 
 
 def read_cards(paths: Paths) -> list[dict[str, Any]]:

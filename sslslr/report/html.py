@@ -263,6 +263,25 @@ def run_records(runs: list[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
+def expected(card: dict[str, Any]) -> pd.DataFrame:
+    """One row a split of a data set: clips that ought to be there, were found, were kept, and why not."""
+    hashes = card.get("splits") or {}
+    return pd.DataFrame(
+        [
+            {
+                "Split": row["split"],
+                "Expected": str(row["expected"]),
+                "Found": str(row["found"]),
+                "Kept": str(row["kept"]),
+                "Dropped because": "; ".join(f"{n} x {why}" for why, n in row["dropped"].items())
+                or "–",
+                "Clip ids, sha256": hashes.get(row["split"], {}).get("sha256", "–")[:16],
+            }
+            for row in card["counts"]
+        ]
+    )
+
+
 def _warnings(runs: list[dict[str, Any]]) -> list[str]:
     return [f"{run['spec']['run_id']}: {text}" for run in runs for text in run["warnings"]]
 
@@ -313,6 +332,7 @@ def render_report(
         warnings=_warnings(runs),
         versions=_versions(runs),
         cards=cards,
+        expected=expected,
     )
     write_text(out, page)
     return Path(out)

@@ -118,7 +118,7 @@ def launch(
         work(Fabric(**settings), Ranks(), say, progress)
         return
     # Buffers are the same on all ranks already; fresh processes, for CUDA does not survive a fork.
-    strategy = DDPStrategy(start_method="spawn", broadcast_buffers=False)
+    strategy = DDPStrategy(start_method="spawn", forward_sync_buffers=False)
     channel = torch.multiprocessing.get_context("spawn").SimpleQueue()
     raised: list[Exception] = []
     listener = threading.Thread(

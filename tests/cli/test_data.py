@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from openhands_toys import gsl
+from servers import serving
 from sslslr.cli.data import app
 from sslslr.clips import ClipStore, writing
 from sslslr.errors import UserError
@@ -128,3 +130,41 @@ def test_help_imports_nothing_heavy():
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_download_build_and_publish(tmp_path):
+    with serving({f"/{name}": data for name, data in gsl().items()}) as server:
+        options = json.dumps({"mirror": server.url})
+        source = ("--source", "gsl", "--options", options, "--raw", tmp_path / "raw")
+        place = ("--checksums", tmp_path / "sums", "--cache", tmp_path / "cache")
+        with pytest.raises(UserError, match="wants your consent"):
+            run("download", *source, *place, "--allow-http")
+        with pytest.raises(UserError, match="not HTTPS"):
+            run("download", *source, *place, "--accept-licence", "GSL")
+        text, status = run("download", *source, *place, "--allow-http", "--accept-licence", "GSL")
+    assert status == 0
+    assert "gsl: licence: keypoints CC BY 4.0" in text.splitlines()[0]
+    assert text.splitlines()[-1].startswith("gsl: downloaded to")
+    run("build", *source, "--name", "gsl", "--out", tmp_path / "s")
+    text, _ = run("info", tmp_path / "s")
+    assert "Expected, found, kept" in text
+    run("splits", tmp_path / "s", "--out", tmp_path / "m.json")
+    assert run("splits", tmp_path / "s", "--check", tmp_path / "m.json")[1] == 0
+    published = json.loads((tmp_path / "m.json").read_text())
+    assert json.loads(run("splits", tmp_path / "s")[0]) == published
+    lost = published["splits"]["test"]["clip_ids"].pop()
+    (tmp_path / "m.json").write_text(json.dumps(published))
+    text, status = run("splits", tmp_path / "s", "--check", tmp_path / "m.json")
+    assert (status, text) == (1, f"test: 1 clips only here: {lost}\n")
+
+
+def test_download_settings_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("SSLSLR_ACCEPT_LICENCES", "AUTSL GSL")
+    monkeypatch.setenv("SSLSLR_DOWNLOADS", str(tmp_path / "cache"))
+    monkeypatch.setenv("SSLSLR_ALLOW_HTTP", "1")
+    with serving({f"/{name}": data for name, data in gsl().items()}) as server:
+        options = json.dumps({"mirror": server.url})
+        arguments = ("--source", "gsl", "--options", options, "--raw", tmp_path / "raw")
+        _, status = run("download", *arguments, "--checksums", tmp_path / "sums")
+    assert status == 0
+    assert (tmp_path / "cache" / "gsl" / "GSL.zip").is_file()

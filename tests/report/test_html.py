@@ -223,3 +223,20 @@ def test_a_figure_may_say_what_it_is_of(tmp_path):
     assert shown.title == "Map of the features: run.s0, lsa64"
     assert shown.alt.endswith("of run.s0, lsa64.")
     assert html.figure(tmp_path / "other.png").title == "Other"
+
+
+def test_a_data_card_counts_what_is_missing(tmp_path, png):
+    counts = [
+        {"split": "test", "expected": 3, "found": 2, "kept": 1, "dropped": {"<no> file": 1, "b": 1}}
+    ]
+    card = {
+        **CARD,
+        "counts": counts,
+        "splits": {"test": {"n": 1, "sha256": "0123456789abcdef" * 4}},
+    }
+    out = tmp_path / "report.html"
+    html.render_report(out, CONFIG, [], [html.figure(png)], [run()], [card])
+    text = out.read_text()
+    assert "<td>test</td><td>3</td><td>2</td><td>1</td>" in text
+    assert "1 x &lt;no&gt; file; 1 x b" in text
+    assert "<td>0123456789abcdef</td>" in text

@@ -23,6 +23,8 @@ def built(fresh, tmp_path_factory) -> Project:
     shutil.copytree(fresh.path, path, symlinks=True)
     project = Project(path)
     project.log = project.run("dvc", "repro").stdout
+    for command in (["add", "dvc.lock"], ["commit", "-qm", "built"]):
+        project.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *command)
     return project
 
 

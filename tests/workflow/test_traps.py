@@ -1,9 +1,6 @@
 """The traps of Snakemake and DVC together: each silent wrong result has its test here."""
 
-import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
@@ -21,6 +18,7 @@ OF_METRICS = {
     "render_results",
     "render_example",
     "render_report",
+    "render_provenance",
 }
 RENDER = OF_METRICS | {"render_training_curves", "render_clip_picture", "render_augmentations"}
 OF_THE_STORE = {"render_clip_picture", "render_augmentations"}
@@ -91,7 +89,13 @@ def test_repro_builds_everything_and_a_second_time_neither_tool_does_anything(bu
             {f"pretrain_encoder:{TRAINED}", f"evaluate_encoder:{TRAINED}", *RENDER} - OF_THE_STORE,
             {"pretrain", "evaluate", "report"},
         ),
-        ("config/demo.yaml", "For tests alone.", "Another note.", {"render_report"}, {"report"}),
+        (
+            "config/demo.yaml",
+            "For tests alone.",
+            "Another note.",
+            {"render_report", "render_provenance"},
+            {"report"},
+        ),
         (
             "config/demo.yaml",
             "clips: 60",
@@ -121,7 +125,7 @@ def test_repro_re_runs_what_snakemake_does_stage_by_stage_and_both_end_clean(bui
     ran = re.findall(r"(?:local)?rule (\w+):", log.stdout + log.stderr)
     # The metrics come out the same, byte for byte, so neither tool renders the tables again; the
     # features are a folder, which Snakemake judges by its time.
-    rendered = ["render_example", "render_report", "report"]
+    rendered = ["render_example", "render_provenance", "render_report", "report"]
     assert sorted(ran) == ["evaluate", "evaluate_encoder", "evaluate_encoder", *rendered]
     assert project.dry_run() == set()
     assert project.changed_stages() == set()
@@ -135,7 +139,7 @@ def test_every_job_has_a_code_hash_a_log_and_an_environment():
         ):
             assert not re.search(r"^\s+run:", body, re.MULTILINE), name
             if "shell:" in body or "script:" in body:
-                for needed in (r"code=\w", r"log:", r"conda:"):
+                for needed in (r"code=\w", r"log:", r"conda:", r"seal\w*=", r"sslslr --seal"):
                     assert re.search(needed, body), f"{file.name}: rule {name} lacks {needed}"
 
 
@@ -158,42 +162,6 @@ def test_dvc_lists_the_sources_that_the_rules_hash():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     for name, sources in stage_sources(load(ROOT / "config/demo.yaml")).items():
         assert set(sources) <= set(stages[name]["deps"]), name
-
-
-def test_pulled_results_are_certified_and_later_changes_are_still_seen(built, copy_of, tmp_path):
-    """Trap 4: without Snakemake's metadata, a change of a parameter after `dvc pull` is ignored."""
-    project = copy_of(built)
-    project.run("dvc", "remote", "add", "-q", "store", str(tmp_path / "remote"))
-    project.run("dvc", "push", "-q", "-r", "store")
-    clone = tmp_path / "clone"
-    subprocess.run(["cp", "-r", str(project.path), str(clone)], check=True)
-    subprocess.run(
-        [
-            "rm",
-            "-rf",
-            str(clone / ".snakemake"),
-            str(clone / ".dvc/cache"),
-            str(clone / ".dvc/tmp"),
-        ],
-        check=True,
-    )
-    for path in (clone / "results").iterdir():
-        if path.name != ".gitignore":
-            subprocess.run(["rm", "-rf", str(path)], check=True)
-    restored = type(project)(clone)
-    makefile = (ROOT / "Makefile").read_text()
-    recipe = re.search(r"^restore:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)[1]
-    assert "dvc status" in recipe.split("snakemake --touch")[0], "certify only after a clean status"
-    assert "--forceall" in recipe
-    for line in (
-        "dvc pull -r store",
-        "dvc status --quiet",
-        "snakemake --touch --forceall --cores 1",
-    ):
-        restored.run(*line.split())
-    assert restored.dry_run() == set()
-    restored.edit("config/demo.yaml", "epochs: 2", "epochs: 4")
-    assert f"pretrain_encoder:{TRAINED}" in restored.dry_run()
 
 
 def test_a_configuration_replaces_the_demos_and_does_not_merge_with_it(fresh, copy_of):
@@ -220,40 +188,8 @@ def test_a_wrong_key_stops_the_workflow_with_the_nearest_known_one(fresh, copy_o
 
 def test_a_failed_job_shows_its_log_and_leaves_nothing_half_written(built, copy_of):
     project = copy_of(built)
-    store = project.path / "results/data/toy/clips/keypoints.npy"
-    time = store.stat()
-    with open(store, "r+b") as stream:
-        stream.truncate(5000)
-    os.utime(store, ns=(time.st_atime_ns, time.st_mtime_ns))  # behind the workflow's back
-    project.edit("config/demo.yaml", "epochs: 2", "epochs: 3")
+    project.edit("config/demo.yaml", "pretrain: {", "pretrain: {learning_rate: 1.0e+30, ")
     done = project.run("snakemake", "--cores", "2", check=False)
     assert done.returncode != 0
-    assert "keypoints.npy" in done.stdout + done.stderr
+    assert "Lower `pretrain.learning_rate`" in done.stdout + done.stderr
     assert not (project.path / f"results/encoders/{TRAINED}/run.json").exists()
-
-
-def test_generated_files_are_what_their_sources_say():
-    import sys
-
-    done = subprocess.run(
-        [sys.executable, "scripts/generate.py", "--check"], cwd=ROOT, text=True, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_environment_yml_is_one_that_conda_can_read():
-    from rattler import MatchSpec
-
-    content = yaml.safe_load((ROOT / "environment.yml").read_text())
-    conda = [entry for entry in content["dependencies"] if isinstance(entry, str)]
-    for entry in conda:
-        MatchSpec(entry, strict=True)
-    names = {re.split("[=<>]", entry)[0] for entry in conda}
-    assert {"snakemake", "pytorch", "numpy", "pandas", "dvc", "matplotlib"} <= names
-
-
-def test_no_path_of_a_machine_and_no_registry_is_in_the_locked_files():
-    for name in ("requirements.lock", "environment.yml", "dvc.yaml"):
-        text = Path(ROOT / name).read_text()
-        assert "://" not in text
-        assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|opt)/", text), name

@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from sslslr import grid, stages
+from sslslr import grid, guard, seals, stages
 from sslslr.config import StudyConfig, parse
 from sslslr.datasets import DATASETS
 from sslslr.errors import UserError
@@ -30,10 +30,28 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 RESULTS = STUDY.results
-# One job at a time on a GPU: profiles/default limits `gpu` to 1. On CPU jobs run side by side.
-GPU = int(
-    STUDY.pretrain.accelerator != "cpu" and shutil.which("nvidia-smi") is not None
-)
+GPU_HERE = shutil.which("nvidia-smi") is not None
+
+
+def gpus(stage, pretrain):
+    """GPUs of a job: as configured, or one a device where this machine has any and they are wanted."""
+    stated = getattr(STUDY.resources, stage).gpu
+    if stated is not None:
+        return stated
+    wanted = GPU_HERE and pretrain.accelerator != "cpu"
+    return wanted * (pretrain.devices if stage == "pretrain" else 1)
+
+
+def asks(stage):
+    """The resources of a stage's jobs, from the configuration; each retry asks for as much again."""
+    asked = getattr(STUDY.resources, stage)
+    partition = {"slurm_partition": asked.partition} if asked.partition else {}
+    return {
+        "mem_mb": lambda wildcards, attempt: asked.memory * attempt,
+        "runtime": lambda wildcards, attempt: asked.runtime * attempt,
+        **partition,
+    }
+
 
 if workflow.is_main_process and {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     built = Path(RESULTS, "data").glob("*/clips/card.json")
@@ -42,6 +60,57 @@ if workflow.is_main_process and {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
         grid.estimate(STUDY, {name: card["n_clips"] for name, card in cards.items()}),
         file=sys.stderr,
     )
+
+READING = {
+    *(
+        "--unlock",
+        "--lint",
+        "--list-rules",
+        "--list",
+        "-l",
+        "--list-target-rules",
+        "--lt",
+    ),
+    *(
+        "--summary",
+        "-S",
+        "--detailed-summary",
+        "-D",
+        "--report",
+        "--dag",
+        "--rulegraph",
+    ),
+    *("--filegraph", "--d3dag", "--print-compilation", "--cleanup-metadata", "--cm"),
+    *("--help", "-h", "--version", "-v", "--archive"),
+}
+PLANNING = {"-n", "--dry-run", "--dryrun"}
+
+
+BROKEN = []  # seals of files that were changed behind the workflow's back
+
+
+def begin():
+    """Take the results folder for this workflow, and find files that were changed behind its back."""
+    planning = PLANNING & set(sys.argv)
+    if not planning:
+        # `--jobs` without `--cores` is how a cluster is told how many jobs to hold.
+        cluster = workflow.resource_settings.nodes is not None
+        for sentence in guard.enter(RESULTS, cluster, ".snakemake/locks"):
+            print(sentence, file=sys.stderr)
+    damages, _ = seals.examine(RESULTS, renew=not planning)
+    for damage in damages:
+        print(
+            f"changed since it was written, to be made again: {damage}", file=sys.stderr
+        )
+        BROKEN.append(damage.seal)
+    if not planning and "--touch" not in sys.argv:
+        while BROKEN:
+            seals.break_seal(BROKEN.pop())
+
+
+def seal(stage, job):
+    """The parameter `seal` of a job: where hashes of what it writes are kept (sslslr/seals.py)."""
+    return str(seals.current(RESULTS, stage, job, BROKEN))
 
 
 wildcard_constraints:
@@ -67,6 +136,17 @@ def data_code(wildcards):
 
 def dataset_options(wildcards):
     return stages.as_json(STUDY.datasets[wildcards.dataset].options)
+
+
+# Told to `sslslr data download` through its environment, not as `params`: to accept a licence, or to
+# fetch more files at once, makes nothing stale.
+DOWNLOADS = {
+    "SSLSLR_DOWNLOADS": STUDY.downloads.folder or f"{RESULTS}/downloads",
+    "SSLSLR_PARALLEL": str(STUDY.downloads.parallel),
+    "SSLSLR_ALLOW_HTTP": "1" if STUDY.downloads.allow_http else "",
+    "SSLSLR_ACCEPT_LICENCES": " ".join(STUDY.accept_licences),
+}
+os.environ.update({name: value for name, value in DOWNLOADS.items() if value})
 
 
 def report_code(part):
@@ -125,8 +205,9 @@ REPORT_TABLES = [
     "ablations",
     "signer_gap",
 ]
-REPORT_FILES = [
+RENDERED = [
     f"{RESULTS}/report.html",
+    f"{RESULTS}/tables/summary.json",  # for `dvc metrics`
     *(
         f"{RESULTS}/tables/{name}.{ending}"
         for name in REPORT_TABLES
@@ -138,3 +219,10 @@ REPORT_FILES = [
         for ending in ("pdf", "png")
     ),
 ]
+REPORT_FILES = [*RENDERED, f"{RESULTS}/provenance.json"]
+
+if workflow.is_main_process and not READING & set(sys.argv):
+    try:
+        begin()
+    except UserError as error:
+        raise WorkflowError(str(error))

@@ -16,16 +16,20 @@ rule fetch_raw:
         directory(f"{RESULTS}/data/{{dataset}}/raw"),
     log:
         f"{RESULTS}/logs/download/{{dataset}}.log",
-    retries: 2  # a registry that hiccups
     conda:
         "../../environment.yml"
+    resources:
+        **asks("download"),
     params:
         source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
         options=dataset_options,
+        seal=lambda wildcards: seal("download", wildcards.dataset),
         code=data_code,
     shell:
-        "sslslr data download --source {params.source} --options {params.options:q} --raw {output}"
-        " 2>&1 | tee {log}"
+        # What is fetched grows in a folder of its own (SSLSLR_DOWNLOADS, see common.smk): Snakemake removes
+        # the output of a job that failed.
+        "sslslr --seal {params.seal} data download --source {params.source}"
+        " --options {params.options:q} --raw {output} 2>&1 | tee {log}"
 
 
 rule build_clips:
@@ -39,6 +43,8 @@ rule build_clips:
         f"{RESULTS}/logs/extract/{{dataset}}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("extract"),
     params:
         source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
         options=dataset_options,
@@ -48,7 +54,8 @@ rule build_clips:
             if downloads(wildcards.dataset)
             else ""
         ),
+        seal=lambda wildcards: seal("extract", wildcards.dataset),
         code=data_code,
     shell:
-        "sslslr data build --name {wildcards.dataset} --source {params.source}"
+        "sslslr --seal {params.seal} data build --name {wildcards.dataset} --source {params.source}"
         " --options {params.options:q} {params.raw} --out {params.out} 2>&1 | tee {log}"

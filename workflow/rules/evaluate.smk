@@ -14,6 +14,7 @@ rule evaluate_encoder:
     output:
         metrics=f"{RESULTS}/metrics/{{run}}/metrics.csv",
         predictions=f"{RESULTS}/metrics/{{run}}/predictions.parquet",
+        record=f"{RESULTS}/metrics/{{run}}/evaluation.json",
         features=directory(f"{RESULTS}/features/{{run}}"),
     log:
         f"{RESULTS}/logs/evaluate/{{run}}.log",
@@ -21,14 +22,16 @@ rule evaluate_encoder:
         "../../environment.yml"
     threads: STUDY.resources.threads
     resources:
-        gpu=GPU,
+        **asks("evaluate"),
+        gpu=lambda wildcards: gpus("evaluate", RUNS[wildcards.run].pretrain),
     params:
         spec=lambda wildcards: EVALUATIONS[wildcards.run].model_dump_json(),
         results=lambda wildcards: RESULTS,
+        seal=lambda wildcards: seal("evaluate", wildcards.run),
         code=lambda wildcards: stages.code_hash(
             *stages.evaluate_modules(EVALUATIONS[wildcards.run])
         ),
         threads=STUDY.resources.threads,
     shell:
-        "sslslr evaluate --spec {params.spec:q} --results {params.results}"
+        "sslslr --seal {params.seal} evaluate --spec {params.spec:q} --results {params.results}"
         " --threads {params.threads} > {log} 2>&1"

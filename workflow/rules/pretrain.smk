@@ -17,18 +17,21 @@ rule pretrain_encoder:
         f"{RESULTS}/logs/pretrain/{{run}}.log",
     conda:
         "../../environment.yml"
-    threads: STUDY.resources.threads
+    threads: lambda wildcards: STUDY.resources.threads * RUNS[wildcards.run].pretrain.devices
     resources:
-        gpu=GPU,
+        **asks("pretrain"),
+        gpu=lambda wildcards: gpus("pretrain", RUNS[wildcards.run].pretrain),
     params:
         spec=lambda wildcards: RUNS[wildcards.run].model_dump_json(),
         store=pretraining_store,
         out=subpath(output.run, parent=True),
+        seal=lambda wildcards: seal("pretrain", wildcards.run),
         checkpoint=f"{RESULTS}/checkpoints/{{run}}.ckpt",
         code=lambda wildcards: stages.code_hash(
             *stages.pretrain_modules(RUNS[wildcards.run])
         ),
         threads=STUDY.resources.threads,  # the number of threads decides the last bits of a sum
     shell:
-        "sslslr pretrain --spec {params.spec:q} {params.store} --out {params.out}"
-        " --checkpoint {params.checkpoint} --threads {params.threads} > {log} 2>&1"
+        # exec: a scheduler's signal is for the job itself, not for a shell that would die of it first.
+        "exec sslslr --seal {params.seal} pretrain --spec {params.spec:q} {params.store} --out {params.out}"
+        " --checkpoint {params.checkpoint} --threads {params.threads} --requeue > {log} 2>&1"

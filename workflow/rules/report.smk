@@ -31,16 +31,20 @@ rule render_linear_table:
             caption="../report/linear.rst",
             category="Tables",
         ),
+        summary=f"{RESULTS}/tables/summary.json",
     log:
         f"{RESULTS}/logs/report/linear.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
+        seal=seal("report", "table"),
         code=report_code("linear"),
     shell:
-        "sslslr report table {input.metrics} --paper {input.paper} --stem {params.stem}"
-        " > {log} 2>&1"
+        "sslslr --seal {params.seal} report table {input.metrics} --paper {input.paper} --stem {params.stem}"
+        " --summary {output.summary} > {log} 2>&1"
 
 
 rule render_training_curves:
@@ -56,11 +60,14 @@ rule render_training_curves:
         f"{RESULTS}/logs/report/training.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".pdf"),
+        seal=seal("report", "training"),
         code=report_code("training"),
     shell:
-        "sslslr report training {input.histories} --stem {params.stem} > {log} 2>&1"
+        "sslslr --seal {params.seal} report training {input.histories} --stem {params.stem} > {log} 2>&1"
 
 
 rule render_clip_picture:
@@ -76,14 +83,17 @@ rule render_clip_picture:
         f"{RESULTS}/logs/report/clip.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         store=subpath(input[0], parent=True),
         stem=subpath(output[0], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
         steps=stages.as_json(FIRST_STEPS),
+        seal=seal("report", "clip"),
         code=report_code("clip"),
     shell:
-        "sslslr report clip --store {params.store} --preprocess {params.preprocess:q}"
+        "sslslr --seal {params.seal} report clip --store {params.store} --preprocess {params.preprocess:q}"
         " --steps {params.steps:q} --stem {params.stem} > {log} 2>&1"
 
 
@@ -107,11 +117,14 @@ rule render_verdicts:
         f"{RESULTS}/logs/report/verdicts.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
+        seal=seal("report", "verdict"),
         code=report_code("verdicts"),
     shell:
-        "sslslr report verdict {input.metrics} --claims {input.claims} --stem {params.stem}"
+        "sslslr --seal {params.seal} report verdict {input.metrics} --claims {input.claims} --stem {params.stem}"
         " > {log} 2>&1"
 
 
@@ -134,6 +147,8 @@ rule render_differences:
         f"{RESULTS}/logs/report/differences.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         folder=subpath(output[0], parent=True),
         targets=stages.as_json(
@@ -142,9 +157,10 @@ rule render_differences:
                 for name, target in STUDY.evaluate.targets.items()
             }
         ),
+        seal=seal("report", "differences"),
         code=report_code("differences"),
     shell:
-        "sslslr report differences {input.metrics} --targets {params.targets:q}"
+        "sslslr --seal {params.seal} report differences {input.metrics} --targets {params.targets:q}"
         " --folder {params.folder} > {log} 2>&1"
 
 
@@ -166,11 +182,15 @@ rule render_results:
         f"{RESULTS}/logs/report/results.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         folder=subpath(output[0], parent=True),
+        seal=seal("report", "results"),
         code=report_code("results"),
     shell:
-        "sslslr report results {input.metrics} --folder {params.folder} > {log} 2>&1"
+        "sslslr --seal {params.seal} report results {input.metrics} --folder {params.folder}"
+        " > {log} 2>&1"
 
 
 rule render_ablations:
@@ -192,11 +212,14 @@ rule render_ablations:
         f"{RESULTS}/logs/report/ablations.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         folder=subpath(output[0], parent=True),
+        seal=seal("report", "ablation-figures"),
         code=report_code("ablations"),
     shell:
-        "sslslr report ablation-figures {input.metrics} --ablations {input.ablations}"
+        "sslslr --seal {params.seal} report ablation-figures {input.metrics} --ablations {input.ablations}"
         " --folder {params.folder} > {log} 2>&1"
 
 
@@ -213,14 +236,17 @@ rule render_augmentations:
         f"{RESULTS}/logs/report/augmentations.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         store=subpath(input[0], parent=True),
         stem=subpath(output[0], strip_suffix=".pdf"),
         preprocess=STUDY.preprocess.model_dump_json(),
         augmentations=stages.as_json(STUDY.augmentations),
+        seal=seal("report", "augmentations"),
         code=report_code("augmentations"),
     shell:
-        "sslslr report augmentations --store {params.store} --preprocess {params.preprocess:q}"
+        "sslslr --seal {params.seal} report augmentations --store {params.store} --preprocess {params.preprocess:q}"
         " --augmentations {params.augmentations:q} --stem {params.stem} > {log} 2>&1"
 
 
@@ -244,17 +270,21 @@ rule render_example:
         f"{RESULTS}/logs/report/example.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         target=EXAMPLE_TARGET,
         protocol=EXAMPLE_PROTOCOL,
         store=lambda wildcards, input: os.path.dirname(input.clips[0]),
         folder=subpath(output[0], parent=True),
         preprocess=STUDY.preprocess.model_dump_json(),
+        seal=seal("report", "example"),
         code=report_code("example"),
     shell:
-        "sslslr report example --features {input.features} --predictions {input.predictions}"
-        " --store {params.store} --preprocess {params.preprocess:q} --dataset {params.target}"
-        " --protocol {params.protocol} --folder {params.folder} > {log} 2>&1"
+        "sslslr --seal {params.seal} report example --features {input.features}"
+        " --predictions {input.predictions} --store {params.store} --preprocess {params.preprocess:q}"
+        " --dataset {params.target} --protocol {params.protocol} --folder {params.folder}"
+        " > {log} 2>&1"
 
 
 rule render_report:
@@ -275,13 +305,41 @@ rule render_report:
         f"{RESULTS}/logs/report/html.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         config=STUDY.model_dump_json(),
         figures=lambda wildcards, input: [f"--figure {path}" for path in input.figures],
         cards=lambda wildcards, input: [f"--card {path}" for path in input.cards],
+        seal=seal("report", "html"),
         code=report_code("html"),
     shell:
-        "sslslr report html {input.runs} --config-json {params.config:q} --table {input.table}"
+        "sslslr --seal {params.seal} report html {input.runs} --config-json {params.config:q} --table {input.table}"
         " --verdicts {input.verdicts} --comparisons {input.comparisons}"
         " --ablations {input.ablations} --signer-gap {input.gap}"
         " {params.figures} {params.cards} --out {output} > {log} 2>&1"
+
+
+rule render_provenance:
+    input:
+        runs=each_run(f"{RESULTS}/encoders/{{run}}/run.json"),
+        histories=each_run(f"{RESULTS}/encoders/{{run}}/history.csv"),
+        evaluations=each_run(f"{RESULTS}/metrics/{{run}}/evaluation.json"),
+        cards=[f"{RESULTS}/data/{name}/clips/card.json" for name in STUDY.datasets],
+        made=RENDERED,
+    output:
+        f"{RESULTS}/provenance.json",
+    log:
+        f"{RESULTS}/logs/report/provenance.log",
+    conda:
+        "../../environment.yml"
+    params:
+        config=STUDY.model_dump_json(),
+        cards=lambda wildcards, input: [f"--card {path}" for path in input.cards],
+        made=lambda wildcards, input: [f"--made {path}" for path in input.made],
+        seal=seal("report", "provenance"),
+        code=report_code("provenance"),
+    shell:
+        "sslslr --seal {params.seal} report provenance {input.runs}"
+        " --config-json {params.config:q} {params.cards} {params.made} --out {output}"
+        " > {log} 2>&1"

@@ -10,9 +10,9 @@ from sslslr.config import PreprocessConfig, StudyConfig, TargetConfig
 from sslslr.evaluate import evaluate
 from sslslr.preprocess import preprocess
 from sslslr.pretrain import pretrain
+from sslslr.shared_joints import joint_counts, joints_seen
 from sslslr.skeleton import BODY, LEFT_HAND, LEFT_SHOULDER, N_JOINTS
 from sslslr.strict import parse
-from sslslr.transfer import joint_counts, joints_seen
 from toys import toy_clips
 
 

@@ -1,0 +1,101 @@
+"""INCLUDE: Indian Sign Language, 263 signs (beyond the paper).
+
+Sridhar et al., "INCLUDE: A Large Scale Dataset for Indian Sign Language Recognition", ACM Multimedia
+2020. Keypoints by OpenHands (`_openhands.py`): the archive holds another one, `Pose_Signs.zip`, which
+holds the pickles. The official lists are train and test (there is no validation split, and signers
+are not named); INCLUDE-50 is the authors' subset of 50 signs.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from sslslr.clips import ClipWriter
+from sslslr.datasets import _openhands as shared
+from sslslr.datasets import register
+from sslslr.download import File
+from sslslr.errors import UserError
+from sslslr.transfer import Settings
+
+TRAITS = {"downloads": True}
+ARCHIVE = "INCLUDE.zip"
+# Paths of the lists, at a commit that holds them.
+COMMITS = {
+    "train_include.csv": "20874392a25fc8f1221b2328d25b0f21f5644cce",
+    "test_include.csv": "77560512bdea30a88e2d0d6a25e24c1c159c53e2",
+    "train_include50.csv": "20874392a25fc8f1221b2328d25b0f21f5644cce",
+    "test_include50.csv": "20874392a25fc8f1221b2328d25b0f21f5644cce",
+}
+
+
+class Options(shared.Options):
+    subset: Literal["all", "include50"] = Field(
+        "all", description="all: 263 signs. include50: the authors' subset of 50."
+    )
+
+
+def lists(options: Options) -> dict[str, str]:
+    """Split to the name of its official list."""
+    ending = "include50" if options.subset == "include50" else "include"
+    return {split: f"{split}_{ending}.csv" for split in ("train", "test")}
+
+
+def files(options: Options) -> list[File]:
+    """What is downloaded."""
+    folder = "include_metadata/Train_Test_Split/"
+    places = {
+        name: shared.ASSETS.format(COMMITS[name]) + folder for name in lists(options).values()
+    }
+    return [
+        File(ARCHIVE, shared.RECORD + ARCHIVE),
+        *(File(name, place + name) for name, place in places.items()),
+    ]
+
+
+@register
+class Include:
+    Options = Options
+    size = "0.7 GB"
+    card = {  # noqa: RUF012
+        "languages": ["ins"],
+        "licence": "CC BY 4.0",
+        "citation": "Sridhar et al., INCLUDE: A Large Scale Dataset for Indian Sign Language "
+        "Recognition, ACM MM 2020; Selvaraj et al., OpenHands, ACL 2022",
+        "origin": shared.FOUND_BY,
+        "split_rule": "official train and test lists; signers are not named, so surely shared",
+    }
+
+    @staticmethod
+    def inputs(options: Options) -> list[Path]:
+        return []
+
+    @staticmethod
+    def download(options: Options, raw: Path, settings: Settings) -> None:
+        shared.download("include", files(options), options, raw, settings)
+
+    @staticmethod
+    def build(options: Options, raw: Path | None, writer: ClipWriter) -> None:
+        folder = shared.raw_folder("include", raw, files(options))
+        named = {split: folder / name for split, name in lists(options).items()}
+        shared.build(
+            writer,
+            folder / ARCHIVE,
+            list(named.values()),
+            (clip for split, file in named.items() for clip in listed(file, split)),
+            language="ins",
+            min_confidence=options.min_confidence,
+        )
+
+
+def listed(file: Path, split: str) -> Iterator[shared.Listed]:
+    """The clips of one official list: columns Category, Word, Video, FilePath."""
+    header, *rows = shared.rows_of(file, 4)
+    if header[:4] != ["Category", "Word", "Video", "FilePath"]:
+        raise UserError(f"{file}: expected columns Category,Word,Video,FilePath, found {header}.")
+    for _, word, _, path, *_ in rows:
+        # The video's name ends in .MOV or .MP4, the keypoints' in .pkl.
+        clip_id = re.sub(r"\.[A-Za-z0-9]{3}$", "", path)
+        yield shared.Listed(clip_id, word, split)

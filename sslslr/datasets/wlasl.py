@@ -1,0 +1,100 @@
+"""WLASL-100, -300, -1000, -2000: American Sign Language, with the whole body and all three splits.
+
+Li et al., "Word-level Deep Sign Language Recognition from Video", WACV 2020. Keypoints by OpenHands
+(`_openhands.py`), one pickle a video id; the official lists are the authors' `nslt_*.json`, which give
+each video its split and its class. The videos come from the web and many are gone, so how many of a
+split were found stands in the card. (`wlasl_hands` reads another extraction: hands alone, no test.)
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from sslslr.clips import ClipWriter
+from sslslr.datasets import _openhands as shared
+from sslslr.datasets import register
+from sslslr.download import File
+from sslslr.errors import UserError
+from sslslr.transfer import Settings
+
+TRAITS = {"downloads": True}
+ARCHIVE, NAMES = "WLASL.zip", "wlasl_class_list.txt"
+LISTS = (
+    "https://raw.githubusercontent.com/dxli94/WLASL/180e0b517dd6483e0b6aa5a0a27d92b47b2989bb/"
+    "code/I3D/preprocess/"
+)
+
+
+class Options(shared.Options):
+    subset: Literal[100, 300, 1000, 2000] = Field(
+        300, description="Number of glosses: WLASL-100, -300, -1000 or -2000, with its split."
+    )
+
+
+def files(options: Options) -> list[File]:
+    """What is downloaded: the archive is the same for every subset."""
+    names = (f"nslt_{options.subset}.json", NAMES)
+    return [File(ARCHIVE, shared.RECORD + ARCHIVE), *(File(name, LISTS + name) for name in names)]
+
+
+@register
+class Wlasl:
+    Options = Options
+    size = "1.0 GB"
+    consent = "C-UDA"
+    card = {  # noqa: RUF012
+        "languages": ["ase"],
+        "licence": "C-UDA (computational use, academic, non-commercial): "
+        "https://github.com/dxli94/WLASL",
+        "citation": "Li et al., Word-level Deep Sign Language Recognition from Video, WACV 2020; "
+        "Selvaraj et al., OpenHands, ACL 2022",
+        "origin": shared.FOUND_BY,
+        "split_rule": "official nslt_*.json of the subset",
+    }
+
+    @staticmethod
+    def inputs(options: Options) -> list[Path]:
+        return []
+
+    @staticmethod
+    def download(options: Options, raw: Path, settings: Settings) -> None:
+        shared.download("wlasl", files(options), options, raw, settings)
+
+    @staticmethod
+    def build(options: Options, raw: Path | None, writer: ClipWriter) -> None:
+        folder = shared.raw_folder("wlasl", raw, files(options))
+        split = folder / f"nslt_{options.subset}.json"
+        shared.build(
+            writer,
+            folder / ARCHIVE,
+            [split, folder / NAMES],
+            listed(split, folder / NAMES),
+            language="ase",
+            min_confidence=options.min_confidence,
+        )
+
+
+def listed(split: Path, names: Path) -> Iterator[shared.Listed]:
+    """The clips that an official list names: video id to its subset and [class, first, last]."""
+    glosses = {row[0]: row[1] for row in shared.rows_of(names, 2, "\t")}
+    try:
+        entries = json.loads(shared.text_of(split))
+    except ValueError as error:
+        raise UserError(f"{split}: not valid JSON ({error}).") from None
+    if not isinstance(entries, dict):
+        raise UserError(f"{split}: expected video ids with their subset and class.")
+    for clip_id, entry in entries.items():
+        yield _clip(clip_id, entry, glosses, split)
+
+
+def _clip(clip_id: str, entry: Any, glosses: dict[str, str], file: Path) -> shared.Listed:
+    try:
+        gloss, split = glosses[str(entry["action"][0])], entry["subset"]
+    except (KeyError, IndexError, TypeError):
+        raise UserError(f"{file}: clip {clip_id!r} has no known class.") from None
+    if split not in ("train", "val", "test"):
+        raise UserError(f"{file}: clip {clip_id!r} is in subset {split!r}.")
+    return shared.Listed(clip_id, gloss, split)

@@ -1,0 +1,65 @@
+"""What a job asks the Slurm that runs it. Where there is no Slurm, all of it does nothing.
+
+It goes by `squeue` and `scontrol`, which need no accounting (`sacct` does).
+"""
+
+import os
+import shutil
+import subprocess
+
+# Of squeue's %T: the job has a process, or had one a moment ago.
+ALIVE = {"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT"}
+# A job in these states that gets a SIGTERM was not ended by its user or by its time limit.
+WARNED = {"RUNNING", "SIGNALING", "PREEMPTED"}
+
+
+def job_id() -> str | None:
+    """The Slurm job that this process is part of."""
+    return os.environ.get("SLURM_JOB_ID")
+
+
+def state(job: str) -> str | None:
+    """`RUNNING`, `PENDING`, `CANCELLED`, ...; empty for a job that Slurm has forgotten.
+
+    None where it cannot be known: there is no `squeue`, or no answer from Slurm's controller.
+    """
+    done = _ask("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T")
+    if done is None:
+        return None
+    if done.returncode == 0:
+        return done.stdout.strip().split("\n")[0]
+    return "" if "Invalid job id" in done.stderr else None
+
+
+def requeue() -> str:
+    """Put this process's job back in the queue, if it was warned and is not being ended anyway.
+
+    A job that is preempted is requeued by Slurm itself where the cluster says so, one that its user
+    cancelled is to stay so, and one at its time limit is for Snakemake to submit again, with more
+    time.
+
+    Returns:
+        What was done, in words; empty outside Slurm.
+    """
+    job = job_id()
+    if job is None:
+        return ""
+    found = state(job)
+    if found not in WARNED:
+        return (
+            f"Slurm job {job} is {(found or 'of unknown state').lower()}; not requeued from within"
+        )
+    done = _ask("scontrol", "requeue", job)
+    if done is not None and done.returncode == 0:
+        return f"Slurm job {job} goes back to the queue"
+    why = done.stderr.strip() if done is not None else "scontrol gave no answer"
+    return f"Slurm job {job} could not be requeued ({why}); submit it again"
+
+
+def _ask(*command: str) -> subprocess.CompletedProcess | None:
+    if shutil.which(command[0]) is None:
+        return None
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        return None

@@ -1,0 +1,193 @@
+"""What clusters and disks do to a workflow: nothing is lost, nothing stale is taken for new.
+
+Kills at random moments are in tests/chaos.py (`make test-chaos`).
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import chaos
+from disks import small_disk
+from sslslr import guard, seals
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+RANDOM = "random.none.paper.none.s0"
+HOLDER = "import sys, time; from sslslr import guard; guard.enter('results'); print(1, flush=True); time.sleep(99)"
+RUN = ("snakemake", "--cores", "2")
+
+
+def cut(file, kept: int) -> None:
+    """Truncate a file behind the workflow's back: its time stays."""
+    before = file.stat()
+    os.truncate(file, kept)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def jobs_of(done: subprocess.CompletedProcess) -> set[str]:
+    import re
+
+    return set(re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, re.MULTILINE))
+
+
+def test_everything_that_was_built_is_sealed(built):
+    assert seals.unsealed(built.path / "results") == {}
+    damages, count = seals.examine(built.path / "results", thorough=True)
+    assert damages == []
+    assert count > 40
+
+
+def test_files_that_were_cut_are_found_and_their_jobs_planned_again(built, copy_of):
+    project = copy_of(built)
+    results = project.path / "results"
+    cut(results / f"encoders/{RANDOM}/encoder.safetensors", 1000)
+    cut(results / "tables/linear.tex", 100)
+    for _ in range(2):  # a plan changes nothing
+        jobs = project.dry_run()
+        assert {f"pretrain_encoder:{RANDOM}", f"evaluate_encoder:{RANDOM}"} <= jobs
+        assert "render_linear_table" in jobs
+        assert not [job for job in jobs if "sl_fpn" in job or "build_clips" in job]
+    done = project.run("sslslr", "check-results", check=False)
+    assert done.returncode == 1
+    assert f"encoders/{RANDOM}/encoder.safetensors: holds 1000 bytes" in done.stdout
+
+
+def test_a_second_snakemake_says_so_and_leaves(built, copy_of):
+    project = copy_of(built)
+    project.edit("config/demo.yaml", "epochs: 2", "epochs: 3")
+    before = chaos.contents(project.path / "results")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER],
+        cwd=project.path,
+        env=chaos.environment(project),
+        stdout=subprocess.PIPE,
+    ) as first:
+        first.stdout.readline()
+        second = project.run(*RUN, check=False)
+        first.kill()
+    assert second.returncode != 0
+    assert f"another workflow is at work there (process {first.pid}" in second.stderr
+    assert not jobs_of(second)
+    assert chaos.contents(project.path / "results") == before
+
+
+@pytest.mark.slow  # builds half of the tiny study again
+def test_a_file_that_was_cut_is_made_again_by_a_plain_run_and_only_once(built, copy_of):
+    project = copy_of(built)
+    expected = chaos.contents(project.path / "results")
+    cut(project.path / "results/data/toy/clips/keypoints.npy", 5000)
+    cut(project.path / "results/figures/clip.png", 100)
+    done = project.run(*RUN)
+    assert "keypoints.npy: holds 5000 bytes" in done.stderr
+    assert {"build_clips", "render_clip_picture"} <= jobs_of(done)
+    assert chaos.differences(project.path / "results", expected) == []
+    assert project.dry_run() == set()
+
+
+@pytest.mark.slow  # two runs of Snakemake
+def test_snakemake_killed_alone_leaves_orphans_that_the_next_run_ends(fresh, copy_of):
+    project = copy_of(fresh)
+    command = [*RUN, "evaluate"]
+    process = subprocess.Popen(
+        command,
+        cwd=project.path,
+        env=chaos.environment(project),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    log = project.path / "results/logs/pretrain"
+    deadline = time.monotonic() + 240
+    while not (log.is_dir() and list(log.iterdir())):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list((project.path / ".snakemake/locks").iterdir()), "a killed Snakemake leaves locks"
+    done = project.run(*command)
+    assert f"process {process.pid} was killed while it worked on results" in done.stderr
+    assert "had left running" in done.stderr
+    assert (
+        chaos.differences(project.path / "results", chaos.contents(project.path / "results")) == []
+    )
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+@pytest.mark.slow  # renders again
+@pytest.mark.parametrize("built_on", ["the right day", "a day ahead"])
+def test_a_clock_that_was_set_back_hides_no_change(built, copy_of, built_on):
+    """Results of the future are newer than any edit; by their times alone nothing would be done."""
+    project = copy_of(built)
+    results = project.path / "results"
+    for path in results.rglob("*"):
+        at = path.stat().st_mtime + 24 * 3600
+        os.utime(path, (at, at))
+    if built_on == "a day ahead":  # Snakemake's own notes are of the same clock
+        for path in (project.path / ".snakemake/metadata").rglob("*"):
+            os.utime(path, (at, at))
+    project.edit("config/claims.yaml", "beats every baseline", "wins over every baseline")
+    done = project.run(*RUN)
+    assert "dated in the future" in done.stderr
+    assert "render_verdicts" in jobs_of(done)
+    assert not jobs_of(done) & {"pretrain_encoder", "build_clips"}
+    assert "wins over every baseline" in (results / "tables/verdicts.csv").read_text()
+    assert project.dry_run() == set()
+
+
+@pytest.mark.slow  # a build on a disk that is too small, and another
+def test_a_full_disk_is_said_and_a_later_run_ends_the_same(built, fresh, copy_of):
+    expected = chaos.contents(built.path / "results")
+    project = copy_of(fresh)
+    results = project.path / "results"
+    with small_disk(results, "size=500k"):
+        failed = project.run(*RUN, check=False)
+        assert failed.returncode != 0
+        said = failed.stdout + failed.stderr
+        assert "no space left" in said.lower()
+        subprocess.run(["mount", "-o", "remount,size=64m", str(results)], check=True)
+        project.run(*RUN)
+        assert chaos.differences(results, expected) == []
+
+
+@pytest.mark.slow  # mounts
+def test_a_read_only_results_folder_is_said_and_stays_as_it_is(built, copy_of):
+    project = copy_of(built)
+    results = project.path / "results"
+    project.edit("config/demo.yaml", "epochs: 2", "epochs: 3")
+    before = chaos.contents(results)
+    with read_only_mount(results):
+        done = project.run(*RUN, check=False)
+        assert done.returncode != 0
+        assert "not writable" in done.stderr
+        assert not jobs_of(done)
+    assert chaos.contents(results) == before
+    assert "pretrain_encoder:sl_fpn.temporal_permutation.paper.toy.s0" in project.dry_run()
+
+
+@contextlib.contextmanager
+def read_only_mount(folder):
+    """A folder as it is, on which nobody can write."""
+    try:
+        subprocess.run(
+            ["mount", "--bind", str(folder), str(folder)], check=True, capture_output=True
+        )
+        subprocess.run(
+            ["mount", "-o", "remount,bind,ro", str(folder)], check=True, capture_output=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting is not permitted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_the_guard_knows_every_folder_of_a_stage(built):
+    made = {path.name for path in (built.path / "results").iterdir()}
+    assert made - {"logs", "seals", "checkpoints", ".gitignore", guard.RECORD} == set(guard.PLACES)
