@@ -92,11 +92,17 @@ class ClipStore:
         start = int(self.clips["start"].iloc[index])
         return self.keypoints[start : start + int(self.clips["n_frames"].iloc[index])]
 
+    def mapped_anew(self) -> "ClipStore":
+        """The same store with a memory map of its own, whose pages go when it does."""
+        return ClipStore(
+            self.path, self._map_keypoints(self.path / KEYPOINTS), self.clips, self.card
+        )
+
     def joints_present(self) -> np.ndarray:
         """bool (75,): joints that are found in at least one frame."""
         found = np.zeros(N_JOINTS, dtype=bool)
         for first in range(0, len(self.keypoints), CHUNK_FRAMES):
-            part = self.keypoints[first : first + CHUNK_FRAMES]
+            part = self.mapped_anew().keypoints[first : first + CHUNK_FRAMES]
             found |= np.isfinite(part).all(axis=-1).any(axis=0)
         return found
 

@@ -129,7 +129,7 @@ class LogisticConfig(Strict):
     """A plain logistic regression on standardised features."""
 
     C: float = Field(1.0, gt=0, description="Inverse L2 strength (scikit-learn's default).")
-    max_iter: int = Field(2000, ge=1, description="L-BFGS iterations.")
+    max_iter: int = Field(2000, ge=1, description="Iterations at most.")
 
 
 class FineTuneConfig(Strict):

@@ -98,7 +98,7 @@ def pretrain(
     if store is None or not METHODS.traits(spec.method_type).get("pretrains", True):
         torch.set_num_threads(threads)
         started = time.monotonic()
-        _write(job, _method(spec), [], started)
+        write(job, method_of(spec), [], started)
         return
     settings = spec.pretrain
     accelerator = choose_accelerator(settings.accelerator)
@@ -121,7 +121,7 @@ def pretrain(
             raise
 
 
-def _method(spec: RunSpec) -> Any:
+def method_of(spec: RunSpec) -> Any:
     """The method around its encoder, weights drawn from the seed."""
     method_class = METHODS.get(spec.method_type)
     options = parse(method_class.Options, spec.method_options, f"methods.{spec.method}")
@@ -138,13 +138,14 @@ def _work(job: Job, fabric: Any, ranks: Ranks, say: Say, progress: Progress | No
     if isinstance(job.store, Path):
         job.store = ClipStore.open(job.store)
     with StopSwitch(at_once=ranks.world == 1) as stop:
-        method = _method(job.spec)
+        method = method_of(job.spec)
         history = _train(job, method, fabric, ranks, stop, say, progress)
         if ranks.rank == 0:
-            _write(job, method, history, started)
+            write(job, method, history, started)
 
 
-def _write(job: Job, method: Any, history: list[dict[str, float]], started: float) -> None:
+def write(job: Job, method: Any, history: list[dict[str, float]], started: float) -> None:
+    """The artifact, and with it the end of the run's checkpoint."""
     spec, store, cost = job.spec, job.store, job.cost
     run = {
         "spec": spec.model_dump(mode="json"),
@@ -166,7 +167,7 @@ def _write(job: Job, method: Any, history: list[dict[str, float]], started: floa
     job.checkpoint.unlink(missing_ok=True)
 
 
-def _clips(job: Job, say: Say) -> Preprocessed:
+def clips(job: Job, say: Say) -> Preprocessed:
     """The preprocessed clips of the splits, or of a share of them."""
     spec, store, settings = job.spec, job.store, job.spec.pretrain
     splits = sorted({int(i) for split in settings.splits for i in store.indices(split)})
@@ -199,7 +200,7 @@ def _begin(job: Job, method: Any, fabric: Any, ranks: Ranks, say: Say) -> Traini
         (p for p in method.parameters() if p.requires_grad),
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
-        fused=fabric.device.type == "cuda",
+        fused=True,
     )
     module, optimizer = fabric.setup(method, optimizer)
     identity = fingerprint(
@@ -224,7 +225,7 @@ def _train(
 ) -> list[dict[str, float]]:
     """Train in place; fills the job's outcome and cost and returns the history."""
     spec, settings = job.spec, job.spec.pretrain
-    data = _clips(job, say).batch.to(fabric.device)
+    data = clips(job, say).batch.to(fabric.device)
     view = compose(spec.augmentation_steps, f"augmentations.{spec.augmentation}")
     training = _begin(job, method, fabric, ranks, say)
     around = Around(spec, fabric, ranks, data, view, job.checkpoint, stop, progress)
@@ -239,9 +240,9 @@ def _train(
         run_epoch(around, training)
         row = training.history[-1]
         row |= watch(method, watched, spec, training.history)
-        reason = _collapse(spec, training.history)
+        reason = collapse(spec, training.history)
         row["collapsed"] = int(bool(reason))
-        say(_line(spec, training, reason))
+        say(line(spec, training, reason))
         if training.epoch < settings.epochs:
             if training.epoch % settings.checkpoint_every == 0 and ranks.rank == 0:
                 training.save(job.checkpoint)
@@ -254,19 +255,26 @@ def _train(
         "clips_per_second": round(trained / seconds, 1) if trained else None,
         "epochs_in_this_process": training.epoch - done_before,
     }
-    if reason := _collapse(spec, training.history):
-        job.outcome["collapsed"] = True
-        job.warnings.append(f"the embedding collapsed: {reason}")
-        say(f"WARNING: the embedding of {spec.run_id} collapsed: {reason}")
+    note_collapse(job, training.history, say)
     return training.history
 
 
-def _collapse(spec: RunSpec, history: list[dict[str, float]]) -> str:
+def note_collapse(job: Job, history: list[dict[str, float]], say: Say) -> None:
+    """Say and record it where the run ended collapsed."""
+    if reason := collapse(job.spec, history):
+        job.outcome["collapsed"] = True
+        job.warnings.append(f"the embedding collapsed: {reason}")
+        say(f"WARNING: the embedding of {job.spec.run_id} collapsed: {reason}")
+
+
+def collapse(spec: RunSpec, history: list[dict[str, float]]) -> str:
+    """Why the run counts as collapsed now; empty if it does not."""
     settings = spec.pretrain
     return has_collapsed(history[-1], history[0], settings.collapse_spread, settings.collapse_rank)
 
 
-def _line(spec: RunSpec, training: Training, reason: str) -> str:
+def line(spec: RunSpec, training: Training, reason: str) -> str:
+    """What is said after an epoch."""
     row = training.history[-1]
     text = (
         f"{spec.run_id} epoch {training.epoch}/{spec.pretrain.epochs} loss {row['loss']:.4g} "

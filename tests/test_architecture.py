@@ -10,9 +10,10 @@ from toys import ROOT
 ORDER = [
     "errors", "files", "guard", "seals", "skeleton", "strict", "config", "registry", "membership",
     "clip_writer", "clips", "npz", "importing", "progress", "checksums", "transfer", "download",
-    "archives", "unpickle", "pose", "datasets", "extracting", "batch", "preprocess", "augment", "seeds",
-    "encoder", "collapse", "methods", "hardware", "grid", "artifacts", "shared_joints", "training",
-    "pretrain", "statistics", "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages",
+    "archives", "unpickle", "pose", "datasets", "extracting", "batch", "preprocess", "augment",
+    "seeds", "encoder", "collapse", "methods", "hardware", "grid", "groups", "artifacts",
+    "shared_joints", "training", "pretrain", "stacking", "statistics", "paired", "protocols",
+    "evaluate", "claims", "report", "codehash", "stages",
     "commands", "trace", "study", "slurm", "joblock", "cli", "__main__",
 ]  # fmt: skip
 MODULES = sorted(path for path in (ROOT / "sslslr").rglob("*.py"))

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Render tables, figures and the report.", no_args_is_help=True)
 Stem = Annotated[Path, typer.Option(help="Path of the output without its ending.")]
 Metrics = Annotated[list[Path], typer.Argument(help="metrics.csv files.")]
+Figures = Annotated[Path, typer.Option(help="Folder of the figures.")]
+FIGURES = Path("results/figures")
 
 
 @app.command()
@@ -128,6 +130,17 @@ def transfer(
 
 
 @app.command()
+def results(
+    metrics: Metrics,
+    protocol: Annotated[str, typer.Option(help="Whose scores to show in the matrix.")] = "linear",
+    folder: Figures = FIGURES,
+) -> None:
+    """`semi` and `transfer` in one process: semi_supervised.* and transfer.*."""
+    semi(metrics, folder / "semi_supervised")
+    transfer(metrics, protocol, folder / "transfer")
+
+
+@app.command()
 def embedding(
     features: Annotated[Path, typer.Option(help="Folder of features.npy and clips.csv.")],
     title: Annotated[str, typer.Option(help="What the features are of.")] = "",
@@ -171,6 +184,21 @@ def confusions(
     if found.empty:
         raise UserError(f"{predictions}: no prediction on {dataset!r} by protocol {protocol!r}.")
     _save(pairs.confusion_figure(found, ClipStore.open(store), settings), stem)
+
+
+@app.command()
+def example(
+    features: Annotated[Path, typer.Option(help="The run's folder of features, a target each.")],
+    predictions: Annotated[Path, typer.Option(help="The run's predictions.parquet.")],
+    store: Annotated[Path, typer.Option(help="Clip store that was scored.")],
+    dataset: Annotated[str, typer.Option(help="The target's name.")],
+    preprocess: Annotated[str, typer.Option(help="Preprocessing settings as JSON.")] = "{}",
+    protocol: Annotated[str, typer.Option(help="Whose predictions to show.")] = "linear",
+    folder: Figures = FIGURES,
+) -> None:
+    """`embedding` and `confusions` of one run in one process: embedding.* and confusions.*."""
+    embedding(features / dataset, features.name, None, folder / "embedding")
+    confusions(predictions, store, dataset, preprocess, protocol, folder / "confusions")
 
 
 @app.command()
@@ -221,7 +249,7 @@ def ablation_figures(
     ablations: Annotated[Path, typer.Option(help="The ablations' CSV.")] = Path(
         "results/tables/ablations.csv"
     ),
-    folder: Annotated[Path, typer.Option(help="Folder of the figures.")] = Path("results/figures"),
+    folder: Figures = FIGURES,
 ) -> None:
     """What each ablation changes, and every method under every view: ablations.* and views.*."""
     from sslslr.report import ablations as drawn

@@ -29,7 +29,7 @@ from sslslr.methods._base import Method, MethodOutput, full, mlp
 from sslslr.skeleton import N_JOINTS
 from sslslr.strict import Strict
 
-TRAITS = {"encoder": {"pooling": "mean"}}
+TRAITS = {"encoder": {"pooling": "mean"}, "stacks": False}
 
 
 def draw_hidden(

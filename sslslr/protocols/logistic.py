@@ -1,13 +1,14 @@
-"""A plain logistic probe: L2-regularised logistic regression on standardised features."""
+"""A plain logistic probe: L2-regularised logistic regression on standardised features.
 
-import numpy as np
+It minimises what scikit-learn's LogisticRegression does (a test compares), but on the task's device
+and without the import: on 50,000 clips of 500 glosses a CPU takes minutes for it, a GPU seconds.
+"""
+
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from sslslr.config import LogisticConfig
 from sslslr.protocols import Prediction, Predictions, Task, register
-from sslslr.protocols._logistic import in_span
+from sslslr.protocols._logistic import fit_logistic, in_span, standardised
 
 
 @register
@@ -17,14 +18,21 @@ class Logistic:
     Options = LogisticConfig
 
     def run(self, task: Task, options: LogisticConfig, say) -> Predictions:
-        features, labels = np.asarray(task.features, dtype=np.float64), np.asarray(task.labels)
-        scaler = StandardScaler().fit(features[task.train])
-        train, test = in_span(
-            torch.from_numpy(scaler.transform(features[task.train])),
-            torch.from_numpy(scaler.transform(features[task.test])),
+        rows = torch.as_tensor(task.train)
+        features = standardised(torch.as_tensor(task.features).to(task.device), rows)
+        train, test = in_span(features[rows], features[torch.as_tensor(task.test)])
+        labels = torch.as_tensor(task.labels)[rows].to(task.device)
+        n_classes = len(task.classes)
+        # Of two classes scikit-learn has one margin m; here they are -m / 2 and m / 2, whose weights
+        # together are half as long.
+        strength = options.C / 2 if n_classes == 2 else options.C
+        w, b = fit_logistic(
+            train,
+            labels,
+            n_classes,
+            train.new_ones(1, len(train)),
+            train.new_tensor([strength]),
+            options.max_iter,
         )
-        probe = LogisticRegression(C=options.C, max_iter=options.max_iter)
-        scores = probe.fit(train.numpy(), labels[task.train]).decision_function(test.numpy())
-        if scores.ndim == 1:  # two classes: scikit-learn gives the second's margin alone
-            scores = np.stack([-scores, scores], axis=1)
-        yield Prediction(scores.astype(np.float32), n_train=len(task.train))
+        scores = (test @ w + b)[0].float().cpu().numpy()
+        yield Prediction(2 * scores if n_classes == 2 else scores, n_train=len(rows))

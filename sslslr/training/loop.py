@@ -45,29 +45,45 @@ class Around:
         )
 
 
+class Batches:
+    """The clips of each step of an epoch, shuffled by the run's seed, and their views."""
+
+    def __init__(self, spec: RunSpec, data: Batch, epoch: int):
+        self._data, self._draws_of = data, (spec.seed, "views", epoch)
+        self._draws = torch.Generator(device=data.keypoints.device)
+        order = torch.randperm(len(data), generator=generator(spec.seed, "order", epoch))
+        size = min(spec.pretrain.batch_size, len(data))
+        on_device = order.to(data.keypoints.device)
+        self._rows = [rows for rows in on_device.split(size) if len(rows) > 1]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def step(self, number: int, view: View) -> tuple[tuple[Batch, Batch, Batch], torch.Generator]:
+        """Clips, two views of them, and what the method may go on drawing from."""
+        # Draws come from (seed, epoch, step), so that a resume repeats them and a checkpoint after
+        # any step need not hold the state of a generator.
+        seed, *purpose = self._draws_of
+        self._draws.manual_seed(derive(seed, *purpose, number))
+        clip = self._data[self._rows[number]]
+        return (clip, view(clip, self._draws), view(clip, self._draws)), self._draws
+
+
 def run_epoch(around: Around, training: Training) -> None:
     """One pass over the data, or the rest of one; appends a row to the history."""
     spec, settings = around.spec, around.spec.pretrain
     epoch = training.epoch + 1
-    device = around.data.keypoints.device
-    draws = torch.Generator(device=device)
-    order = torch.randperm(len(around.data), generator=generator(spec.seed, "order", epoch))
-    size = min(settings.batch_size, len(around.data))
-    batches = [batch for batch in order.to(device).split(size) if len(batch) > 1]
+    batches = Batches(spec, around.data, epoch)
     total = settings.epochs * len(batches)
     training.method.train()
     for number in range(len(training.losses), len(batches)):
         done = (epoch - 1) * len(batches) + number
         for group in training.optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate_factor(settings.schedule, done, total)
-        # Draws come from (seed, epoch, step), so that a resume repeats them and a checkpoint after
-        # any step need not hold the state of a generator.
-        draws.manual_seed(derive(spec.seed, "views", epoch, number))
-        clip = around.data[batches[number]]
-        view_a, view_b = around.view(clip, draws), around.view(clip, draws)
+        clips, draws = batches.step(number, around.view)
         # Dropout draws from the global generator: on each rank its own masks.
         torch.manual_seed(derive(spec.seed, "dropout", epoch, number, around.ranks.rank))
-        loss, terms = training.method(clip, view_a, view_b, draws)
+        loss, terms = training.method(*clips, draws)
         around.fabric.backward(loss)
         training.optimizer.step()
         training.optimizer.zero_grad(set_to_none=True)
@@ -79,10 +95,15 @@ def run_epoch(around: Around, training: Training) -> None:
         if around.progress is not None:
             around.progress(done + 1, total)
         around.stop_if_asked(training)
-    _close_epoch(training, spec.run_id)
+    close_epoch(training, spec.run_id)
 
 
-def _close_epoch(training: Training, run_id: str) -> None:
+def close_epoch(training: Training, run_id: str) -> None:
+    """The history's row of an epoch whose steps are done.
+
+    Raises:
+        UserError: a loss that is not finite, with epoch and step.
+    """
     values = torch.stack(training.losses).float().cpu()  # the one wait for the device in an epoch
     _stop_unless_finite(values, run_id, training.epoch + 1, training)
     training.epoch += 1

@@ -185,14 +185,12 @@ rule render_results:
     resources:
         **asks("report"),
     params:
-        semi=subpath(output[0], strip_suffix=".pdf"),
-        transfer=subpath(output[2], strip_suffix=".pdf"),
-        seal_semi=seal("report", "semi"),
-        seal_transfer=seal("report", "transfer"),
+        folder=subpath(output[0], parent=True),
+        seal=seal("report", "results"),
         code=report_code("results"),
     shell:
-        "(sslslr --seal {params.seal_semi} report semi {input.metrics} --stem {params.semi} &&"
-        " sslslr --seal {params.seal_transfer} report transfer {input.metrics} --stem {params.transfer}) > {log} 2>&1"
+        "sslslr --seal {params.seal} report results {input.metrics} --folder {params.folder}"
+        " > {log} 2>&1"
 
 
 rule render_ablations:
@@ -275,22 +273,18 @@ rule render_example:
     resources:
         **asks("report"),
     params:
-        run=EXAMPLE_RUN,
         target=EXAMPLE_TARGET,
         protocol=EXAMPLE_PROTOCOL,
         store=lambda wildcards, input: os.path.dirname(input.clips[0]),
-        embedding=subpath(output[0], strip_suffix=".pdf"),
-        confusions=subpath(output[2], strip_suffix=".pdf"),
+        folder=subpath(output[0], parent=True),
         preprocess=STUDY.preprocess.model_dump_json(),
-        seal_embedding=seal("report", "embedding"),
-        seal_confusions=seal("report", "confusions"),
+        seal=seal("report", "example"),
         code=report_code("example"),
     shell:
-        "(sslslr --seal {params.seal_embedding} report embedding --features {input.features}/{params.target} --title {params.run}"
-        " --stem {params.embedding} &&"
-        " sslslr --seal {params.seal_confusions} report confusions --predictions {input.predictions} --store {params.store}"
-        " --preprocess {params.preprocess:q} --dataset {params.target} --protocol {params.protocol}"
-        " --stem {params.confusions}) > {log} 2>&1"
+        "sslslr --seal {params.seal} report example --features {input.features}"
+        " --predictions {input.predictions} --store {params.store} --preprocess {params.preprocess:q}"
+        " --dataset {params.target} --protocol {params.protocol} --folder {params.folder}"
+        " > {log} 2>&1"
 
 
 rule render_report:

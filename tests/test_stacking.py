@@ -1,0 +1,136 @@
+"""Stacked runs against the same runs one by one: artifacts, histories, resume, refusals."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+
+from sslslr import grid
+from sslslr.config import StudyConfig
+from sslslr.errors import UserError
+from sslslr.groups import stacks
+from sslslr.pretrain import pretrain
+from sslslr.stacking import pretrain_stack
+from sslslr.strict import parse
+
+# float32 sums in another order, amplified by AdamW over the steps of the toy runs.
+TOLERANCE = 2e-3
+
+
+def specs(blocks: list[dict], **pretrain_settings) -> list[grid.RunSpec]:
+    study = {
+        "datasets": {"toy": {"source": "synthetic"}},
+        "encoder": {"depth": 2, "width": 16, "heads": 2, "dropout": 0.2},
+        "preprocess": {"frames": 10},
+        "methods": {
+            "simclr": {"temperature": 0.5, "projection": 16},
+            "byol": {"projector_hidden": 32, "projection": 8, "predictor_hidden": 32},
+            "masked_keypoints": {},
+            "random": {},
+        },
+        "augmentations": {
+            "temporal_permutation": [{"name": "temporal_permutation"}],
+            "noise": [{"name": "gaussian_noise", "std": 0.01}],
+        },
+        # 36 clips in batches of 16: the last batch of an epoch is a short one.
+        "pretrain": {"epochs": 3, "batch_size": 16, "checkpoint_every": 1, **pretrain_settings},
+        "runs": [{"datasets": ["toy"], **block} for block in blocks],
+    }
+    return list(grid.runs(parse(StudyConfig, study, "test")).values())
+
+
+def compare(runs, store, tmp_path) -> None:
+    said: list[str] = []
+    pretrain_stack(
+        runs, store, tmp_path / "together", tmp_path / "all.ckpt", "code", say=said.append
+    )
+    assert not list(tmp_path.glob("*.ckpt*"))
+    for spec in runs:
+        alone, together = tmp_path / "alone" / spec.run_id, tmp_path / "together" / spec.run_id
+        pretrain(spec, store, alone, tmp_path / "one.ckpt", "code", say=said.append)
+        expected, found = (load_file(f / "encoder.safetensors") for f in (alone, together))
+        assert expected.keys() == found.keys()
+        for name in expected:
+            np.testing.assert_allclose(found[name], expected[name], atol=TOLERANCE, err_msg=name)
+        histories = [pd.read_csv(folder / "history.csv") for folder in (alone, together)]
+        pd.testing.assert_frame_equal(*histories, rtol=0.02, atol=1e-3)
+        np.testing.assert_allclose(  # before AdamW has amplified anything
+            histories[0]["loss"][1], histories[1]["loss"][1], rtol=1e-3
+        )
+        one, all_ = (json.loads((folder / "run.json").read_text()) for folder in (alone, together))
+        others = sorted(other.run_id for other in runs if other is not spec)
+        assert sorted(all_.pop("stacked_with")) == others
+        assert one.keys() == all_.keys()
+        assert one["spec"] == all_["spec"]
+        assert one["data_hash"] == all_["data_hash"]
+
+
+@pytest.mark.parametrize("method", ["simclr", "byol"])
+def test_seeds_of_a_stack_equal_the_single_runs_with_dropout(toy_store, tmp_path, method):
+    compare(specs([{"methods": [method], "seeds": [0, 1]}]), toy_store, tmp_path)
+
+
+def test_rates_views_and_real_options_may_differ(toy_store, tmp_path):
+    blocks = [
+        {"methods": ["simclr"], "tag": "cold", "method_options": {"temperature": 0.1}},
+        {"methods": ["simclr"], "tag": "fast", "pretrain": {"learning_rate": 0.003}},
+        {"methods": ["simclr"], "augmentations": ["noise"]},
+    ]
+    runs = specs(blocks, schedule="cosine")
+    assert [len(group) for group in stacks(runs)] == [3]
+    compare(runs, toy_store, tmp_path)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the package catches it."""
+
+
+def test_a_stack_that_is_killed_and_resumed_ends_with_the_same_bytes(toy_store, tmp_path):
+    runs = specs([{"methods": ["byol"], "seeds": [0, 1]}])
+
+    def kill(done: int, total: int) -> None:
+        if done == total // 3 * 2 + 1:
+            raise Killed
+
+    def train(folder, **settings) -> list[str]:
+        said: list[str] = []
+        pretrain_stack(
+            runs, toy_store, folder, folder / "all.ckpt", "code", say=said.append, **settings
+        )
+        return said
+
+    train(tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", progress=kill)
+    assert any("resumed after epoch 2" in line for line in train(tmp_path / "cut"))
+    for spec in runs:
+        for name in ("encoder.safetensors", "history.csv"):
+            first, second = (tmp_path / f / spec.run_id / name for f in ("whole", "cut"))
+            assert first.read_bytes() == second.read_bytes()
+
+
+def test_groups_hold_what_can_be_stacked_and_no_more():
+    blocks = [
+        {"methods": ["simclr", "byol"], "seeds": [0, 1, 2]},
+        {"methods": ["simclr"], "tag": "deep", "encoder": {"depth": 1}, "seeds": [0, 1]},
+        {"methods": ["random", "masked_keypoints"], "seeds": [0, 1]},
+        {"methods": ["simclr"], "tag": "half", "pretrain": {"share": "1/2"}, "seeds": [0, 1]},
+    ]
+    groups = stacks(specs(blocks))
+    assert sorted(map(len, groups)) == [1, 1, 1, 1, 1, 1, 2, 3, 3]
+    assert max(map(len, stacks(specs(blocks), most=2))) == 2
+
+
+def test_runs_that_cannot_be_stacked_are_refused_by_name(toy_store, tmp_path):
+    def train(runs) -> None:
+        pretrain_stack(runs, toy_store, tmp_path, tmp_path / "all.ckpt", "code", say=str)
+
+    with pytest.raises(UserError, match=r"simclr.*byol.*cannot be stacked"):
+        train(specs([{"methods": ["simclr", "byol"]}]))
+    with pytest.raises(UserError, match=r"'masked_keypoints' draws within its step"):
+        train(specs([{"methods": ["masked_keypoints"], "seeds": [0, 1]}]))
+    with pytest.raises(UserError, match=r"precision 64-true cannot be stacked"):
+        train(specs([{"methods": ["simclr"], "seeds": [0, 1]}], precision="64-true"))
+    assert not list(tmp_path.rglob("run.json"))
