@@ -24,7 +24,7 @@ from toys import ROOT
 
 SAMPLE = 4  # edits that the default suite tries of each kind
 DATA_STAGES = {"fetch_raw": "download"}
-FILE_STAGES = {"data": "extract"}
+FILE_STAGES = {"data": "extract", "pose": "extract"}
 
 
 @pytest.fixture(scope="session")
