@@ -12,8 +12,8 @@ ORDER = [
     "clip_writer", "clips", "npz", "importing", "progress", "checksums", "transfer", "download",
     "archives", "unpickle", "datasets", "pose", "batch", "preprocess", "augment", "seeds",
     "encoder", "collapse", "methods", "hardware", "grid", "groups", "artifacts", "shared_joints",
-    "training", "pretrain", "stacking", "statistics", "paired", "protocols", "evaluate", "claims", "report", "codehash", "stages",
-    "commands", "trace", "study", "slurm", "joblock", "cli", "__main__",
+    "training", "pretrain", "stacking", "statistics", "paired", "protocols", "evaluate", "claims", "report",
+    "codehash", "stages", "commands", "trace", "study", "slurm", "joblock", "cli", "__main__",
 ]  # fmt: skip
 MODULES = sorted(path for path in (ROOT / "sslslr").rglob("*.py"))
 

@@ -44,6 +44,7 @@ def _before(
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 app.command("pretrain")(pretrain.pretrain)
+app.command("pretrain-stack")(pretrain.pretrain_stack)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(report.app, name="report")
 app.command("why")(trace.why)
