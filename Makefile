@@ -19,7 +19,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help env pose demo test test-all test-pose test-slurm test-agreement test-s3 test-chaos test-crate
-.PHONY: lint format generated lock bench bench-gpu restore clean
+.PHONY: lint format generated lock bench bench-gpu bench-scale restore clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
@@ -103,6 +103,12 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 
 bench: $(READY) ## speed side by side in one run, printed as ratios
 	python benchmarks/bench.py
+
+bench-gpu: $(READY) ## the same on a GPU, with the share of its ceiling
+	python benchmarks/bench_gpu.py
+
+bench-scale: $(READY) ## time and memory of pretraining from 1,000 to 120,000 clips (4 GB of memory)
+	python benchmarks/scale.py
 
 restore: $(READY) ## get built results from a DVC remote (REMOTE=name), check and certify them
 	python scripts/restore.py $(if $(REMOTE),--remote $(REMOTE))

@@ -96,6 +96,10 @@ class PretrainConfig(Strict):
     devices: int = Field(
         1, ge=1, description="GPUs (on CPU: processes) that share a run's batches; the same loss."
     )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="torch.compile of the encoder; auto: on a GPU. Where it fails the run goes on without, recorded.",
+    )
     checkpoint_every: int = Field(10, ge=1, description="Epochs between checkpoints.")
     splits: list[Literal["train", "val", "test"]] = Field(
         ["train"], description="Splits of the pretraining set that are used (labels are not)."

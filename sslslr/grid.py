@@ -261,25 +261,6 @@ def table(study: StudyConfig) -> pd.DataFrame:
     )
 
 
-def estimate(study: StudyConfig, clips: dict[str, int]) -> str:
-    """What a study will cost to pretrain, in words, for a dry run.
-
-    Args:
-        clips: pretraining clips of each data set that is already built; the others are named.
-    """
-    found = runs(study).values()
-    trained = [run for run in found if run.dataset != NO_DATASET]
-    known = [run for run in trained if run.dataset in clips]
-    steps = sum(clips[run.dataset] * run.pretrain.epochs for run in known)
-    hours = steps / study.resources.clips_per_second / 3600
-    text = (
-        f"study {study.name!r}: {len(found)} runs, {len(trained)} of them pretrain: about "
-        f"{hours:.2f} hours at {study.resources.clips_per_second:g} clips/s (resources.clips_per_second)"
-    )
-    unknown = sorted({run.dataset for run in trained} - set(clips))
-    return text + (f"; not counted, because not built yet: {', '.join(unknown)}" if unknown else "")
-
-
 def fingerprint(value: Any) -> str:
     """A short sha256 of any JSON-like value, key order ignored."""
     text = json.dumps(value, sort_keys=True, default=str)

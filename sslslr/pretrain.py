@@ -39,7 +39,8 @@ from sslslr.preprocess import Preprocessed, preprocess
 from sslslr.seeds import derive, generator
 from sslslr.strict import parse
 from sslslr.training.checkpoint import Training
-from sslslr.training.loop import Around, run_epoch, watch
+from sslslr.training.fast import compile_encoders, wanted
+from sslslr.training.loop import Around, Batches, run_epoch, watch
 from sslslr.training.ranks import Progress, Ranks, Say, launch
 from sslslr.training.stop import Stopped, StopSwitch
 
@@ -57,6 +58,7 @@ class Job:
     code: str
     threads: int
     precision: str = "32-true"
+    started: float = field(default_factory=time.monotonic)
     warnings: list[str] = field(default_factory=list)
     outcome: dict[str, Any] = field(
         default_factory=lambda: {
@@ -234,6 +236,7 @@ def _train(
         start = {"epoch": 0, "step": 0, "collapsed": 0}
         training.history.append(start | watch(method, watched, spec, []))
     stop.wait_for_a_step()
+    _compile(job, around, training, say)
     reset_peak_memory(fabric.device)
     began, done_before = time.monotonic(), training.epoch
     while training.epoch < settings.epochs:
@@ -257,6 +260,28 @@ def _train(
     }
     note_collapse(job, training.history, say)
     return training.history
+
+
+def _compile(job: Job, around: Around, training: Training, say: Say) -> None:
+    """Compile the encoder where that is wanted; what it cost and what came before is recorded."""
+    spec, fabric = job.spec, around.fabric
+    job.cost["startup_seconds"] = round(time.monotonic() - job.started, 2)
+    job.cost["compile"] = "off"
+    if not wanted(spec.pretrain.compile, fabric.device, around.ranks.world):
+        return
+    batches = Batches(spec, around.data, 1)
+
+    def step(number: int) -> None:
+        clips, draws = batches.step(number, around.view)
+        fabric.backward(training.method(*clips, draws)[0])
+
+    training.method.train()
+    shapes = sorted({0, len(batches) - 1})  # the last batch of an epoch may be a short one
+    trials = [functools.partial(step, number) for number in shapes]
+    made = compile_encoders(training.module, fabric.device, trials, say)
+    job.cost |= {"compile": made.outcome, "compile_seconds": round(made.seconds, 2)}
+    if made.reason:
+        job.warnings.append(made.reason)
 
 
 def note_collapse(job: Job, history: list[dict[str, float]], say: Say) -> None:

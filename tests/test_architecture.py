@@ -11,7 +11,7 @@ ORDER = [
     "errors", "files", "guard", "seals", "skeleton", "strict", "config", "registry", "membership",
     "clip_writer", "clips", "npz", "importing", "progress", "checksums", "transfer", "download",
     "archives", "unpickle", "pose", "datasets", "extracting", "batch", "preprocess", "augment",
-    "seeds", "encoder", "collapse", "methods", "hardware", "grid", "groups", "artifacts",
+    "seeds", "encoder", "collapse", "methods", "hardware", "grid", "estimate", "groups", "artifacts",
     "shared_joints", "training", "pretrain", "stacking", "statistics", "paired", "protocols",
     "evaluate", "claims", "report", "codehash", "stages",
     "commands", "trace", "study", "slurm", "joblock", "cli", "__main__",

@@ -1,10 +1,13 @@
 """The grid: ids, overrides, targets."""
 
+import re
+
 import pytest
 
 from sslslr import grid
 from sslslr.config import StudyConfig
 from sslslr.errors import UserError
+from sslslr.estimate import estimate
 from sslslr.strict import parse
 
 BASE = {
@@ -104,9 +107,33 @@ def test_a_protocol_can_be_for_some_methods_only():
 def test_the_estimate_counts_what_is_built_and_names_what_is_not():
     block = {"methods": ["sl_fpn", "random"], "datasets": ["a", "b"]}
     settings = {"resources": {"clips_per_second": 100}, "pretrain": {"epochs": 36}}
-    said = grid.estimate(study(block, **settings), {"a": 5000})
-    assert "3 runs, 2 of them pretrain: about 0.50 hours at 100 clips/s" in said
+    said = estimate(study(block, **settings), {"a": 5000})
+    assert "3 runs, 2 of them pretrain. Estimate, not measured" in said
+    assert "0.50 of pretraining" in said
+    assert "at 100 clips/s" in said
     assert said.endswith("not built yet: b")
+
+
+def test_the_estimate_knows_that_a_shallow_encoder_and_few_epochs_are_cheap():
+    """Pretraining 5000 clips for 36 epochs at 100 clips/s is half an hour; what is said of it:"""
+
+    def hours(**changes) -> tuple[float, float]:
+        block = {"methods": ["sl_fpn"], "datasets": ["a"], **changes.pop("block", {})}
+        settings = {"resources": {"clips_per_second": 100}, "pretrain": {"epochs": 36}}
+        said = estimate(study(block, **settings, **changes), {"a": 5000})
+        return tuple(float(n) for n in re.findall(r"([\d.]+) of (?:pretraining|evaluation)", said))
+
+    plain = {
+        "encoder": {"depth": 2, "width": 64, "heads": 4},
+        "evaluate": {"protocols": {"knn": {}}},
+    }
+    assert hours(**plain) == (0.5, 0.0)
+    assert hours(**plain, block={"encoder": {"depth": 1}}) == (0.25, 0.0)
+    fine_tuned = plain | {"evaluate": {"protocols": {"fine_tune": {"epochs": 36}}}}
+    assert hours(**fine_tuned) == (0.5, pytest.approx(0.5 / 3, abs=0.01))
+    linear = plain | {"evaluate": {"protocols": {"linear": {"epochs": 100}}}}
+    twice = plain | {"evaluate": {"protocols": {"linear": {"epochs": 100, "seeds": [0, 1]}}}}
+    assert hours(**twice)[1] == pytest.approx(2 * hours(**linear)[1], abs=0.02)
 
 
 def test_the_grid_is_made_without_torch():

@@ -1,5 +1,6 @@
-"""`sslslr pretrain`: one run of a study."""
+"""`sslslr pretrain`: one run of a study; `sslslr pretrain-stack`: several at once."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -62,3 +63,56 @@ def pretrain(
             if requeue and (said := slurm.requeue()):
                 say(said)
             raise
+
+
+def pretrain_stack(
+    run_ids: Annotated[
+        list[str] | None,
+        typer.Argument(help="Runs that differ in seed, views, rates or real-valued options."),
+    ] = None,
+    config: Annotated[Path, typer.Option(help="The study's configuration.")] = Path(
+        "config/demo.yaml"
+    ),
+    most: Annotated[int, typer.Option(min=1, help="Runs of one stack at most.")] = 8,
+    results: Annotated[Path | None, typer.Option(help="Folder with data/, encoders/.")] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+) -> None:
+    """Pretrain several runs of one method in one process, stacked: faster where they are small.
+
+    Without RUN_IDS all runs of the study that can be stacked, group after group; a run without
+    company is left to `sslslr pretrain`. Each gets the artifact it would get alone, up to rounding.
+    """
+    from sslslr import grid, stages
+    from sslslr.cli._screen import progress_bar, say
+    from sslslr.clips import ClipStore
+    from sslslr.config import load
+    from sslslr.errors import UserError, nearest
+    from sslslr.groups import stacks
+    from sslslr.joblock import held
+    from sslslr.stacking import pretrain_stack as run_stack
+
+    study = load(config)
+    known = grid.runs(study)
+    if unknown := [name for name in run_ids or [] if name not in known]:
+        raise UserError(f"{config} has no run {unknown[0]!r}. {nearest(unknown[0], known)}")
+    folder = results or Path(study.results)
+    for group in stacks([known[name] for name in run_ids or known], most):
+        if len(group) == 1:
+            say(f"{group[0].run_id}: nothing to stack it with; left to `sslslr pretrain`")
+            continue
+        name = grid.fingerprint([spec.run_id for spec in group])
+        method = stages.METHODS.module(group[0].method_type)
+        with contextlib.ExitStack() as around:
+            for spec in group:
+                around.enter_context(held(folder / "encoders" / spec.run_id, say))
+            progress = around.enter_context(progress_bar(f"{len(group)} runs of {group[0].method}"))
+            run_stack(
+                group,
+                ClipStore.open(folder / "data" / group[0].dataset / "clips"),
+                folder / "encoders",
+                folder / "checkpoints" / f"stack_{name}.ckpt",
+                stages.code_hash("sslslr.stacking", method),
+                threads=threads,
+                say=say,
+                progress=progress,
+            )

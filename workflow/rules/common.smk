@@ -12,6 +12,7 @@ from sslslr import grid, guard, seals, stages
 from sslslr.config import StudyConfig, parse
 from sslslr.datasets import DATASETS
 from sslslr.errors import UserError
+from sslslr.estimate import estimate
 from sslslr.grid import NO_DATASET
 from sslslr.methods import METHODS
 
@@ -62,7 +63,7 @@ if workflow.is_main_process and {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     built = Path(RESULTS, "data").glob("*/clips/card.json")
     cards = {card.parts[-3]: json.loads(card.read_text()) for card in built}
     print(
-        grid.estimate(STUDY, {name: card["n_clips"] for name, card in cards.items()}),
+        estimate(STUDY, {name: card["n_clips"] for name, card in cards.items()}),
         file=sys.stderr,
     )
 

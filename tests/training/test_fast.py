@@ -1,0 +1,79 @@
+"""Compiled encoders: the fall-back, what is recorded, and the real compiler."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from sslslr import grid
+from sslslr.config import StudyConfig
+from sslslr.pretrain import pretrain
+from sslslr.strict import parse
+from sslslr.training import fast
+
+
+def make_spec(method: str = "byol", **settings) -> grid.RunSpec:
+    study = {
+        "datasets": {"toy": {"source": "synthetic"}},
+        "encoder": {"depth": 1, "width": 16, "heads": 2, "dropout": 0.0},
+        "preprocess": {"frames": 10},
+        "methods": {
+            "byol": {"projector_hidden": 16, "projection": 8, "predictor_hidden": 16},
+            "masked_keypoints": {},
+        },
+        "pretrain": {"epochs": 2, "batch_size": 16, **settings},
+        "runs": [{"methods": [method], "datasets": ["toy"]}],
+    }
+    return next(iter(grid.runs(parse(StudyConfig, study, "test")).values()))
+
+
+def train(spec, store, folder) -> tuple[dict, dict, list[str]]:
+    said: list[str] = []
+    pretrain(spec, store, folder, folder / "run.ckpt", "code", say=said.append)
+    run = json.loads((folder / "run.json").read_text())
+    return load_file(folder / "encoder.safetensors"), run, said
+
+
+def test_auto_is_for_a_gpu_and_on_for_one_device():
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert [fast.wanted("auto", device, 1) for device in (cpu, cuda)] == [False, True]
+    assert [fast.wanted("off", device, 1) for device in (cpu, cuda)] == [False, False]
+    assert fast.wanted("on", cpu, 1)
+    assert not fast.wanted("on", cuda, 2)
+
+
+def test_a_compiler_that_fails_leaves_the_run_as_it_would_be_without(
+    toy_store, tmp_path, monkeypatch
+):
+    def broken(function, **_):
+        def fail(*_):
+            raise RuntimeError("no compiler here\nand much more")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", broken)
+    plain, run, _ = train(make_spec(compile="off"), toy_store, tmp_path / "plain")
+    assert run["cost"]["compile"] == "off"
+    assert run["cost"]["startup_seconds"] > 0
+    found, run, said = train(make_spec(compile="on"), toy_store, tmp_path / "failed")
+    assert run["cost"]["compile"] == "failed"
+    assert any("no compiler here" in warning for warning in run["warnings"])
+    assert any(line.startswith("WARNING: torch.compile failed") for line in said)
+    for name, value in plain.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+@pytest.mark.slow  # the C++ compiler takes half a minute
+@pytest.mark.parametrize("method", ["byol", "masked_keypoints"])
+def test_compiled_runs_equal_plain_ones(toy_store, tmp_path, method, monkeypatch):
+    monkeypatch.setenv(fast.CACHE, str(tmp_path / "cache"))
+    plain, _, _ = train(make_spec(method, compile="off"), toy_store, tmp_path / "plain")
+    found, run, _ = train(make_spec(method, compile="on"), toy_store, tmp_path / "compiled")
+    assert run["cost"]["compile"] == "on"
+    assert run["warnings"] == []
+    assert run["cost"]["compile_seconds"] > 0
+    assert list((tmp_path / "cache").rglob("*"))
+    for name, value in plain.items():
+        np.testing.assert_allclose(found[name], value, atol=2e-3, err_msg=name)
