@@ -11,6 +11,7 @@ error nothing is certified.
 import argparse
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,7 +124,9 @@ def default_remote() -> str:
 
 
 def remotes() -> list[str]:
-    return [line.split()[0] for line in run("dvc", "remote", "list", show=False).splitlines()]
+    # `dvc remote list` draws a table, which breaks a long address over lines.
+    settings = run("dvc", "config", "--list", show=False)
+    return re.findall(r"^remote\.(.+?)\.url=", settings, re.MULTILINE)
 
 
 def known_remotes(names: list[str]) -> str:

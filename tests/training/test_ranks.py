@@ -66,7 +66,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def two(folder):
     """The artifacts of two processes."""
-    from conftest import toy_clips, writing
+    from sslslr.clips import writing
+    from toys import toy_clips
 
     with writing(folder / "toy", {"dataset": "toy", "inputs": {}}) as writer:
         for clip_id, (keypoints, columns) in toy_clips().items():
