@@ -11,13 +11,15 @@ override VENV := $(SSLSLR_IMAGE)
 export PYTHONPATH := $(CURDIR)
 else
 READY := $(VENV)/.ready
+POSE_READY := $(VENV)/.pose-ready
 endif
 BIN := $(VENV)/bin
 # The tools are found as in an activated environment; the jobs' `sslslr` too.
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-all test-agreement test-s3 lint format generated lock bench bench-gpu bench-scale restore clean
+.PHONY: help env pose demo test test-all test-pose test-slurm test-agreement test-s3 test-chaos test-crate
+.PHONY: lint format generated lock bench bench-gpu bench-scale restore clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
@@ -31,6 +33,14 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
+
+pose: $(POSE_READY) ## add the pose extractors (mmpose, MediaPipe) to the environment
+
+# Without dependencies: nothing that requirements.lock pins changes. xtcocotools is compiled.
+$(POSE_READY): requirements-pose.txt $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps cython==3.3.1
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -r requirements-pose.txt
+	touch $@
 endif
 
 demo: $(READY) ## from a download of real keypoints to tables and figures (CONFIG=..., CORES=...)
@@ -41,7 +51,10 @@ test: $(READY) ## all tests but the slow ones, under 5 minutes on 2 cores
 	python -m pytest -n 2 --dist loadgroup
 
 test-all: $(READY) ## the slow tests too
-	python -m pytest -n 2 --dist loadgroup -m "slow or not slow"
+	python -m pytest -n 2 --dist loadgroup -m "not pose and not slurm"
+
+test-pose: $(POSE_READY) ## the tests that need the pose extractors and real videos, a few minutes
+	python -m pytest -m pose
 
 test-agreement: $(READY) ## every key and source: do Snakemake and DVC re-run the same? (10 minutes)
 	python -m pytest -n 2 --dist loadgroup -m agreement tests/workflow/test_agreement.py
@@ -49,6 +62,26 @@ test-agreement: $(READY) ## every key and source: do Snakemake and DVC re-run th
 test-s3: $(READY) ## push to and restore from a pretended S3 on loopback; installs its server
 	python -m pip install --quiet -r requirements-s3-test.lock
 	python -m pytest tests/workflow/test_remotes.py
+
+# CONFIG=config/demo.yaml kills the demo itself (hours); without it a tiny study of all stages.
+# A handful for CI, up to the metrics: make test-chaos KILLS=2 TARGET=evaluate
+KILLS ?= 50
+SEED ?= 0
+test-chaos: $(READY) ## kill the workflow at random moments; a plain re-run must end with the same bytes
+	python tests/chaos.py --kills $(KILLS) --seed $(SEED) --target $(TARGET) \
+	  $(if $(filter command line environment,$(origin CONFIG)),--config $(CONFIG))
+
+# The validator wants an older `rich` than the project has, so it has an environment of its own.
+CRATE := $(VENV)-crate
+test-crate: $(READY) ## check provenance.json with the validator of RO-Crates
+	test -x $(CRATE)/bin/python || $(PYTHON) -m venv $(CRATE)
+	$(CRATE)/bin/python -m pip install --quiet roc-validator==0.13.0 rocrate==0.14.2
+	SSLSLR_CRATE_PYTHON=$(abspath $(CRATE))/bin/python \
+	  python -m pytest tests/trace/test_crate.py -m "slow or not slow"
+
+test-slurm: $(READY) ## the workflow on a real Slurm of one node, which it installs (root, Debian)
+	python -m pip install --quiet -r requirements-slurm.lock
+	python -m pytest -m slurm tests/slurm -rs
 
 lint: $(READY) ## style, formats, generated files, the workflow
 	ruff check .

@@ -13,7 +13,7 @@ from sslslr.grid import NO_DATASET, RunSpec, runs
 from sslslr.stages import stage_sources
 
 CONFIG = "config/demo.yaml"
-RULE_FILES = {"download": "data", "extract": "data"}
+RULE_FILES = {"download": ["data"], "extract": ["data", "videos", "pose"]}
 ENTRY = ["Snakefile", "workflow/Snakefile", "workflow/rules/common.smk"]
 TABLES = {"report": ["config/paper_numbers.yaml", "config/claims.yaml"]}
 # Figures that the workflow drew itself: they need no script from a network to be looked at.
@@ -70,7 +70,8 @@ def stages(study: StudyConfig) -> dict:
     }
     value, code, keys = {}, list(ENTRY), []
     for stage, (inputs, outs) in inputs_and_outputs.items():
-        code += [f"workflow/rules/{RULE_FILES.get(stage, stage)}.smk", *sources[stage]]
+        rules = [f"workflow/rules/{name}.smk" for name in RULE_FILES.get(stage, [stage])]
+        code += [*rules, *sources[stage]]
         keys = without_parts([*keys, *keys_read(study, stage)])
         value[stage] = {
             "cmd": f"snakemake --cores all {stage}",

@@ -9,7 +9,9 @@
 | environment.yml                       | pyproject.toml and requirements.lock              |
 | workflow/schemas/config.schema.yaml   | sslslr/config.py                                  |
 | dvc.yaml                              | config/demo.yaml, sslslr/stages.py, dvc_pipeline  |
+| requirements-pose.txt                 | the extra `pose` of pyproject.toml                |
 | requirements.lock                     | pyproject.toml (with `dev`), by pip's resolver    |
+| requirements-pose.txt                 | the extra `pose` of pyproject.toml                |
 | requirements-EXTRA.lock               | the same, what an extra needs beside it           |
 """
 
@@ -130,7 +132,15 @@ def resolve(wanted: list[str], fixed: dict[str, str]) -> dict[str, str]:
     }
 
 
+def pose_requirements() -> str:
+    """requirements-pose.txt: what `make pose` installs, with --no-deps."""
+    pinned = sorted(project()["optional-dependencies"]["pose"])
+    # xtcocotools' wheels were built for numpy 1.
+    return HEADER + "\n".join(["--no-binary xtcocotools", *pinned]) + "\n"
+
+
 GENERATED = {
+    "requirements-pose.txt": pose_requirements,
     "environment.yml": environment,
     "workflow/schemas/config.schema.yaml": schema,
     "dvc.yaml": dvc,

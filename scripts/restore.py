@@ -206,6 +206,8 @@ def refuse_anything_changed() -> None:
 
 def certify() -> None:
     try:
+        # The seals of what was here before are of other files; DVC has checked those that are here.
+        run("sslslr", "check-results", "--anew", "--adopt")
         run("snakemake", "--touch", "--forceall", "--cores", "1", "--quiet", "all")
         plan = run("snakemake", "--dry-run", show=False)
     except subprocess.CalledProcessError as error:

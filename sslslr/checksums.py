@@ -122,7 +122,7 @@ class Checksums:
             if key not in known:
                 known[key] = found
                 lines = [f"{s.sha256} {s.size} {k}\n" for k, s in sorted(known.items())]
-                write_text(self.path, HEADER + "".join(lines))
+                write_text(self.path, HEADER + "".join(lines), noted=False)
                 return
         if known[key] != found:
             raise UserError(

@@ -33,6 +33,8 @@ COLUMNS = {
 }
 # Card fields that a data set states about itself.
 CARD_FIELDS = ("dataset", "languages", "licence", "citation", "origin", "split_rule", "inputs")
+# And what only some have: how keypoints were estimated from videos (sslslr/pose).
+OPTIONAL_CARD_FIELDS = ("extraction",)
 
 
 @contextlib.contextmanager
@@ -75,7 +77,7 @@ class ClipWriter:
         min_frames: int = 2,
         on_bad: str = "error",
     ):
-        if unknown := set(card) - set(CARD_FIELDS):
+        if unknown := set(card) - {*CARD_FIELDS, *OPTIONAL_CARD_FIELDS}:
             raise ValueError(f"unknown card fields {sorted(unknown)}; known: {CARD_FIELDS}")
         self.path, self._folder, self._stream = path, folder, stream
         self.card, self.min_frames, self.on_bad = card, min_frames, on_bad
@@ -231,6 +233,7 @@ class ClipWriter:
         card = {
             "layout_version": LAYOUT_VERSION,
             **{field: self.card.get(field) for field in CARD_FIELDS},
+            **{field: self.card[field] for field in OPTIONAL_CARD_FIELDS if field in self.card},
             "n_clips": len(clips),
             "n_frames": self._n_frames,
             "joints": {

@@ -236,7 +236,7 @@ class ResourcesConfig(Strict):
     extract: JobResources = JobResources(memory=8000, runtime=120)
     pretrain: JobResources = JobResources(memory=8000, runtime=480)
     evaluate: JobResources = JobResources(memory=16000, runtime=240)
-    report: JobResources = JobResources(memory=4000, runtime=30)
+    report: JobResources = JobResources(memory=1000, runtime=30)
     clips_per_second: float = Field(
         300.0, gt=0, description="Pretraining speed assumed for the dry run's estimate of hours."
     )

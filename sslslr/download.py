@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sslslr.checksums import Checksums, locked
 from sslslr.errors import UserError, nearest
-from sslslr.files import atomic_file
+from sslslr.files import atomic_file, note
 from sslslr.progress import advancing, size_text
 from sslslr.transfer import Client, Settings, check_address
 
@@ -112,6 +112,7 @@ def _each(work: Callable, files: Sequence[File], settings: Settings, problems: l
                     results[file] = job.result()
         except BaseException:  # Ctrl-C: the threads end at their next block
             stop.set()
+            settings.say("Stopped; what was fetched is kept: run the same command again to go on.")
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return results
@@ -211,7 +212,7 @@ def link_or_copy(source: Path, target: Path) -> None:
     with contextlib.suppress(OSError):
         os.link(source.resolve(), target)
         return
-    with atomic_file(target) as temporary:
+    with atomic_file(target, noted=False) as temporary:
         shutil.copyfile(source, temporary)
 
 
@@ -225,6 +226,7 @@ def place(files: Sequence[Path], folder: str | Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             (folder / file.name).unlink()
         link_or_copy(file, folder / file.name)
+        note(folder / file.name)
 
 
 def mirrored(files: Sequence[File], mirror: str | None, named: dict[str, str]) -> list[File]:

@@ -34,6 +34,11 @@ def finished() -> list[Path]:
     return [path for path in _finished if path.exists()]
 
 
+def note(path: str | os.PathLike) -> None:
+    """Remember a file that was put in place by other means than :func:`atomic_file`."""
+    _finished[Path(path).absolute()] = None
+
+
 def sha256_of(path: str | os.PathLike) -> str:
     """Hex sha256 of a file's bytes, read in blocks."""
     digest = hashlib.sha256()
@@ -101,8 +106,11 @@ def explain(error: OSError, path: Path) -> Exception:
 
 
 @contextlib.contextmanager
-def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_file(path: str | os.PathLike, noted: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it replaces `path`, on failure it goes.
+
+    Args:
+        noted: the file is one of the job's results (:func:`finished`), not a record beside them.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
@@ -114,7 +122,8 @@ def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         os.replace(temporary, path)
-        _finished[path.absolute()] = None
+        if noted:
+            note(path)
     except OSError as error:
         raise explain(error, path) from error
     finally:
@@ -134,7 +143,7 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
             if file.is_file():
                 _flush(file)
         _swap_folder(temporary, path)
-        _finished[path.absolute()] = None
+        note(path)
     except OSError as error:
         raise explain(error, path) from error
     finally:
@@ -163,15 +172,16 @@ def _flush(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write a text file atomically, UTF-8."""
-    with atomic_file(path) as temporary:
+def write_text(path: str | os.PathLike, text: str, noted: bool = True) -> None:
+    """Write a text file atomically, UTF-8; `noted` as in :func:`atomic_file`."""
+    with atomic_file(path, noted) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | os.PathLike, value: Any) -> None:
-    """Write JSON atomically, indented, keys in the order given."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+def write_json(path: str | os.PathLike, value: Any, noted: bool = True) -> None:
+    """Write JSON atomically, indented, keys in the order given; `noted` as in :func:`atomic_file`."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n", noted)
 
 
 def read_json(path: str | os.PathLike) -> Any:

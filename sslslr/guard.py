@@ -167,6 +167,7 @@ def _end_orphans(token: str) -> list[str]:
     for process in orphans:
         with contextlib.suppress(psutil.Error):
             process.terminate()
+            process.resume()  # one that was suspended could not end
     _, alive = psutil.wait_procs(orphans, timeout=GRACE)
     for process in alive:
         with contextlib.suppress(psutil.Error):

@@ -13,6 +13,7 @@ that name is a parameter of the job, Snakemake runs it again, in its own terms a
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,17 @@ from sslslr.errors import UserError
 from sslslr.files import sha256_of, write_json
 
 FOLDER = "seals"
+# Not outputs of a job: what lies elsewhere, the seal itself, caches.
+NOT_SEALED = ("..", FOLDER, "downloads", "checkpoints")
 # A seal's name: the job's, and how many of its seals were broken before.
 NAME = re.compile(r"(?P<job>.+?)(?:\.(?P<number>\d+))?\.json")
 # Which job makes a file, for files that came without seals: pattern of the path, stage, job.
 MAKERS = (
     (r"data/([^/]+)/raw/.*", "download", r"\1"),
     (r"data/([^/]+)/clips/.*", "extract", r"\1"),
+    (r"data/([^/]+)/pose_model/.*", "extract", r"\1-model"),
+    (r"data/([^/]+)/shards/(\d+)/.*", "extract", r"\1-shard\2"),
+    (r"data/([^/]+)/quality/.*", "extract", r"\1-quality"),
     (r"encoders/([^/]+)/.*", "pretrain", r"\1"),
     (r"(?:metrics|features)/([^/]+)/.*", "evaluate", r"\1"),
     (r"tables/linear\..*", "report", "table"),
@@ -87,8 +93,10 @@ def break_seal(seal: Path) -> Path:
 def write(seal: str | Path, paths: Iterable[Path]) -> None:
     """Seal files (a folder: all files in it); paths are kept relative to the results folder.
 
+    Files outside of the results folder (a shared folder of downloads) are left out.
+
     Raises:
-        UserError: a file outside of the results folder, the disk is full, ...
+        UserError: the disk is full, or the folder cannot be written.
     """
     seal = Path(seal)
     results = _results_of(seal)
@@ -97,10 +105,8 @@ def write(seal: str | Path, paths: Iterable[Path]) -> None:
         inside = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
         for file in inside:
             name = os.path.relpath(file.absolute(), results.absolute())
-            if name.startswith(".."):
-                raise UserError(f"{file}: not below {results}, so {seal} cannot seal it.")
-            if Path(name).parts[0] == FOLDER:
-                continue  # the seal itself, which was cleared when the job began
+            if Path(name).parts[0] in NOT_SEALED:
+                continue
             files[name] = _state(file) | {"sha256": sha256_of(file)}
     write_json(seal, {"files": files})
 
@@ -190,6 +196,11 @@ def unsealed(results: str | Path) -> dict[Path, list[Path]]:
                 found.setdefault(seal, []).append(file)
                 break
     return found
+
+
+def forget(results: str | Path) -> None:
+    """Remove all seals; the files stay."""
+    shutil.rmtree(Path(results, FOLDER), ignore_errors=True)
 
 
 def adopt(results: str | Path) -> int:

@@ -85,6 +85,36 @@ EDGES = {
 }
 
 
+# COCO-WholeBody's 133 keypoints (Jin et al., ECCV 2020): body 17, feet 6, face 68 (the 300-W order,
+# which starts at the person's right jaw), left hand 21, right hand 21. Each joint of MediaPipe's
+# body and the keypoint that stands for it. MediaPipe's eye and mouth corners lie where the face has
+# its; its three joints of a hand lie nearest to the knuckles named here (docs/decisions.md).
+N_WHOLEBODY = 133
+WHOLEBODY_LEFT_HAND, WHOLEBODY_RIGHT_HAND = slice(91, 112), slice(112, 133)
+_FACE, _LEFT, _RIGHT = 23, 91, 112
+WHOLEBODY_OF_BODY = {
+    "nose": 0, "left_eye_inner": _FACE + 42, "left_eye": 1, "left_eye_outer": _FACE + 45,
+    "right_eye_inner": _FACE + 39, "right_eye": 2, "right_eye_outer": _FACE + 36,
+    "left_ear": 3, "right_ear": 4, "mouth_left": _FACE + 54, "mouth_right": _FACE + 48,
+    "left_shoulder": 5, "right_shoulder": 6, "left_elbow": 7, "right_elbow": 8,
+    "left_wrist": 9, "right_wrist": 10,
+    "left_pinky": _LEFT + 17, "right_pinky": _RIGHT + 17,  # the little finger's MCP
+    "left_index": _LEFT + 5, "right_index": _RIGHT + 5,  # the index finger's MCP
+    "left_thumb": _LEFT + 2, "right_thumb": _RIGHT + 2,  # the thumb's MCP
+    "left_hip": 11, "right_hip": 12, "left_knee": 13, "right_knee": 14,
+    "left_ankle": 15, "right_ankle": 16, "left_heel": 19, "right_heel": 22,
+    "left_foot_index": 17, "right_foot_index": 20,  # the big toes
+}  # fmt: skip
+# wholebody[..., FROM_WHOLEBODY, :] is the 75-joint layout.
+FROM_WHOLEBODY = np.array(
+    [
+        *range(WHOLEBODY_LEFT_HAND.start, WHOLEBODY_LEFT_HAND.stop),
+        *range(WHOLEBODY_RIGHT_HAND.start, WHOLEBODY_RIGHT_HAND.stop),
+        *(WHOLEBODY_OF_BODY[name] for name in BODY_NAMES),
+    ]
+)
+
+
 def _swap() -> np.ndarray:
     index = {name: i for i, name in enumerate(NAMES)}
 
@@ -136,3 +166,14 @@ def to_75(keypoints: np.ndarray) -> np.ndarray:
         f"{joints} joints; known layouts are 75 (left hand 21, right hand 21, body 33) and 42 "
         "(the hands alone)"
     )
+
+
+def from_wholebody(keypoints: np.ndarray) -> np.ndarray:
+    """COCO-WholeBody keypoints (..., 133, channels) in the 75-joint layout, (..., 75, channels).
+
+    Raises:
+        ValueError: another number of keypoints.
+    """
+    if keypoints.ndim < 2 or keypoints.shape[-2] != N_WHOLEBODY:
+        raise ValueError(f"expected (..., {N_WHOLEBODY}, channels), found shape {keypoints.shape}")
+    return keypoints[..., FROM_WHOLEBODY, :]

@@ -5,6 +5,7 @@ It goes by `squeue` and `scontrol`, which need no accounting (`sacct` does).
 
 import os
 import shutil
+import socket
 import subprocess
 
 # Of squeue's %T: the job has a process, or had one a moment ago.
@@ -16,6 +17,15 @@ WARNED = {"RUNNING", "SIGNALING", "PREEMPTED"}
 def job_id() -> str | None:
     """The Slurm job that this process is part of."""
     return os.environ.get("SLURM_JOB_ID")
+
+
+def about() -> str:
+    """For a job's log: which job, on which host, with which GPUs; empty outside Slurm."""
+    job = job_id()
+    if job is None:
+        return ""
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
+    return f"Slurm job {job} on {socket.gethostname()}, GPUs {gpus}"
 
 
 def state(job: str) -> str | None:

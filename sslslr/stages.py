@@ -14,6 +14,7 @@ from sslslr.config import StudyConfig
 from sslslr.datasets import DATASETS
 from sslslr.grid import EvaluateSpec, RunSpec, evaluate_spec, runs
 from sslslr.methods import METHODS
+from sslslr.pose.backends import BACKENDS
 from sslslr.protocols import PROTOCOLS
 
 STAGES = ("download", "extract", "pretrain", "evaluate", "report")
@@ -40,11 +41,25 @@ REPORT_MODULES = {
     ),
     "provenance": ("sslslr.trace.crate",),
 }
+QUALITY_MODULES = ("sslslr.report.quality",)
+
+
+QUALITY_MODULES = ("sslslr.report.quality",)
 
 
 def data_modules(source: str) -> tuple[str, ...]:
     """Of downloading and building a data set."""
     return ("sslslr.datasets", DATASETS.module(source))
+
+
+def extracts(source: str) -> bool:
+    """Are the data set's keypoints estimated from videos first?"""
+    return bool(DATASETS.traits(source).get("extracts"))
+
+
+def extract_modules(backend: str) -> tuple[str, ...]:
+    """Of making a pose model ready and estimating the keypoints of a shard of videos."""
+    return ("sslslr.pose.extract", BACKENDS.module(backend))
 
 
 def pretrain_modules(run: RunSpec) -> tuple[str, ...]:
@@ -65,7 +80,18 @@ def stage_sources(study: StudyConfig) -> dict[str, list[str]]:
         "download": [
             m for s in used if DATASETS.traits(s).get("downloads") for m in data_modules(s)
         ],
-        "extract": [module for source in used for module in data_modules(source)],
+        "extract": [
+            *(module for source in used for module in data_modules(source)),
+            *(
+                module
+                for entry in study.datasets.values()
+                if extracts(entry.source)
+                for module in (
+                    *extract_modules(DATASETS.get(entry.source).backend(entry.options)),
+                    *QUALITY_MODULES,
+                )
+            ),
+        ],
         "pretrain": [module for run in specs for module in pretrain_modules(run)],
         "evaluate": [m for run in specs for m in evaluate_modules(evaluate_spec(study, run))],
         "report": [module for names in REPORT_MODULES.values() for module in names],

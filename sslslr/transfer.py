@@ -220,7 +220,7 @@ class Client:
             if not resumed:
                 advance(-have)
                 have = 0
-                write_json(notes, fresh)
+                write_json(notes, fresh, noted=False)
             self._receive(answer, url, part, have, advance, stop)
         self._check_length(url, part, total if total is not None else size)
 

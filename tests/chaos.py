@@ -30,6 +30,7 @@ from sslslr.files import LEFT_OVER  # noqa: E402
 # What differs by nature: logs, and the seals, which hold the times of files.
 NOT_COMPARED = {"logs", "seals", ".gitignore", ".workflow.json"}
 RECORDS = ("run.json", "evaluation.json")  # with the key `cost`, which was measured with a clock
+COSTS = ("Clips/s", "Seconds", "GPU-hours", "Peak MB")  # of the page\'s table of budgets
 
 
 def comparable(file: Path) -> bytes:
@@ -39,13 +40,22 @@ def comparable(file: Path) -> bytes:
     if file.name == "provenance.json":
         return json.dumps([_untimed(e) for e in json.loads(file.read_text())["@graph"]]).encode()
     if file.name == "report.html":
-        page = file.read_text()
-        start = page.index('<section id="budget">')
-        end = page.index("</section>", start)
-        # Clips/s, seconds and peak MB stand before the last column.
-        rows = re.sub(r"(<td>[^<]*</td>){3}(<td>[^<]*</td></tr>)", r"\2", page[start:end])
-        return (page[:start] + rows + page[end:]).encode()
+        return _uncosted(file.read_text()).encode()
     return file.read_bytes()
+
+
+def _uncosted(page: str) -> str:
+    """The page without the columns of the table of budgets that a clock filled in."""
+    start = page.index('<section id="budget">')
+    end = page.index("</section>", start)
+    table = page[start:end]
+    names = re.findall(r"<th[^>]*>(?:<button[^>]*>)?([^<]*)", table)
+    costs = [names.index(name) for name in COSTS]
+    for row in re.findall(r"<tr>(<td>.*?)</tr>", table):
+        cells = re.findall(r"<td>.*?</td>", row)
+        kept = [cell for number, cell in enumerate(cells) if number not in costs]
+        table = table.replace(row, "".join(kept), 1)
+    return page[:start] + table + page[end:]
 
 
 def _untimed(entity: dict) -> dict:
@@ -80,19 +90,13 @@ def differences(results: Path, expected: dict[str, bytes]) -> list[str]:
     return said + [str(damage) for damage in seals.examine(results, thorough=True)[0]]
 
 
-def environment(project: Project) -> dict[str, str]:
-    """As :meth:`Project.run` has it."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(project.path)}
-
-
 def run_and_kill(project: Project, command: list[str], moment: float, group: bool) -> float:
     """Start a command, kill it `moment` seconds later; 0, or its seconds if it had ended by then."""
     started = time.monotonic()
     process = subprocess.Popen(
         command,
         cwd=project.path,
-        env=environment(project),
+        env=project.environment(quick=False),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -138,7 +142,7 @@ def disturbed(
     while ended := run_and_kill(project, command, share * lasts, group):
         lasts = ended
         clean(project)
-    done = project.run(*command, check=False, timeout=3600)
+    done = project.run(*command, check=False, timeout=3600, quick=False)
     said = [line for line in done.stderr.splitlines() if "killed" in line or "cleared" in line]
     if done.returncode:
         return [f"the re-run ended with status {done.returncode}: {done.stderr[-3000:]}"], "", lasts
@@ -159,7 +163,7 @@ def main() -> int:
         shutil.copy(Path(__file__).parent.parent / arguments.config, project.path / "config/demo.yaml")  # fmt: skip
     command = ["snakemake", "--cores", "2", *arguments.target]
     started = time.monotonic()
-    project.run(*command, timeout=3600)
+    project.run(*command, timeout=3600, quick=False)
     lasted = time.monotonic() - started
     expected = contents(project.path / "results")
     print(f"undisturbed: {lasted:.1f} s, {len(expected)} files are compared", flush=True)

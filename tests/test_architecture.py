@@ -10,10 +10,11 @@ from toys import ROOT
 ORDER = [
     "errors", "files", "guard", "seals", "skeleton", "strict", "config", "registry", "membership",
     "clip_writer", "clips", "npz", "importing", "progress", "checksums", "transfer", "download",
-    "archives", "unpickle", "datasets", "pose", "batch", "preprocess", "augment", "seeds",
-    "encoder", "collapse", "methods", "hardware", "grid", "estimate", "groups", "artifacts", "shared_joints",
-    "training", "pretrain", "stacking", "statistics", "paired", "protocols", "evaluate", "claims", "report",
-    "codehash", "stages", "commands", "trace", "study", "slurm", "joblock", "cli", "__main__",
+    "archives", "unpickle", "pose", "datasets", "extracting", "batch", "preprocess", "augment",
+    "seeds", "encoder", "collapse", "methods", "hardware", "grid", "estimate", "groups", "artifacts",
+    "shared_joints", "training", "pretrain", "stacking", "statistics", "paired", "protocols",
+    "evaluate", "claims", "report", "codehash", "stages",
+    "commands", "trace", "study", "slurm", "joblock", "cli", "__main__",
 ]  # fmt: skip
 MODULES = sorted(path for path in (ROOT / "sslslr").rglob("*.py"))
 

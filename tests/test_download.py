@@ -17,7 +17,7 @@ from servers import Fault, serving
 from sslslr.checksums import Checksums
 from sslslr.download import File, fetch, mirrored, part_of, place
 from sslslr.errors import UserError
-from sslslr.files import sha256_of
+from sslslr.files import finished, sha256_of
 from sslslr.transfer import Settings
 
 DATA = bytes(range(256)) * 1200  # 307,200 bytes: more than one block
@@ -303,10 +303,12 @@ def test_a_folder_that_cannot_be_written(server, tmp_path, settings):
         get(server, tmp_path, settings)
 
 
-def test_a_read_only_place(server, tmp_path, settings):
+def test_a_read_only_place(server, tmp_path, settings, monkeypatch):
     with read_only(tmp_path / "ro") as folder:
-        with pytest.raises(UserError, match="cannot be|not writable"):
-            fetch([File("a", server.url + PATH)], folder, settings)
+        server.files["/small"] = b"x"
+        monkeypatch.setattr("sslslr.download.SPARE", 0)
+        with pytest.raises(UserError, match="cannot be locked"):
+            fetch([File("a", server.url + "/small")], folder, settings)
         with pytest.raises(UserError, match="cannot be|not writable"):
             get(server, tmp_path, changed(settings, checksums=folder / "sums.lock"))
         with pytest.raises(UserError, match="cannot be|not writable"):
@@ -339,6 +341,8 @@ def test_files_get_their_names_in_the_jobs_folder(server, tmp_path, settings):
     path = get(server, tmp_path, settings)
     place([path], tmp_path / "raw")
     place([path], tmp_path / "raw")
+    # A job's seal is made of its results, not of the cache or the sums beside them.
+    assert [p for p in finished() if tmp_path in p.parents] == [tmp_path / "raw" / "archive.zip"]
     assert (tmp_path / "raw" / "archive.zip").read_bytes() == DATA
 
 

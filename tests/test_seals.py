@@ -91,11 +91,11 @@ def test_jobs_whose_names_begin_alike_are_told_apart(sealed):
 
 def test_a_seal_does_not_seal_itself_nor_what_lies_elsewhere(sealed, tmp_path):
     _, file, seal = sealed
-    seals.write(seal, [file, seal])
-    assert list(seals.read(seal)) == ["encoders/a.s0/encoder.safetensors"]
     (tmp_path / "other").write_text("x")
-    with pytest.raises(UserError, match="not below"):
-        seals.write(seal, [tmp_path / "other"])
+    seals.write(seal, [file, seal, tmp_path / "other"])
+    assert list(seals.read(seal)) == ["encoders/a.s0/encoder.safetensors"]
+    with pytest.raises(UserError, match="below a folder"):
+        seals.write(tmp_path / "a.json", [file])
 
 
 def test_files_that_came_without_seals_are_adopted_by_their_jobs(sealed):
@@ -108,6 +108,17 @@ def test_files_that_came_without_seals_are_adopted_by_their_jobs(sealed):
     assert set(seals.read(seal)) == {f"encoders/a.s0/{n}" for n in (file.name, "run.json")}
     assert list(seals.read(results / "seals/report/table.json")) == ["tables/linear.csv"]
     assert seals.unsealed(results) == {}
+
+
+def test_files_that_others_have_checked_get_seals_of_their_own(sealed):
+    """After a checked pull the old seals are of other files: they must not have these made again."""
+    results, file, seal = sealed
+    seals.break_seal(seal)
+    file.write_bytes(b"pulled")
+    seals.forget(results)
+    assert seals.adopt(results) == 1
+    assert seals.examine(results, thorough=True) == ([], 1)
+    assert seals.current(results, "pretrain", "a.s0") == seal
 
 
 def test_an_unreadable_seal_seals_nothing(sealed):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sslslr.cli import config, data, evaluate, pretrain, report, trace
+from sslslr.cli import config, data, evaluate, pose, pretrain, report, trace
 from sslslr.errors import UserError
 from sslslr.training.stop import EXIT_CODE, Stopped
 
@@ -16,7 +16,9 @@ def _seal(_: object, seal: Path | None) -> None:
     if seal is not None:
         from sslslr import files, seals
 
-        seals.write(seal, files.finished())
+        # Nothing written: another job had made it meanwhile, and sealed it.
+        if written := files.finished():
+            seals.write(seal, written)
 
 
 app = typer.Typer(
@@ -43,6 +45,7 @@ def _before(
 
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
+app.add_typer(pose.app, name="pose")
 app.command("pretrain")(pretrain.pretrain)
 app.command("pretrain-stack")(pretrain.pretrain_stack)
 app.command("evaluate")(evaluate.evaluate)

@@ -48,6 +48,8 @@ def pretrain(
     code = stages.code_hash(*stages.pretrain_modules(run))
     out = out or results / "encoders" / run.run_id
     checkpoint = checkpoint or results / "checkpoints" / f"{run.run_id}.ckpt"
+    if slurm.job_id():
+        say(slurm.about())
     with held(out, say) as waited:
         if waited and artifacts.is_made(out, run, code, clips and clips.data_hash):
             say(f"{out}: the other job has made it; nothing is left to do")

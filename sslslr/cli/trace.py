@@ -72,6 +72,10 @@ def check_results(
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Seal files without a seal as they are now.")
     ] = False,
+    anew: Annotated[
+        bool,
+        typer.Option("--anew", help="Forget all seals first: the files were checked by others."),
+    ] = False,
     break_seals: Annotated[
         bool, typer.Option("--break", help="Have the next run make damaged files again.")
     ] = False,
@@ -79,6 +83,8 @@ def check_results(
     """Read every byte that a job wrote and compare its hash; exit status 1 if one differs."""
     from sslslr import seals
 
+    if anew:
+        seals.forget(results)
     damages, count = seals.examine(results, thorough=True)
     for damage in damages:
         typer.echo(f"changed since it was written: {damage}")
@@ -95,4 +101,5 @@ def check_results(
         advice = "The next run makes them again." if break_seals else "See --break."
         typer.echo(f"{results}: {len(damages)} of {count} files were changed. {advice}")
         raise typer.Exit(1)
-    typer.echo(f"{results}: {count} files are what their jobs wrote.")
+    if not adopt:
+        typer.echo(f"{results}: {count} files are what their jobs wrote.")

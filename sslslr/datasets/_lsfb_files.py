@@ -124,6 +124,6 @@ def finish(
     key = f"{SOURCE}#{poses},labels={labels or 'all'}"
     advice = f"Remove {folder} and fetch again."
     Checksums(settings.checksums).verify_sum(key, Sum(digest(lines), size), str(folder), advice)
-    for name in present:
+    for name in present:  # sealed by the list alone: there may be a hundred thousand
         link_or_copy(folder / name, raw / name)
     write_text(raw / LIST, "".join(f"{line}\n" for line in lines))

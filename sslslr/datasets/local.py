@@ -118,8 +118,8 @@ def _refuse_videos(folder: Path, names: dict[str, str], rows: Any) -> None:
     )
     if named or only:
         raise UserError(
-            f"{folder}: holds videos. Keypoints are extracted by sslslr.pose, which `make pose` "
-            "installs; until then give a folder of .npy, .pose or .pkl files."
+            f"{folder}: holds videos. Name it as `source: videos` instead: their keypoints are estimated "
+            "first, by what `make pose` installs."
         )
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 PACKAGES = ("slurm-wlm", "munge")
 ETC = Path("/etc/slurm")
 MUNGE = Path("/run/munge/munge.socket.2")
+CPUS = 8  # more than there may be, so that jobs need not wait for each other
 FILES = ("slurm.conf", "gres.conf", "cgroup.conf")
 
 
@@ -133,10 +134,11 @@ OverTimeLimit=0
 MinJobAge=300
 ReturnToService=2
 PropagateResourceLimits=NONE
-NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
-PartitionName=cpu Nodes={host} Default=YES MaxTime=60 State=UP PriorityTier=1 GraceTime=20
-PartitionName=gpu Nodes={host} MaxTime=60 State=UP PriorityTier=1 GraceTime=20
-PartitionName=urgent Nodes={host} MaxTime=60 State=UP PriorityTier=10
+SlurmdParameters=config_overrides
+NodeName={host} NodeAddr=127.0.0.1 CPUs={CPUS} RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
+PartitionName=cpu Nodes={host} Default=YES MaxTime=UNLIMITED State=UP PriorityTier=1 GraceTime=20
+PartitionName=gpu Nodes={host} MaxTime=UNLIMITED State=UP PriorityTier=1 GraceTime=20
+PartitionName=urgent Nodes={host} MaxTime=UNLIMITED State=UP PriorityTier=10
 """
 
 

@@ -178,7 +178,7 @@ def other_list(path: tuple, value: list) -> list:
 def other_methods(block: dict) -> list[str]:
     """Of a block of the grid: another last method, one that pretrains where the block has data."""
     *first, last = block["methods"]
-    names = ("simclr", "byol") if "datasets" in block else ("random", "raw_keypoints")
+    names = ("sl_fpn_vc", "byol") if "datasets" in block else ("random", "raw_keypoints")
     return [*first, names[last == names[0]]]
 
 
@@ -190,4 +190,6 @@ def options_for(path: tuple) -> dict:
     for name, field in registry.get(path[-1]).Options.model_fields.items():
         if isinstance(field.default, int | float) and not isinstance(field.default, bool):
             return {name: other((name,), field.default)}
+    if registry is PROTOCOLS:
+        return {"methods": ["sl_fpn"]}
     return {"type": "random" if path[-1] != "random" else "raw_keypoints"}

@@ -22,7 +22,7 @@ from sslslr.grid import runs
 from sslslr.strict import parse
 from toys import ROOT
 
-SAMPLE = 6  # edits that the default suite tries of each kind
+SAMPLE = 4  # edits that the default suite tries of each kind
 DATA_STAGES = {"fetch_raw": "download"}
 FILE_STAGES = {"data": "extract"}
 
@@ -89,11 +89,14 @@ def check_agreement(project: Project, edit) -> None:
         assert stages <= changed
         return
     assert jobs, f"{edit}: nothing would run again"
+    if edit.structural:  # a stage that is generated anew is another one, even where no job is
+        assert stages <= changed, f"{edit}: Snakemake would run {sorted(jobs)}"
+        return
     assert changed == stages, f"{edit}: Snakemake would run {sorted(jobs)}"
 
 
 @pytest.mark.workflow
-@pytest.mark.xdist_group("agreement")
+@pytest.mark.xdist_group("workflow")
 @pytest.mark.parametrize("kind", [key_edits, source_edits], ids=["keys", "sources"])
 def test_a_sample_of_edits_makes_the_same_stages_run_in_both_tools(kind, pretended):
     for edit in random.Random(0).sample(kind(), SAMPLE):

@@ -1,5 +1,7 @@
 """A study whose data set is downloaded: what a failure leaves, and what makes nothing stale."""
 
+import json
+
 import pytest
 import yaml
 
@@ -41,5 +43,7 @@ def test_a_failed_download_goes_on_and_settings_make_nothing_stale(fresh, copy_o
         assert server.gets() == [None]  # the lists were kept from the run that failed
         assert {path for _, path, _ in server.log} == {"/GSL.zip"}
     assert (project.path / "config/checksums.lock").is_file()
+    sealed = json.loads((project.path / "results/seals/download/gsl.json").read_text())["files"]
+    assert sorted(sealed) == sorted(f"data/gsl/raw/{name}" for name in gsl())
     write(accept_licences=["GSL", "C-UDA"], downloads={"allow_http": False, "parallel": 1})
     assert project.dry_run("extract", "--cores", "1") == set()

@@ -142,7 +142,7 @@ def test_a_damaged_list_of_files_is_found(clone):
 
 
 def test_a_pull_that_was_interrupted_goes_on(clone):
-    assert clone.run("dvc", "pull", "--quiet").returncode == 0
+    assert clone.run("dvc", "pull", "--quiet", "--remote", "store").returncode == 0
     (clone.path / "results/metrics/random.none.paper.none.s0/metrics.csv").unlink()
     shutil.rmtree(clone.path / "results/encoders")
     assert restore(clone).returncode == 0

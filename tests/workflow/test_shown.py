@@ -32,7 +32,7 @@ def test_metrics_are_those_of_the_table_and_diff_compares_them_with_a_commit(bui
     stated["toy"]["linear"][TRAINED] = before + 0.25
     (project.path / SUMMARY).write_text(json.dumps(stated))
     shown = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
-    (difference,) = shown["diff"][SUMMARY].values()
+    (difference,) = shown[SUMMARY].values()
     assert difference == {"old": before, "new": before + 0.25, "diff": pytest.approx(0.25)}
 
 

@@ -43,6 +43,11 @@ def gpus(stage, pretrain):
     return wanted * (pretrain.devices if stage == "pretrain" else 1)
 
 
+def extraction_gpus(wildcards):
+    stated = STUDY.resources.extract.gpu
+    return GPU_HERE if stated is None else stated
+
+
 def asks(stage):
     """The resources of a stage's jobs, from the configuration; each retry asks for as much again."""
     asked = getattr(STUDY.resources, stage)
@@ -129,6 +134,10 @@ def downloads(dataset):
     return DATASETS.traits(STUDY.datasets[dataset].source).get("downloads", False)
 
 
+def extracts(dataset):
+    return stages.extracts(STUDY.datasets[dataset].source)
+
+
 def data_code(wildcards):
     return stages.code_hash(
         *stages.data_modules(STUDY.datasets[wildcards.dataset].source)
@@ -167,9 +176,17 @@ def raw_inputs(wildcards):
     source = DATASETS.get(entry.source)
     try:
         options = parse(source.Options, entry.options, f"datasets.{name}.options")
-        return [str(path) for path in source.inputs(options)]
+        shards = shard_folders(name) if extracts(name) else []
+        return [*(str(path) for path in source.inputs(options)), *shards]
     except UserError as error:
         raise WorkflowError(str(error))
+
+
+def raw_folder(wildcards):
+    """`--raw FOLDER` of building a clip store: what was downloaded, or the shards of keypoints."""
+    name = wildcards.dataset
+    folder = "raw" if downloads(name) else "shards" if extracts(name) else ""
+    return f"--raw {RESULTS}/data/{name}/{folder}" if folder else ""
 
 
 def target_clips(wildcards):

@@ -9,6 +9,7 @@ rule download:
 rule extract:
     input:
         [file for name in STUDY.datasets for file in store_files(name)],
+        [f"{RESULTS}/data/{name}/quality" for name in STUDY.datasets if extracts(name)],
 
 
 rule fetch_raw:
@@ -49,11 +50,7 @@ rule build_clips:
         source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
         options=dataset_options,
         out=subpath(output.card, parent=True),
-        raw=lambda wildcards: (
-            f"--raw {RESULTS}/data/{wildcards.dataset}/raw"
-            if downloads(wildcards.dataset)
-            else ""
-        ),
+        raw=raw_folder,
         seal=lambda wildcards: seal("extract", wildcards.dataset),
         code=data_code,
     shell:

@@ -333,6 +333,8 @@ rule render_provenance:
         f"{RESULTS}/logs/report/provenance.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asks("report"),
     params:
         config=STUDY.model_dump_json(),
         cards=lambda wildcards, input: [f"--card {path}" for path in input.cards],

@@ -1,0 +1,219 @@
+"""mmpose: RTMPose and RTMW whole-body models, 133 COCO-WholeBody keypoints brought to 75 joints.
+
+Jiang et al., "RTMPose: Real-Time Multi-Person Pose Estimation based on MMPose", 2023; Jiang, Xie,
+Li. "RTMW: Real-Time Multi-Person 2D and 3D Whole-body Pose Estimation", 2024.
+
+They are top-down: a box goes in, one person's keypoints come out. Every video begins with the
+whole picture as the box; each batch then takes the box around the joints found in the batch before
+(`box: follow`). `box: picture` always takes the whole picture.
+"""
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from sslslr.errors import UserError
+from sslslr.files import atomic_file, sha256_of
+from sslslr.pose.backends import register
+from sslslr.pose.backends._checkpoint import find_weights, read_state
+from sslslr.pose.track import box_around
+from sslslr.skeleton import from_wholebody
+from sslslr.strict import Strict
+
+_SITE = "https://download.openmmlab.com/mmpose/v1/projects/"
+_COCO, _COCKTAIL = "rtmpose/coco-wholebody/", "rtmpose/cocktail14/"
+# Configuration within mmpose's wheel, and where OpenMMLab publishes the weights.
+MODELS = {
+    "rtmpose-m": (
+        f"{_COCO}rtmpose-m_8xb64-270e_coco-wholebody-256x192.py",
+        f"{_SITE}rtmposev1/rtmpose-m_simcc-coco-wholebody_pt-aic-coco_270e-256x192-cd5e845c_20230123.pth",
+    ),
+    "rtmpose-l": (
+        f"{_COCO}rtmpose-l_8xb64-270e_coco-wholebody-256x192.py",
+        f"{_SITE}rtmposev1/rtmpose-l_simcc-coco-wholebody_pt-aic-coco_270e-256x192-6f206314_20230124.pth",
+    ),
+    "rtmw-m": (
+        f"{_COCKTAIL}rtmw-m_8xb1024-270e_cocktail14-256x192.py",
+        f"{_SITE}rtmw/rtmw-dw-l-m_simcc-cocktail14_270e-256x192-20231122.pth",
+    ),
+    "rtmw-l": (
+        f"{_COCKTAIL}rtmw-l_8xb1024-270e_cocktail14-256x192.py",
+        f"{_SITE}rtmw/rtmw-dw-x-l_simcc-cocktail14_270e-256x192-20231122.pth",
+    ),
+    "rtmw-x": (
+        f"{_COCKTAIL}rtmw-x_8xb704-270e_cocktail14-256x192.py",
+        f"{_SITE}rtmw/rtmw-x_simcc-cocktail14_pt-ucoco_270e-256x192-13a2546d_20231208.pth",
+    ),
+}
+WEIGHTS = "weights.safetensors"
+PACKAGES = ("mmpose", "mmengine", "mmcv-lite", "torch", "opencv-python")
+
+
+class Options(Strict):
+    model: Literal["rtmpose-m", "rtmpose-l", "rtmw-m", "rtmw-l", "rtmw-x"] = Field(
+        "rtmw-l", description="Whole-body model; all read 256 x 192 pixels. -l is RTMW's balance."
+    )
+    weights: str | None = Field(
+        None, description="A file (.pth, .safetensors) or an https URL; null: OpenMMLab's."
+    )
+    weights_sha256: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="What the file of weights must have; null: the digits in its name, if any.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
+    batch: int = Field(16, ge=1, le=512, description="Frames at a time.")
+    box: Literal["follow", "picture"] = Field(
+        "follow", description="follow: the person found so far. picture: always the whole picture."
+    )
+    flip_test: bool = Field(
+        False, description="Also estimate the mirrored picture and take the mean: twice the time."
+    )
+
+
+def _config(options: Options) -> Any:
+    from sslslr.pose.backends._mmpose_import import import_mmpose
+
+    mmpose = import_mmpose()
+    from mmengine.config import Config
+
+    folder = Path(mmpose.__file__).parent / ".mim/configs/wholebody_2d_keypoint"
+    config = Config.fromfile(folder / MODELS[options.model][0])
+    config.model.backbone["_scope_"] = "mmpose"  # RTMPose's configurations name mmdet's
+    config.model.backbone.pop("init_cfg", None)  # would download the backbone's weights
+    config.model.train_cfg = None
+    config.model.test_cfg.flip_test = options.flip_test
+    return config
+
+
+def build_model(options: Options) -> tuple[Any, Any, dict[str, Any]]:
+    """The model without weights, its preprocessing of a frame, and the keypoints' metadata.
+
+    Raises:
+        UserError: mmpose is not installed.
+    """
+    config = _config(options)
+    from mmengine.dataset import Compose
+    from mmengine.model.utils import revert_sync_batchnorm
+    from mmengine.registry import init_default_scope
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+    from mmpose.models.builder import build_pose_estimator
+
+    init_default_scope("mmpose")
+    model = revert_sync_batchnorm(build_pose_estimator(config.model)).eval()
+    import mmpose
+
+    keypoints = Path(mmpose.__file__).parent / ".mim/configs/_base_/datasets/coco_wholebody.py"
+    metadata = parse_pose_metainfo({"from_file": str(keypoints)})
+    return model, Compose(config.test_dataloader.dataset.pipeline), metadata
+
+
+@register
+class MMPose:
+    Options = Options
+    default_confidence = 0.3  # mmpose's own demos draw joints above it
+
+    @staticmethod
+    def prepare(options: Options, folder: Path) -> dict[str, Any]:
+        from safetensors.torch import save_file
+
+        model, _, _ = build_model(options)
+        source = options.weights or MODELS[options.model][1]
+        file = find_weights(source, options.weights_sha256, folder)
+        state = read_state(file)
+        _load(model, state, file)
+        with atomic_file(folder / WEIGHTS) as temporary:
+            save_file(model.state_dict(), temporary)
+        description = {
+            "model": f"mmpose {options.model}",
+            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+            "weights_sha256": {file.name: sha256_of(file)},
+        }
+        if file.parent == folder and file.name != WEIGHTS:
+            file.unlink()  # the safetensors beside it are what is used
+        return description
+
+    def __init__(self, options: Options, folder: Path):
+        import torch
+        from safetensors.torch import load_file
+
+        self.options, self.batch = options, options.batch
+        device = options.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model, self._pipeline, self._metadata = build_model(options)
+        self._model.load_state_dict(load_file(folder / WEIGHTS))
+        self._model.to(device)
+        self.start()
+
+    def start(self) -> None:
+        self._box: np.ndarray | None = None
+
+    def estimate(self, frames: list[np.ndarray]) -> np.ndarray:
+        height, width = frames[0].shape[:2]
+        if self._box is None and self.options.box == "follow" and len(frames) > 1:
+            self._follow(self._infer(frames[:1], self._whole(width, height)), width, height)
+        box = self._box if self._box is not None else self._whole(width, height)
+        found = self._infer(frames, box)
+        if self.options.box == "follow":
+            self._follow(found[-1:], width, height)
+        joints = from_wholebody(found)
+        joints[..., :2] /= (width, height)
+        joints[..., 2] = np.clip(joints[..., 2], 0, 1)
+        return joints
+
+    @staticmethod
+    def _whole(width: int, height: int) -> np.ndarray:
+        return np.array([0, 0, width, height], dtype=np.float32)
+
+    def _follow(self, found: np.ndarray, width: int, height: int) -> None:
+        sure = found[..., 2] >= self.default_confidence
+        self._box = box_around(found[..., :2], sure, width, height)
+
+    def _infer(self, frames: list[np.ndarray], box: np.ndarray) -> np.ndarray:
+        """(frames, 133, 3) float32: x and y in pixels, confidence."""
+        import torch
+        from mmengine.dataset import pseudo_collate
+
+        samples = [
+            self._pipeline(
+                {
+                    "img": np.ascontiguousarray(frame[..., ::-1]),  # mmpose reads BGR
+                    "bbox": box[None].astype(np.float32),
+                    "bbox_score": np.ones(1, dtype=np.float32),
+                    **self._metadata,
+                }
+            )
+            for frame in frames
+        ]
+        with torch.inference_mode():
+            results = self._model.test_step(pseudo_collate(samples))
+        people = [result.pred_instances for result in results]
+        return np.stack(
+            [np.dstack([person.keypoints, person.keypoint_scores])[0] for person in people]
+        ).astype(np.float32)
+
+    def close(self) -> None:
+        del self._model
+
+
+def _load(model: Any, state: dict[str, Any], file: Path) -> None:
+    try:
+        missing, unexpected = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise UserError(
+            f"{file}: is not of this model ({str(error).splitlines()[-1].strip()})."
+        ) from None
+    # OpenMMLab's files keep the preprocessor's constants, or not; the model has them either way.
+    absent = [name for name in missing if not name.startswith("data_preprocessor.")]
+    if absent:
+        raise UserError(
+            f"{file}: is not of this model; {len(absent)} of its tensors are missing, the first is "
+            f"{absent[0]!r}. Name the right `model`."
+        )
+    foreign = [name for name in unexpected if not name.startswith("data_preprocessor.")]
+    if foreign:
+        raise UserError(f"{file}: is not of this model; it does not know {foreign[0]!r}.")

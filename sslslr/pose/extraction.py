@@ -1,0 +1,68 @@
+"""What decides estimated keypoints beside the videos: the backend, its options, its model.
+
+A prepared model is a folder: `model.json` (name, versions, sha256 of the weights) and, where the
+backend has any, the weights as safetensors.
+"""
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from sslslr.errors import UserError
+from sslslr.files import atomic_folder, read_json, write_json
+from sslslr.pose.backends import BACKENDS
+from sslslr.strict import Strict, parse
+
+MODEL = "model.json"
+
+
+class Extraction(Strict):
+    """What decides a shard's keypoints, beside the videos."""
+
+    backend: str = Field("mmpose", description="File in sslslr/pose/backends/.")
+    backend_options: dict[str, Any] = Field({}, description="Options of that backend.")
+    resample_fps: float | None = Field(
+        None, gt=0, description="Bring every video to this rate; null: the frames as they are."
+    )
+
+
+def backend_options(settings: Extraction) -> Any:
+    """The backend's options, checked; raises UserError naming the key."""
+    model = BACKENDS.get(settings.backend).Options
+    return parse(model, settings.backend_options, "options.backend_options")
+
+
+def prepare_model(settings: Extraction, folder: Path) -> dict[str, Any]:
+    """Put what the backend's model needs into `folder`, whole or not at all; returns model.json.
+
+    Raises:
+        UserError: the backend's packages or weights are not there, or the weights are others.
+    """
+    options = backend_options(settings)
+    with atomic_folder(folder) as temporary:
+        model = BACKENDS.get(settings.backend).prepare(options, temporary)
+        versions = {**model["versions"], "av": importlib.metadata.version("av")}
+        model = {"backend": settings.backend, **model, "versions": versions}
+        model["options"] = _recorded(options)
+        write_json(temporary / MODEL, model)
+    return model
+
+
+def _recorded(options: Any) -> dict[str, Any]:
+    """The options that a card may show: where the weights lie on this machine is not one."""
+    return {k: v for k, v in options.model_dump(mode="json").items() if k != "weights"}
+
+
+def prepared_model(settings: Extraction, folder: Path) -> dict[str, Any]:
+    """model.json of a prepared folder.
+
+    Raises:
+        UserError: not prepared, or for other settings.
+    """
+    model = read_json(folder / MODEL)
+    recorded = {"backend": model.get("backend"), "options": model.get("options")}
+    if recorded != {"backend": settings.backend, "options": _recorded(backend_options(settings))}:
+        raise UserError(f"{folder}: prepared for other options of the backend. Prepare it again.")
+    return model

@@ -1,0 +1,239 @@
+"""The workflow on a real Slurm: what a cluster does to jobs, and that the results do not show it.
+
+`make test-slurm` runs these; they need root on Debian and say so where they are skipped. All cases
+share one Slurm and, since a Snakemake takes seconds to start, a few runs of the workflow.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import cluster as slurm_cluster
+from cluster import Cluster, wait_for
+from project import Project, copy_repository
+from sslslr import grid
+from sslslr.clips import ClipStore
+from sslslr.config import load
+from sslslr.pretrain import pretrain
+
+pytestmark = pytest.mark.slurm
+HERE = Path(__file__).parent
+EPOCHS = 1500  # half a minute or more
+RUN = "sl_fpn.temporal_permutation.paper.toy.s{}"
+# For a cluster of one idle node: look often.
+QUICK = {
+    "latency-wait": 5,
+    "slurm-init-seconds-before-status-checks": 2,
+    "seconds-between-status-checks": 2,
+    "jobs": 20,
+    "cores": 2,  # in a group, which else asks for the memory of all of its jobs at once
+}
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    try:
+        with slurm_cluster.running(tmp_path_factory.mktemp("slurm")) as found:
+            yield found
+    except slurm_cluster.Unavailable as why:
+        pytest.skip(f"no Slurm: {why}")
+
+
+@pytest.fixture(scope="module")
+def make_project(tmp_path_factory):
+    """make_project(change): a copy of the repository whose demo is the tests' study, changed."""
+
+    def make(name: str, change) -> Project:
+        project = copy_repository(tmp_path_factory.mktemp(name) / "project")
+        study = yaml.safe_load((HERE / "study.yaml").read_text())
+        change(study)
+        (project.path / "config/demo.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+        profile = project.path / "profiles/slurm/config.yaml"
+        settings = yaml.safe_load(profile.read_text()) | QUICK
+        del settings["set-resources"]  # the study says it all
+        profile.write_text(yaml.safe_dump(settings, sort_keys=False))
+        return project
+
+    return make
+
+
+class Snakemake:
+    """The workflow in its own process group, its text in a file."""
+
+    def __init__(self, project: Project, *targets: str):
+        self.project = project
+        self.log = project.path / f"snakemake.{len(list(project.path.glob('snakemake.*')))}.log"
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(project.path),
+            "OMP_NUM_THREADS": "1",
+        }
+        command = ["snakemake", *targets, "--workflow-profile", "profiles/slurm"]
+        with open(self.log, "w") as stream:
+            self.process = subprocess.Popen(
+                command, cwd=project.path, env=environment, stdout=stream, stderr=stream
+            )
+
+    def ends(self, timeout: float = 240) -> str:
+        """Its text, when it has ended well."""
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"did not end in {timeout} s\n{self.text[-6000:]}") from None
+        assert code == 0, self.text[-6000:]
+        return self.text
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text()
+
+
+def log_of(project: Project, seed: int) -> str:
+    return (project.path / "results/logs/pretrain" / f"{RUN.format(seed)}.log").read_text()
+
+
+def test_the_tiny_study_is_built_by_jobs_with_more_memory_and_a_gpu(cluster: Cluster, make_project):
+    """Success; a job out of memory that is tried again with more; a GPU job that sees its GPU."""
+    project = make_project("grid", lambda study: None)
+    tables = [f"results/{name}" for name in ("tables/linear.md", "figures/training.png")]
+    text = Snakemake(project, *tables).ends()
+    assert (
+        "SL-FPN" in (project.path / tables[0]).read_text()
+        or "sl_fpn" in (project.path / tables[0]).read_text()
+    )
+    assert (project.path / tables[1]).stat().st_size > 1000
+    jobs = cluster.jobs()
+    states = {
+        rule: [state for state, about in jobs.values() if rule in about]
+        for rule in ("build_clips", "pretrain_encoder", "evaluate_encoder")
+    }
+    assert states["pretrain_encoder"] == states["evaluate_encoder"] == ["COMPLETED"]
+    # Killed by Slurm for its 200 MB, then tried again.
+    assert "COMPLETED" in states["build_clips"]
+    assert len(states["build_clips"]) > 1
+    killed = [
+        job for job, (state, about) in jobs.items() if "build" in about and state != "COMPLETED"
+    ]
+    asked = [
+        int(re.search(r"MinMemoryNode=(\d+)M", cluster.call("scontrol", "show", "job", job))[1])
+        for job in sorted(jobs, key=int)
+        if "build_clips" in jobs[job][1]
+    ]
+    assert asked == [200 * attempt for attempt in range(1, len(asked) + 1)]
+    assert len(killed) == len(asked) - 1
+    slurmd = (cluster.folder / "log" / "slurmd.log").read_text()
+    assert all(f"StepId={job}.0 exceeded memory limit" in slurmd for job in killed)
+    # A pretraining, an evaluation, and the table and the figure together as one job.
+    assert text.count("has been submitted with SLURM jobid") == len(asked) + 3
+    # The GPU job saw the GPU that Slurm had given it, and only that.
+    (job,) = [job for job, (_, about) in jobs.items() if "pretrain_encoder" in about]
+    given = re.search(r"GRES=gpu:1\(IDX:(\d)\)", cluster.call("scontrol", "show", "job", "-d", job))
+    seen = re.search(r"Slurm job (\d+) on \S+, GPUs (\S+)", log_of(project, 0))
+    assert seen is not None
+    assert seen[1] == job
+    assert given is None or seen[2] == given[1]
+    assert seen[2] in {"0", "1"}
+
+
+def long_runs(seeds: int):
+    """A change of the study: that many runs, long enough to be disturbed."""
+
+    def change(study: dict) -> None:
+        study["runs"][0]["seeds"] = list(range(seeds))
+        study["pretrain"]["epochs"] = EPOCHS
+        study["resources"]["extract"]["memory"] = 1500
+        study["resources"]["pretrain"] = {"memory": 1500, "runtime": 10}
+
+    return change
+
+
+def started(cluster: Cluster, workflow: Snakemake, seed: int) -> str:
+    """Wait until a run's job is at work and has a checkpoint; the job's id."""
+    job = cluster.job_of(RUN.format(seed), "RUNNING", timeout=150)
+    checkpoint = workflow.project.path / "results/checkpoints" / f"{RUN.format(seed)}.ckpt"
+    report = lambda: workflow.text[-3000:] + cluster.report()  # noqa: E731
+    wait_for(checkpoint.exists, f"a checkpoint of seed {seed}", 150, report)
+    return job
+
+
+def assert_undisturbed(project: Project, seed: int, folder: Path) -> None:
+    """The encoder and its history are, byte for byte, those of a run that nothing happened to."""
+    spec = grid.runs(load(project.path / "config/demo.yaml"))[RUN.format(seed)]
+    store = ClipStore.open(project.path / "results/data/toy/clips")
+    pretrain(spec, store, folder / str(seed), folder / "ckpt", "code", say=str)
+    for name in ("encoder.safetensors", "history.csv"):
+        found = project.path / "results/encoders" / spec.run_id / name
+        assert found.read_bytes() == (folder / str(seed) / name).read_bytes(), (seed, name)
+
+
+def test_warned_cancelled_and_overdue_jobs_go_on_and_end_as_if_undisturbed(
+    cluster: Cluster, make_project, tmp_path
+):
+    project = make_project("disturbed", long_runs(3))
+    workflow = Snakemake(project, "pretrain")
+    warned, cancelled, overdue = (started(cluster, workflow, seed) for seed in range(3))
+    cluster.call("scontrol", "update", f"JobId={overdue}", "TimeLimit=1")
+    cluster.call("scancel", "--signal=TERM", warned)  # as preemption or --signal warn a job
+    cluster.call("scancel", cancelled)
+    said = workflow.ends()
+    states = {job: state for job, (state, _) in cluster.jobs().items()}
+    # The warned one put itself back: the same job ran twice, and Snakemake had nothing to do.
+    assert states[warned] == "COMPLETED"
+    assert f"Slurm job {warned} goes back to the queue" in log_of(project, 0)
+    assert "Restarts=1" in cluster.call("scontrol", "show", "job", warned)
+    assert f"SLURM-job '{warned}' failed" not in said
+    # The other two were ended, stayed so, and Snakemake submitted others.
+    for seed, job, state in ((1, cancelled, "CANCELLED"), (2, overdue, "TIMEOUT")):
+        assert states[job] == state
+        assert f"SLURM-job '{job}' failed, SLURM status is: '{state}'" in said
+        assert "goes back to the queue" not in log_of(project, seed)
+        assert len([1 for _, about in cluster.jobs().values() if RUN.format(seed) in about]) > 1
+    for seed in range(3):
+        assert log_of(project, seed).count("asked to stop; saved") == 1
+        assert log_of(project, seed).count("resumed after epoch") == 1
+        assert_undisturbed(project, seed, tmp_path)
+
+
+def test_a_preempted_job_is_started_again_by_slurm(cluster: Cluster, make_project, tmp_path):
+    project = make_project("preempted", long_runs(1))
+    workflow = Snakemake(project, "pretrain")
+    job = started(cluster, workflow, 0)
+    cluster.call("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=:")
+    said = workflow.ends()
+    assert cluster.jobs()[job][0] == "COMPLETED"
+    assert "Restarts=1" in cluster.call("scontrol", "show", "job", job)
+    assert f"SLURM-job '{job}' failed" not in said
+    assert log_of(project, 0).count("asked to stop; saved") == 1
+    assert log_of(project, 0).count("resumed after epoch") == 1
+    assert_undisturbed(project, 0, tmp_path)
+
+
+def test_killed_with_9_and_run_again_two_jobs_do_not_write_one_file(
+    cluster: Cluster, make_project, tmp_path
+):
+    project = make_project("killed", long_runs(1))
+    first = Snakemake(project, "pretrain")
+    job = started(cluster, first, 0)
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    assert job in cluster.jobs("RUNNING")  # what makes it dangerous
+    project.run("snakemake", "--unlock")
+    second = Snakemake(project, "pretrain")
+    waits = f"Slurm job {job} (process "
+    wait_for(lambda: waits in log_of(project, 0), "the second job's line", 150, lambda: second.text)
+    line = next(line for line in log_of(project, 0).splitlines() if waits in line)
+    assert "is at work on this output; waiting for it to end" in line
+    assert f"scancel {job}" in line
+    assert job in cluster.jobs("RUNNING")
+    second.ends()
+    assert "the other job has made it; nothing is left to do" in log_of(project, 0)
+    assert not list((project.path / "results").rglob(".*.lock"))
+    assert_undisturbed(project, 0, tmp_path)
