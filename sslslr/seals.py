@@ -6,7 +6,7 @@ times, and a file that was cut behind its back, its time kept, goes unseen. So t
 all seals when it starts: size and time first, which costs a `stat` a file, and the sha256 of those
 that differ. `sslslr check-results` reads every byte.
 
-A seal that does not hold is broken: the job's next one has another name (`JOB.1.json`), and because
+A seal that does not hold is broken: the job's next one has another name (`JOB~1.json`), and because
 that name is a parameter of the job, Snakemake runs it again, in its own terms and only once.
 """
 
@@ -26,10 +26,13 @@ FOLDER = "seals"
 # Not outputs of a job: what lies elsewhere, the seal itself, caches.
 NOT_SEALED = ("..", FOLDER, "downloads", "checkpoints")
 # A seal's name: the job's, and how many of its seals were broken before.
-NAME = re.compile(r"(?P<job>.+?)(?:\.(?P<number>\d+))?\.json")
+NAME = re.compile(r"(?P<job>.+?)(?:~(?P<number>\d+))?\.json")
 # Which job makes a file, for files that came without seals: pattern of the path, stage, job.
 MAKERS = (
     (r"data/([^/]+)/raw/.*", "download", r"\1"),
+    (r"data/([^/]+)/pose_model/.*", "extract", r"\1.model"),
+    (r"data/([^/]+)/shards/(\d+)/.*", "extract", r"\1.\2"),
+    (r"data/([^/]+)/quality/.*", "extract", r"\1.quality"),
     (r"data/([^/]+)/clips/.*", "extract", r"\1"),
     (r"data/([^/]+)/pose_model/.*", "extract", r"\1-model"),
     (r"data/([^/]+)/shards/(\d+)/.*", "extract", r"\1-shard\2"),
@@ -77,7 +80,7 @@ def current(results: str | Path, stage: str, job: str, broken: Iterable[Path] = 
 
 
 def _name(job: str, number: int) -> str:
-    return f"{job}.{number}.json" if number else f"{job}.json"
+    return f"{job}~{number}.json" if number else f"{job}.json"
 
 
 def break_seal(seal: Path) -> Path:

@@ -76,17 +76,19 @@ def test_a_broken_seal_gives_its_job_another_name_that_stays(sealed):
     planned = seals.current(results, "pretrain", "a.s0", broken=[seal])
     assert seal.exists(), "a plan changes nothing"
     assert planned == seals.break_seal(seal) == seals.current(results, "pretrain", "a.s0")
-    assert planned.name == "a.s0.1.json"
+    assert planned.name == "a.s0~1.json"
     assert seals.examine(results) == ([], 0)
-    assert seals.break_seal(planned).name == "a.s0.2.json"
-    assert [path.name for path in planned.parent.iterdir()] == ["a.s0.2.json"]
+    assert seals.break_seal(planned).name == "a.s0~2.json"
+    assert [path.name for path in planned.parent.iterdir()] == ["a.s0~2.json"]
 
 
 def test_jobs_whose_names_begin_alike_are_told_apart(sealed):
     results, _, _ = sealed
-    seals.write(results / "seals/pretrain/a.s01.3.json", [])
+    seals.write(results / "seals/pretrain/a.s01~3.json", [])
     assert seals.current(results, "pretrain", "a.s0").name == "a.s0.json"
     assert seals.current(results, "pretrain", "a").name == "a.json"
+    seals.write(results / "seals/extract/videos.1.json", [])  # of shard 1, not of a broken seal
+    assert seals.current(results, "extract", "videos").name == "videos.json"
 
 
 def test_a_seal_does_not_seal_itself_nor_what_lies_elsewhere(sealed, tmp_path):

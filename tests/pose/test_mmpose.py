@@ -152,7 +152,7 @@ def test_wrong_weights_say_so(checkpoints, tmp_path):
         prepare(tmp_path / "m", model="rtmpose-m", weights=str(good), weights_sha256="0" * 64)
     with pytest.raises(UserError, match="no such file of weights"):
         prepare(tmp_path / "m", model="rtmpose-m", weights=str(tmp_path / "none.pth"))
-    with pytest.raises(UserError, match="https"):
+    with pytest.raises(UserError, match="not HTTPS"):
         prepare(tmp_path / "m", model="rtmpose-m", weights="http://127.0.0.1/a.pth")
     named = tmp_path / "rtmpose-m_256x192-00000000_20230123.pth"
     named.write_bytes(good.read_bytes())

@@ -12,6 +12,7 @@ import contextlib
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,7 +21,6 @@ from pathlib import Path
 
 PACKAGES = ("slurm-wlm", "munge")
 ETC = Path("/etc/slurm")
-MUNGE = Path("/run/munge/munge.socket.2")
 CPUS = 8  # more than there may be, so that jobs need not wait for each other
 FILES = ("slurm.conf", "gres.conf", "cgroup.conf")
 
@@ -84,6 +84,10 @@ def install() -> None:
         raise Unavailable("the Slurm of the tests is Debian's, and this is not Debian")
     if (ETC / "slurm.conf").exists() and not (ETC / "slurm.conf").is_symlink():
         raise Unavailable(f"{ETC}/slurm.conf is there: this machine has a Slurm of its own")
+    other = (ETC / "slurm.conf").resolve().parent / "slurmctld.pid"
+    with contextlib.suppress(OSError, ValueError):  # no such file, no such process: left behind
+        os.kill(int(other.read_text()), 0)
+        raise Unavailable(f"another Slurm of these tests runs in {other.parent}")
     if all(shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("slurmctld", "munged")):
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -106,7 +110,7 @@ SlurmctldPort=17817
 SlurmdPort=17818
 AuthType=auth/munge
 # A requeued job may start again when the credentials of its first start have run out: 120 s by default.
-AuthInfo=cred_expire=5
+AuthInfo=cred_expire=5,socket={folder}/munge.socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
@@ -149,22 +153,22 @@ def _daemon(*command: str) -> None:
 
 
 def _start_munge(cluster: Cluster) -> None:
-    """Slurm's authentication, as its own user; one that runs already is used as it is."""
-    works = ("munge", "--no-input")
-    if MUNGE.exists() and subprocess.run(works, capture_output=True, check=False).returncode == 0:
-        return
-    key = Path("/etc/munge/munge.key")
-    if not key.exists() or not key.stat().st_size:
-        key.write_bytes(os.urandom(1024))
-        shutil.chown(key, "munge", "munge")
-        key.chmod(0o400)
-    for folder, mode in (("/run/munge", 0o755), ("/var/log/munge", 0o700)):
-        Path(folder).mkdir(exist_ok=True)
-        shutil.chown(folder, "munge", "munge")
-        Path(folder).chmod(mode)
-    user = ("setpriv", "--reuid=munge", "--regid=munge", "--clear-groups")
-    _daemon(*user, "/usr/sbin/munged", "--force")
-    cluster.pids["munged"] = int(Path("/run/munge/munged.pid").read_text())
+    """Slurm's authentication, with a key and a socket of its own."""
+    files = {
+        name: cluster.folder / f"munge.{name}" for name in ("key", "socket", "pid", "log", "seed")
+    }
+    files["key"].write_bytes(os.urandom(1024))
+    files["key"].chmod(0o400)
+    _daemon(
+        "/usr/sbin/munged",
+        "--force",
+        f"--key-file={files['key']}",
+        f"--socket={files['socket']}",
+        f"--pid-file={files['pid']}",
+        f"--log-file={files['log']}",
+        f"--seed-file={files['seed']}",
+    )
+    cluster.pids["munged"] = int(wait_for(files["pid"].read_text, "munged's pid"))
 
 
 def _start(cluster: Cluster, gpus: int) -> None:
@@ -172,8 +176,11 @@ def _start(cluster: Cluster, gpus: int) -> None:
     for name in ("state", "spool", "log"):
         (folder / name).mkdir(parents=True)
     devices = [folder / f"pretended{number}" for number in range(gpus)]
-    for device in devices:
-        device.touch()
+    for device in devices:  # twins of /dev/null: of plain files, Slurm tells a job nothing
+        try:
+            os.mknod(device, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        except OSError as error:
+            raise Unavailable(f"no device file can be made here ({error.strerror})") from None
     (folder / "slurm.conf").write_text(slurm_conf(folder, gpus))
     (folder / "gres.conf").write_text("".join(f"Name=gpu File={device}\n" for device in devices))
     (folder / "cgroup.conf").write_text("CgroupAutomount=no\nConstrainRAMSpace=no\n")

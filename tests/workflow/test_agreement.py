@@ -11,10 +11,11 @@ import os
 import random
 import re
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
-from edits import CONFIG, all_edits, key_edits, leaves, source_edits
+from edits import CONFIG, all_edits, key_edits, leaves, rule_edits, source_edits
 
 from project import Project, copy_repository
 from sslslr.config import StudyConfig, load
@@ -24,7 +25,7 @@ from toys import ROOT
 
 SAMPLE = 4  # edits that the default suite tries of each kind
 DATA_STAGES = {"fetch_raw": "download"}
-FILE_STAGES = {"data": "extract"}
+FILE_STAGES = {"data": "extract", "pose": "extract"}
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +121,12 @@ def test_every_key_of_the_demo_and_every_source_of_a_stage_is_edited():
     assert {name.partition(".")[0] for name in names} == set(StudyConfig.model_fields)
     sources = stage_sources(load(ROOT / CONFIG)).values()
     assert {f for files in sources for f in files} <= {edit.file for edit in source_edits()}
+    assert {Path(edit.file).stem for edit in rule_edits()} == {
+        "data",
+        "pretrain",
+        "evaluate",
+        "report",
+    }
 
 
 @pytest.mark.parametrize("edit", key_edits(), ids=repr)

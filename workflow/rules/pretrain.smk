@@ -34,4 +34,4 @@ rule pretrain_encoder:
     shell:
         # exec: a scheduler's signal is for the job itself, not for a shell that would die of it first.
         "exec sslslr --seal {params.seal} pretrain --spec {params.spec:q} {params.store} --out {params.out}"
-        " --checkpoint {params.checkpoint} --threads {params.threads} --requeue >> {log} 2>&1"
+        " --checkpoint {params.checkpoint} --threads {params.threads} --requeue > {log} 2>&1"
