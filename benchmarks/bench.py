@@ -1,4 +1,4 @@
-"""Speed side by side in one run, printed as ratios: `make bench` (CPU, two or three minutes).
+"""Speed side by side in one run, printed as ratios: `make bench` (CPU, a few minutes).
 
 Each row compares ours with a plain loop of `benchmarks/peers.py`, written after the published recipe.
 Where the peer would take hours, a few of its epochs are timed and multiplied, and the row says so.
@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 import peers
 from scale import write_store
 
-import bench_pose
 from sslslr import grid
 from sslslr.augment import permutation_order
 from sslslr.clips import ClipStore
@@ -193,6 +192,9 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print("\n* extrapolated: ours from 12 epochs of all 30 heads, the peer from 1 epoch of 6 heads")
     print(f"torch {torch.__version__}, one thread; peak memory {peak:.0f} MB")
+
+    import bench_pose  # here, because it needs what videos are decoded with
+
     bench_pose.main()
 
 

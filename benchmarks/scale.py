@@ -1,9 +1,10 @@
-"""Seconds and memory of pretraining from 1,000 to 120,000 clips (LSFB's size): `make bench-scale`.
+"""CPU seconds and memory of pretraining from 1,000 to 120,000 clips (LSFB's size): `make bench-scale`.
 
 Each size is a clip store of random clips as long as LSFB's (a gamma distribution with the mean of
 20.4 frames), written by `sslslr.clips.writing` into a temporary folder that is removed afterwards,
 and read, preprocessed and trained on by the real loop in a process of its own, so that its peak is
-its own. The encoder is tiny: what is measured is everything around it.
+its own. The encoder is tiny: what is measured is everything around it. Times are CPU seconds of one
+thread, which other jobs of the machine do not stretch.
 """
 
 import json
@@ -34,13 +35,13 @@ def write_store(folder: Path, n_clips: int) -> float:
     pool = rng.random((64, 200, 75, 2), dtype=np.float32).astype(np.float16)
     pool[rng.random(pool.shape[:3]) < 0.1] = np.nan
     lengths = np.clip(rng.gamma(4, 5.1, n_clips).round(), 4, 120).astype(int)
-    began = time.perf_counter()
+    began = time.process_time()
     with writing(folder, {"dataset": "scale"}) as writer:
         for i, length in enumerate(lengths):
             clip = pool[i % 64, i % 79 :][:length]
             about = {"gloss": f"gloss_{i % 500}", "signer": f"signer_{i % 99}", "split": "train"}
             writer.add(f"clip_{i:06d}", clip, **about)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def measure(folder: Path) -> dict[str, float]:
@@ -56,19 +57,19 @@ def measure(folder: Path) -> dict[str, float]:
     found: dict[str, float] = {"before": peak_memory_mb("cpu")}
 
     def timed(*arguments, **settings):
-        began = time.perf_counter()
+        began = time.process_time()
         prepared = preprocess.preprocess(*arguments, **settings)
-        found["preprocess"] = time.perf_counter() - began
+        found["preprocess"] = time.process_time() - began
         return prepared
 
     training.preprocess = timed
-    began = time.perf_counter()
+    began = time.process_time()
     store = ClipStore.open(folder)
-    found["open"] = time.perf_counter() - began
+    found["open"] = time.process_time() - began
     out, checkpoint = folder.parent / "encoder", folder.parent / "run.ckpt"
-    began = time.perf_counter()
+    began = time.process_time()
     training.pretrain(spec, store, out, checkpoint, "benchmark", say=lambda text: None)
-    found["train"] = time.perf_counter() - began - found["preprocess"]
+    found["train"] = time.process_time() - began - found["preprocess"]
     return found | {"peak": peak_memory_mb("cpu")}
 
 

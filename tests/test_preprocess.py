@@ -193,3 +193,23 @@ def test_chunks_cover_every_clip_once_and_are_bounded():
     groups = _chunks(lengths)
     assert sorted(np.concatenate(groups).tolist()) == list(range(6))
     assert all(len(g) == 1 or len(g) * lengths[g].max() <= 30_000 for g in groups)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_windows_and_drops_give_the_clips_that_one_window_gives(make_store, monkeypatch, size):
+    clips = {f"c{i}": (gappy_clip(5 + 3 * i, seed=i), {"gloss": "a"}) for i in range(8)}
+    for name in ("c0", "c3", "c4"):
+        clips[name][0][:, :42] = np.nan  # no hand: dropped
+    store = make_store(clips)
+    whole = preprocess(store, PreprocessConfig(frames=10), np.array([7, 0, 3, 2, 1, 4, 6]))
+    monkeypatch.setattr("sslslr.preprocess.WINDOW", size)
+    found = preprocess(store, PreprocessConfig(frames=10), np.array([7, 0, 3, 2, 1, 4, 6]))
+    assert found.indices.tolist() == whole.indices.tolist() == [7, 2, 1, 6]
+    assert found.dropped == whole.dropped
+    assert [entry["clip_id"] for entry in found.dropped] == ["c0", "c3", "c4"]
+    np.testing.assert_allclose(found.batch.keypoints, whole.batch.keypoints, atol=1e-6)
+    np.testing.assert_array_equal(found.batch.lengths, whole.batch.lengths)
+    np.testing.assert_array_equal(found.batch.present, whole.batch.present)
+    for row, index in enumerate(found.indices):  # nothing moved to another clip's place
+        alone = preprocess(store, PreprocessConfig(frames=10), np.array([index])).batch
+        np.testing.assert_allclose(found.batch.keypoints[row], alone.keypoints[0], atol=1e-6)
