@@ -1,6 +1,7 @@
 """`sslslr pretrain`: one run of a study; `sslslr pretrain-stack`: several at once."""
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,7 @@ def pretrain(
     from sslslr.grid import NO_DATASET
     from sslslr.joblock import held
     from sslslr.pretrain import pretrain as run_pretraining
-    from sslslr.training.stop import Stopped
+    from sslslr.training.stop import EXIT_CODE, Stopped
 
     run, results = find_run(run_id, config, spec)
     if store is None and run.dataset != NO_DATASET:
@@ -59,10 +60,11 @@ def pretrain(
                 run_pretraining(
                     run, clips, out, checkpoint, code, threads, say=say, progress=progress
                 )
-        except Stopped:
+        except Stopped as stop:
+            say(str(stop))  # at once: what comes next may be killed
             if requeue and (said := slurm.requeue()):
                 say(said)
-            raise
+            sys.exit(EXIT_CODE)
 
 
 def pretrain_stack(

@@ -133,7 +133,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0,batch_sched_delay=0
-KillWait=10
+KillWait=30
 OverTimeLimit=0
 MinJobAge=300
 ReturnToService=2
