@@ -15,8 +15,9 @@ from sslslr.statistics import t_interval
 SEMI_SUPERVISED = "semi_supervised"
 NONE, UNTRAINED = "none", "random"
 COUNTED = ["value", "n_test", "n_joints", "n_joints_masked"]
-ALL_SHARES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)  # where ticks may stand
+ALL_SHARES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5, 1.0)  # where ticks may stand
 GROUP = ["method", "augmentation", "variant", "tag"]
+MANY = 15  # lines in one figure
 COLOURS = "cividis"  # even in lightness, and safe for colour-blind readers
 ABSENT = "#EEEEEE"
 
@@ -35,12 +36,10 @@ def semi_supervised_curves(metrics: pd.DataFrame) -> Figure:
     with matplotlib.rc_context(STYLE):
         if scores.empty:
             return message("No run was scored with few labels, so there is no curve to show.")
-        elsewhere = ~scores["pretrain_dataset"].isin([NONE]) & (
-            scores["pretrain_dataset"] != scores["dataset"]
-        )
-        scores["from"] = ("from " + scores["pretrain_dataset"]).where(elsewhere, "")
         scores["tag"] = scores["tag"].fillna("")
-        scores["group"] = list(scores[[*GROUP, "from"]].itertuples(index=False, name=None))
+        scores["group"] = _groups(scores)
+        if scores["group"].nunique() > MANY:  # ablations have a table and a figure of their own
+            scores = scores[scores["tag"] == ""].copy()
         styles = line_styles(scores["group"])
         targets = sorted(scores["dataset"].unique())
         pairs = min(2, len(targets))
@@ -58,6 +57,17 @@ def semi_supervised_curves(metrics: pd.DataFrame) -> Figure:
                              loc="left", fontweight="bold", parse_math=False)  # fmt: skip
         _label_legend(figure, styles, scores, columns)
         return figure
+
+
+def _groups(scores: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Each row's line: GROUP and, where there are several pretraining sets, which one."""
+    trained = scores["pretrain_dataset"] != NONE
+    if len(set(scores.loc[trained, "pretrain_dataset"])) > 1:
+        elsewhere = trained & (scores["pretrain_dataset"] != scores["dataset"])
+        source = ("from " + scores["pretrain_dataset"]).where(elsewhere, "")
+    else:
+        source = pd.Series("", scores.index)
+    return list(scores[GROUP].assign(source=source).itertuples(index=False, name=None))
 
 
 def _label_panels(shares: Axes, shots: Axes, scores: pd.DataFrame, styles: dict) -> None:
@@ -142,6 +152,7 @@ def transfer_matrix(metrics: pd.DataFrame, protocol: str = "linear") -> Figure:
     """Heat maps of mean top-1, a panel a method: pretraining sets down, target sets across.
 
     All panels share one colour scale. The row "none" is the untrained encoder of the same variant.
+    Where there is one pretraining set, one map with a row a method says the same in less room.
 
     Args:
         metrics: of :func:`sslslr.report.collect.read_metrics`.
@@ -155,6 +166,8 @@ def transfer_matrix(metrics: pd.DataFrame, protocol: str = "linear") -> Figure:
         labels = {group: style["label"] for group, style in line_styles(groups).items()}
         sources = [NONE, *sorted(trained["pretrain_dataset"].unique())]
         targets = sorted(table["dataset"].unique())
+        if len(sources) == 2 and len(groups) > 1:
+            return _one_map(table, groups, labels, targets, protocol)
         columns = min(len(groups), max(1, int(6 / (1.1 + 0.55 * len(targets)))))
         rows = -(-len(groups) // columns)
         height = rows * (0.42 * len(sources) + 0.85) + 0.3
@@ -171,15 +184,54 @@ def transfer_matrix(metrics: pd.DataFrame, protocol: str = "linear") -> Figure:
         for i, axes in enumerate(panels[: len(groups)]):
             axes.tick_params(labelleft=i % columns == 0)
             axes.set_ylabel("pretrained on" if i % columns == 0 else "")
-        colours = matplotlib.cm.ScalarMappable(scale, COLOURS)
-        bar = figure.colorbar(
-            colours, ax=list(panels), aspect=height / 0.12, fraction=0.03, pad=0.01
-        )
-        bar.set_label(f"top-1 (%), {PROTOCOLS.get(protocol, protocol)}")
-        bar.outline.set_visible(False)
-        if note := masked_joints(table):
-            figure.supxlabel(note, fontsize=7, wrap=True, x=0.01, ha="left")
+        _finish(figure, list(panels), scale, height, table, protocol)
         return figure
+
+
+def _finish(
+    figure: Figure,
+    panels: list[Axes],
+    scale: matplotlib.colors.Normalize,
+    height: float,
+    table: pd.DataFrame,
+    protocol: str,
+) -> None:
+    """The colour bar, and which joints were masked."""
+    colours = matplotlib.cm.ScalarMappable(scale, COLOURS)
+    bar = figure.colorbar(colours, ax=panels, aspect=height / 0.12, fraction=0.03, pad=0.01)
+    bar.set_label(f"top-1 (%), {PROTOCOLS.get(protocol, protocol)}")
+    bar.outline.set_visible(False)
+    if note := masked_joints(table):
+        figure.supxlabel(note, fontsize=7, wrap=True, x=0.01, ha="left")
+
+
+def _one_map(
+    table: pd.DataFrame,
+    groups: list[tuple[str, ...]],
+    labels: dict[tuple[str, ...], str],
+    targets: list[str],
+    protocol: str,
+) -> Figure:
+    """One pretraining set: a row a method, below the untrained encoders of the same variants."""
+    source = next(name for name in table["pretrain_dataset"] if name != NONE)
+    variants = sorted({group[2] for group in groups})
+    rows = []
+    for variant in variants:
+        of = f" ({variant})" if len(variants) > 1 else ""
+        untrained = (table["method"] == UNTRAINED) & (table["variant"] == variant)
+        rows.append((METHOD_NAMES[UNTRAINED] + of, table[untrained]))
+    for group in groups:
+        same = (table[GROUP] == list(group)).all(axis=1) & (table["pretrain_dataset"] == source)
+        rows.append((labels[group], table[same]))
+    height = 0.27 * len(rows) + 0.9
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots()
+    scale = matplotlib.colors.Normalize(0, 100 * table["value"].max())
+    cells = pd.concat([part.assign(pretrain_dataset=name) for name, part in rows])
+    _heat_map(axes, cells, [name for name, _ in rows], targets, scale, line=", ")
+    axes.set_title(f"pretrained on {source}", loc="left", fontweight="bold", parse_math=False)
+    _finish(figure, [axes], scale, height, table, protocol)
+    return figure
 
 
 def masked_joints(table: pd.DataFrame) -> str:
@@ -205,6 +257,7 @@ def _heat_map(
     sources: list[str],
     targets: list[str],
     scale: matplotlib.colors.Normalize,
+    line: str = "\n",
 ) -> None:
     cells = table.drop_duplicates(["pretrain_dataset", "dataset"])
     cells = cells.set_index(["pretrain_dataset", "dataset"])
@@ -219,7 +272,7 @@ def _heat_map(
             continue
         dark = scale(100 * cell["value"]) < 0.5
         at = (targets.index(target) + 0.5, sources.index(source) + 0.5)
-        axes.text(*at, f"{100 * cell['value']:.1f}\nn {int(cell['n_test'])}", ha="center",
+        axes.text(*at, f"{100 * cell['value']:.1f}{line}n {int(cell['n_test'])}", ha="center",
                   va="center", fontsize=6.5, color="white" if dark else "black")  # fmt: skip
     # Names of data sets can be long, and the panels narrow.
     axes.set_xticks(np.arange(len(targets)) + 0.5, [name.replace("_", "\n") for name in targets])
