@@ -9,6 +9,11 @@ from sslslr.clips import ClipStore, writing
 from toys import ROOT, toy_clips
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest group first: its worker is at it while the other does the rest."""
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the real data for tests; the test is skipped where it is absent."""
