@@ -26,7 +26,7 @@ from sslslr.pretrain import pretrain
 
 pytestmark = pytest.mark.slurm
 HERE = Path(__file__).parent
-EPOCHS = 1500  # half a minute or more
+EPOCHS = 1000  # a quarter of a minute on a quiet machine
 RUN = "sl_fpn.temporal_permutation.paper.toy.s{}"
 # For a cluster of one idle node: look often.
 QUICK = {
@@ -142,6 +142,14 @@ def test_the_tiny_study_is_built_by_jobs_with_more_memory_and_a_gpu(cluster: Clu
     assert seen[2] in {"0", "1"}
 
 
+def hold(project: Project, seed: int) -> int:
+    """Stop the process that trains a run, until it gets a SIGCONT; its id, as its lock names it."""
+    lock = project.path / "results/encoders" / f".{RUN.format(seed)}.lock"
+    process = json.loads(lock.read_text())["pid"]
+    os.kill(process, signal.SIGSTOP)
+    return process
+
+
 def last_words(project: Project, seed: int) -> str:
     """The log of a job that was asked to stop, when it has said what it did."""
 
@@ -193,9 +201,7 @@ def test_warned_cancelled_and_overdue_jobs_go_on_and_end_as_if_undisturbed(
     warned, cancelled, overdue = (started(cluster, workflow, seed) for seed in range(3))
     cluster.call("scontrol", "update", f"JobId={overdue}", "TimeLimit=1")
     # Held until its minute is over, or a fast machine would have ended it before.
-    lock = project.path / "results/encoders" / f".{RUN.format(2)}.lock"
-    process = json.loads(lock.read_text())["pid"]
-    os.kill(process, signal.SIGSTOP)
+    process = hold(project, 2)
     cluster.call("scancel", "--signal=TERM", warned)  # as --signal warns a job
     # A log is begun anew when its job is, so it is read in between.
     assert "asked to stop; saved" in last_words(project, 0)
@@ -241,6 +247,7 @@ def test_killed_with_9_and_run_again_two_jobs_do_not_write_one_file(
     project = make_project("killed", long_runs(1))
     first = Snakemake(project, "pretrain")
     job = started(cluster, first, 0)
+    process = hold(project, 0)
     os.kill(first.process.pid, signal.SIGKILL)
     first.process.wait()
     assert job in cluster.jobs("RUNNING")  # what makes it dangerous
@@ -254,6 +261,7 @@ def test_killed_with_9_and_run_again_two_jobs_do_not_write_one_file(
     assert "is at work on this output; waiting for it to end" in line
     assert f"scancel {job}" in line
     assert job in cluster.jobs("RUNNING")
+    os.kill(process, signal.SIGCONT)
     second.ends()
     assert "the other job has made it; nothing is left to do" in log_of(project, 0)
     assert not list((project.path / "results").rglob(".*.lock"))
