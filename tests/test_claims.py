@@ -218,6 +218,15 @@ def test_transfer_compares_encoders_of_the_same_pretraining_set_and_untrained_on
     assert len(comparisons) == 2
 
 
+def test_a_study_without_the_subject_tells_nothing_and_says_what_is_missing():
+    claims = make_claims(scope="transfer")
+    for found in (runs("random", [0.5]), joined(runs("sl_fpn", [0.5], protocol="logistic"))):
+        verdict, comparisons = judged(claims, found)
+        assert verdict.verdict == c.UNSURE
+        assert verdict.missing
+        assert comparisons.empty
+
+
 def test_other_clips_are_an_error_that_names_the_runs():
     subject, opponent = runs("sl_fpn", [0.7]), runs("simclr", [0.6])
     opponent[1]["clip_id"] = "x" + opponent[1]["clip_id"]

@@ -76,7 +76,8 @@ def subjects_of(claims: Claims, claim: Claim, cells: pd.DataFrame) -> pd.DataFra
     if claim.scope == "own":
         return cells[cells["dataset"] == cells["pretrain_dataset"]]
     places = zip(cells["dataset"], cells["pretrain_dataset"], strict=True)
-    return cells[[p != UNTRAINED and claims.is_transfer(d, p) for d, p in places]]
+    transfers = [p != UNTRAINED and claims.is_transfer(d, p) for d, p in places]
+    return cells[np.array(transfers, dtype=bool)]  # an empty list would select columns
 
 
 def places(cells: pd.DataFrame) -> list[tuple[str, str]]:
