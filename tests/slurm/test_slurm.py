@@ -5,6 +5,7 @@ share one Slurm and, since a Snakemake takes seconds to start, a few runs of the
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -26,7 +27,7 @@ from sslslr.pretrain import pretrain
 
 pytestmark = pytest.mark.slurm
 HERE = Path(__file__).parent
-EPOCHS = 1000  # a quarter of a minute on a quiet machine
+EPOCHS = 400  # some seconds on a quiet machine: a job is held as soon as it has a checkpoint
 RUN = "sl_fpn.temporal_permutation.paper.toy.s{}"
 # For a cluster of one idle node: look often.
 QUICK = {
@@ -142,14 +143,6 @@ def test_the_tiny_study_is_built_by_jobs_with_more_memory_and_a_gpu(cluster: Clu
     assert seen[2] in {"0", "1"}
 
 
-def hold(project: Project, seed: int) -> int:
-    """Stop the process that trains a run, until it gets a SIGCONT; its id, as its lock names it."""
-    lock = project.path / "results/encoders" / f".{RUN.format(seed)}.lock"
-    process = json.loads(lock.read_text())["pid"]
-    os.kill(process, signal.SIGSTOP)
-    return process
-
-
 def last_words(project: Project, seed: int) -> str:
     """The log of a job that was asked to stop, when it has said what it did."""
 
@@ -174,13 +167,28 @@ def long_runs(seeds: int):
     return change
 
 
-def started(cluster: Cluster, workflow: Snakemake, seed: int) -> str:
-    """Wait until a run's job is at work and has a checkpoint; the job's id."""
+@dataclasses.dataclass
+class Held:
+    """A job at work whose training process is stopped, so that a fast machine does not end it."""
+
+    job: str
+    process: int
+
+    def release(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, signal.SIGCONT)
+
+
+def started(cluster: Cluster, workflow: Snakemake, seed: int) -> Held:
+    """Wait until a run's job is at work and has a checkpoint, and hold it there."""
     job = cluster.job_of(RUN.format(seed), "RUNNING", timeout=150)
     checkpoint = workflow.project.path / "results/checkpoints" / f"{RUN.format(seed)}.ckpt"
     report = lambda: workflow.text[-3000:] + cluster.report()  # noqa: E731
     wait_for(checkpoint.exists, f"a checkpoint of seed {seed}", 150, report)
-    return job
+    lock = workflow.project.path / "results/encoders" / f".{RUN.format(seed)}.lock"
+    process = json.loads(lock.read_text())["pid"]
+    os.kill(process, signal.SIGSTOP)
+    return Held(job, process)
 
 
 def assert_undisturbed(project: Project, seed: int, folder: Path) -> None:
@@ -199,26 +207,26 @@ def test_warned_cancelled_and_overdue_jobs_go_on_and_end_as_if_undisturbed(
     project = make_project("disturbed", long_runs(3))
     workflow = Snakemake(project, "pretrain")
     warned, cancelled, overdue = (started(cluster, workflow, seed) for seed in range(3))
-    cluster.call("scontrol", "update", f"JobId={overdue}", "TimeLimit=1")
-    # Held until its minute is over, or a fast machine would have ended it before.
-    process = hold(project, 2)
-    cluster.call("scancel", "--signal=TERM", warned)  # as --signal warns a job
+    cluster.call("scontrol", "update", f"JobId={overdue.job}", "TimeLimit=1")
+    cluster.call("scancel", "--signal=TERM", warned.job)  # as --signal warns a job
+    warned.release()
     # A log is begun anew when its job is, so it is read in between.
     assert "asked to stop; saved" in last_words(project, 0)
-    cluster.call("scancel", cancelled)
+    cluster.call("scancel", cancelled.job)
+    cancelled.release()
     assert "goes back to the queue" not in last_words(project, 1)
-    over = lambda: cluster.jobs()[overdue][0] in {"TIMEOUT", "COMPLETING"}  # noqa: E731
+    over = lambda: cluster.jobs()[overdue.job][0] in {"TIMEOUT", "COMPLETING"}  # noqa: E731
     wait_for(over, "the time limit", 150, cluster.report)
-    os.kill(process, signal.SIGCONT)
+    overdue.release()
     assert "goes back to the queue" not in last_words(project, 2)
     said = workflow.ends()
     states = {job: state for job, (state, _) in cluster.jobs().items()}
     # The warned one put itself back: the same job ran twice, and Snakemake had nothing to do.
-    assert states[warned] == "COMPLETED"
-    assert "Restarts=1" in cluster.call("scontrol", "show", "job", warned)
-    assert f"SLURM-job '{warned}' failed" not in said
+    assert states[warned.job] == "COMPLETED"
+    assert "Restarts=1" in cluster.call("scontrol", "show", "job", warned.job)
+    assert f"SLURM-job '{warned.job}' failed" not in said
     # The other two were ended, stayed so, and Snakemake submitted others.
-    for seed, job, state in ((1, cancelled, "CANCELLED"), (2, overdue, "TIMEOUT")):
+    for seed, job, state in ((1, cancelled.job, "CANCELLED"), (2, overdue.job, "TIMEOUT")):
         assert states[job] == state
         assert f"SLURM-job '{job}' failed, SLURM status is: '{state}'" in said
         assert len([1 for _, about in cluster.jobs().values() if RUN.format(seed) in about]) > 1
@@ -230,9 +238,10 @@ def test_warned_cancelled_and_overdue_jobs_go_on_and_end_as_if_undisturbed(
 def test_a_preempted_job_is_started_again_by_slurm(cluster: Cluster, make_project, tmp_path):
     project = make_project("preempted", long_runs(1))
     workflow = Snakemake(project, "pretrain")
-    job = started(cluster, workflow, 0)
+    held = started(cluster, workflow, 0)
+    job = held.job
     cluster.call("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=:")
-    last_words(project, 0)
+    last_words(project, 0)  # Slurm itself lets a stopped process go on before it warns it
     said = workflow.ends()
     assert cluster.jobs()[job][0] == "COMPLETED"
     assert "Restarts=1" in cluster.call("scontrol", "show", "job", job)
@@ -246,8 +255,8 @@ def test_killed_with_9_and_run_again_two_jobs_do_not_write_one_file(
 ):
     project = make_project("killed", long_runs(1))
     first = Snakemake(project, "pretrain")
-    job = started(cluster, first, 0)
-    process = hold(project, 0)
+    held = started(cluster, first, 0)
+    job = held.job
     os.kill(first.process.pid, signal.SIGKILL)
     first.process.wait()
     assert job in cluster.jobs("RUNNING")  # what makes it dangerous
@@ -261,7 +270,7 @@ def test_killed_with_9_and_run_again_two_jobs_do_not_write_one_file(
     assert "is at work on this output; waiting for it to end" in line
     assert f"scancel {job}" in line
     assert job in cluster.jobs("RUNNING")
-    os.kill(process, signal.SIGCONT)
+    held.release()
     second.ends()
     assert "the other job has made it; nothing is left to do" in log_of(project, 0)
     assert not list((project.path / "results").rglob(".*.lock"))
