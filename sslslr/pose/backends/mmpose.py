@@ -93,9 +93,9 @@ class Options(Strict):
         named = self.model_fields_set - {"detector"}
         unused = sorted(name for name in named if name.startswith("detector_"))
         if self.detector == "none" and unused:
-            raise ValueError(f"{unused[0]} is given, but `detector` is none; name the detector.")
+            raise ValueError(f"{unused[0]} is given, but `detector` is none; name the detector")
         if self.detector != "none" and self.box == "picture":
-            raise ValueError("a detector gives the box; `box: picture` would not use it.")
+            raise ValueError("a detector gives the box; `box: picture` would not use it")
         return self
 
 
