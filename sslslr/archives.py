@@ -172,6 +172,8 @@ class _Tar(Members):
         self._archive, self._infos = archive, {}
         sizes: list[int] = []
         for info in archive:
+            if info.isdir() and not PurePosixPath(info.name).parts:
+                continue  # `./`, the folder itself: `tar -C FOLDER -c .` begins with it
             check_name(info.name, path)
             if not (info.isreg() or info.isdir()):
                 raise UserError(_special(path, info.name))

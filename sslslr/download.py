@@ -16,12 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sslslr.archives import ENDINGS, open_members
 from sslslr.checksums import Checksums, locked
 from sslslr.errors import UserError, nearest
-from sslslr.files import atomic_file, note
+from sslslr.files import atomic_file, note, sha256_of
 from sslslr.progress import advancing, size_text
 from sslslr.transfer import Client, Settings, check_address
 
+AGAIN = ", or remove its line there if the file that came first was the wrong one."
 SPARE = 64_000_000  # bytes that are to stay free on the disk
 
 
@@ -171,10 +173,15 @@ def _fetch_one(
     # Two processes that want one file: the second waits, and finds it whole.
     waiting = f"{target}: another process is at it; waiting."
     with locked(folder / f".{file.name}.lock", lambda: settings.say(waiting)):
+        named = file.is_local and target.is_file() and not _local(file).samefile(target)
+        if named and sha256_of(_local(file)) != sha256_of(target):
+            target.unlink()  # another copy was named since
         if not target.is_file():
             if file.is_local:
                 source = _local(file)
-                checksums.verify(file.url, source, "Name another copy.")
+                if checksums.expected(file.url) is None:
+                    _check_archive(source)
+                checksums.verify(file.url, source, f"Name another copy{AGAIN}")
                 link_or_copy(source, target)
                 return target
             part = part_of(target)
@@ -190,12 +197,19 @@ def _fetch_one(
 def _accept(checksums: Checksums, file: File, path: Path) -> None:
     """Check the sum; what differs is removed, so that the next run fetches it anew."""
     try:
-        checksums.verify(file.url, path, "It was removed; the next run fetches it again.")
+        checksums.verify(file.url, path, f"It was removed; fetch it again{AGAIN}")
     except UserError:
         path.unlink(missing_ok=True)
         path.with_name(path.name + ".json").unlink(missing_ok=True)
         raise
     path.with_name(path.name + ".json").unlink(missing_ok=True)
+
+
+def _check_archive(path: Path) -> None:
+    """A zip or tar that cannot be opened must not become the sum that all others are held against."""
+    if path.name.endswith(ENDINGS):
+        with open_members(path):
+            pass
 
 
 @contextlib.contextmanager

@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from sslslr import datasets
+from sslslr.clip_writer import refuse_foreign
 from sslslr.datasets.videos import extraction, listed, shard_folders
+from sslslr.files import read_json, write_json
 from sslslr.pose.extract import extract_shard, up_to_date
-from sslslr.pose.extraction import MODEL, prepare_model, prepared_model
+from sslslr.pose.extraction import (
+    MODEL,
+    Extraction,
+    backend_options,
+    prepare_model,
+    prepared_model,
+)
 from sslslr.pose.shards import shard_of
 
 
@@ -35,12 +43,11 @@ def extract_folder(
     Raises:
         UserError: an option, the table or the backend; a bad video is listed, not raised.
     """
+    refuse_foreign(out)  # before hours of work
     options = datasets.options_of("videos", values)
     settings, folder = extraction(options), Path(options.folder)
     entries, _ = listed(options)
-    if not (work / "model" / MODEL).is_file():
-        prepare_model(settings, work / "model")
-    model = prepared_model(settings, work / "model")
+    model = _model(settings, work)
     shards = shard_folders(options, work / "shards")
     for number, shard in enumerate(shards):
         videos = shard_of(entries, options.shard_size, number)
@@ -52,6 +59,24 @@ def extract_folder(
         extract_shard(settings, work / "model", folder, videos, shard, advance, say)
     _remove_others(work / "shards", keep=len(shards))
     datasets.build(name, "videos", values, out, work / "shards", say=say)
+
+
+def _model(settings: Extraction, work: Path) -> dict[str, Any]:
+    """The prepared model; prepared anew where options, or the file of weights, are not those noted."""
+    wanted = backend_options(settings).model_dump(mode="json")
+    file = Path(wanted.get("weights") or "")
+    state = file.stat() if file.is_file() else None
+    wanted = {
+        "backend": settings.backend,
+        "options": wanted,
+        "weights": [state.st_size, state.st_mtime_ns] if state else None,
+    }
+    made_for = work / "model" / "made_for.json"
+    known = made_for.is_file() and (work / "model" / MODEL).is_file()
+    if not known or read_json(made_for) != wanted:
+        prepare_model(settings, work / "model")
+        write_json(made_for, wanted, noted=False)
+    return prepared_model(settings, work / "model")
 
 
 def _advance(

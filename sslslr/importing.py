@@ -10,6 +10,7 @@ by clip, so that memory does not grow with the data set.
 """
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,16 @@ def read_table(path: str | Path, required: tuple[str, ...] = ("gloss",)) -> pd.D
         UserError: no such file, not a csv, a required column is missing, a number that is none.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            # Without index_col=False a comma at a row's end would shift every column by one.
+            table = pd.read_csv(
+                path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
+            )
+    except pd.errors.ParserWarning:
+        raise UserError(
+            f"{path}: rows have more cells than the header has names; is there a comma at their end?"
+        ) from None
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; it names the clips.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -195,7 +205,14 @@ def import_npy(
             if on_bad == "drop" and not file.is_file():
                 writer.drop(row["clip_id"], "its file is missing", row.get("split"), found=False)
                 continue
-            frames, data = _read_npy(file)
+            try:
+                frames, data = _read_npy(file)
+            except UserError as error:
+                if on_bad != "drop":
+                    raise
+                reason = str(error).removeprefix(f"{file}: ").removesuffix(".")
+                writer.drop(row["clip_id"], reason, row.get("split"))
+                continue
             digest.update(f"{row['file']} {hashlib.sha256(data).hexdigest()}\n".encode())
             third |= frames.shape[-1] == 3
             columns = {**_columns(row, language), "source": row["file"]}
@@ -223,7 +240,12 @@ def _with_files(table: Path) -> pd.DataFrame:
     if key == "clip_id":
         rows["file"] = [f"{clip_id}.npy" for clip_id in rows["clip_id"]]
     elif "clip_id" not in rows:
-        rows["clip_id"] = [Path(file).with_suffix("").as_posix() for file in rows["file"]]
+        rows["clip_id"] = None
+    if key == "file":
+        named = [Path(file).with_suffix("").as_posix() for file in rows["file"]]
+        rows["clip_id"] = rows["clip_id"].where(
+            rows["clip_id"].notna(), pd.Series(named, dtype=object)
+        )
     return rows
 
 

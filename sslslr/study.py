@@ -1,9 +1,13 @@
 """The checks of a study that need its methods, data sets and transforms to be imported."""
 
+from pathlib import Path
+
+from sslslr import seals, stages
 from sslslr.config import StudyConfig
 from sslslr.datasets import DATASETS
 from sslslr.errors import UserError, nearest
-from sslslr.grid import evaluate_spec, protocol_options, runs
+from sslslr.files import read_json
+from sslslr.grid import RunSpec, evaluate_spec, protocol_options, runs
 from sslslr.methods import METHODS
 from sslslr.protocols import PROTOCOLS
 from sslslr.strict import parse
@@ -35,8 +39,37 @@ def check(study: StudyConfig) -> int:
     specs = runs(study)
     for run in specs.values():
         parse(METHODS.get(run.method_type).Options, run.method_options, f"methods.{run.method}")
-        evaluate_spec(study, run)
+        spec = evaluate_spec(study, run)
+        if not any(
+            target.protocols is None or set(target.protocols) & set(spec.protocols)
+            for target in spec.targets.values()
+            if spec.protocols
+        ):
+            raise UserError(
+                f"evaluate.protocols: none is left for {run.run_id!r}; their `methods`, or the targets' "
+                "`protocols`, leave it out."
+            )
     return len(specs)
+
+
+def outdated(results: str | Path, specs: dict[str, RunSpec]) -> list[Path]:
+    """run.json of encoders that no workflow made and that are of other settings or code.
+
+    Of those that it made itself Snakemake knows; one of `sslslr pretrain` or `pretrain-stack` would
+    stay as it is for good.
+    """
+    found = []
+    for run_id, run in specs.items():
+        record = Path(results, "encoders", run_id, "run.json")
+        if not record.is_file() or seals.read(seals.current(results, "pretrain", run_id)):
+            continue
+        made = read_json(record)
+        alone = stages.pretrain_modules(run)
+        stacked = ("sslslr.stacking", METHODS.module(run.method_type))
+        hashes = {stages.code_hash(*names) for names in (alone, stacked)}
+        if made["spec"] != run.model_dump(mode="json") or made["code_hash"] not in hashes:
+            found.append(record)
+    return found
 
 
 def _check_licences(accepted: list[str]) -> None:

@@ -9,8 +9,8 @@ from toys import ROOT
 # Left to right; a module may import from those before it (see docs/decisions.md).
 ORDER = [
     "errors", "files", "guard", "seals", "skeleton", "strict", "config", "registry", "membership",
-    "clip_writer", "clips", "npz", "importing", "progress", "checksums", "transfer", "download",
-    "archives", "unpickle", "pose", "datasets", "extracting", "batch", "preprocess", "augment",
+    "clip_writer", "clips", "npz", "importing", "progress", "archives", "checksums",
+    "transfer", "download", "unpickle", "pose", "datasets", "extracting", "batch", "preprocess", "augment",
     "seeds", "encoder", "collapse", "methods", "hardware", "grid", "estimate", "groups", "artifacts",
     "shared_joints", "training", "pretrain", "stacking", "statistics", "paired", "protocols",
     "evaluate", "claims", "report", "codehash", "stages",

@@ -324,3 +324,11 @@ def test_memory_does_not_grow_with_the_store(tmp_path):
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 2_000_000  # 400 clips are 12 MB
     assert len(ClipStore.open(tmp_path / "s")) == 400
+
+
+def test_a_folder_of_other_files_is_never_replaced_by_a_store(tmp_path):
+    (tmp_path / "mine.npy").write_bytes(b"x")
+    refused = pytest.raises(UserError, match="holds 'mine.npy', which is no part of a clip store")
+    with refused, writing(tmp_path, {"dataset": "toy", "inputs": {}}):
+        pass
+    assert (tmp_path / "mine.npy").read_bytes() == b"x"

@@ -164,3 +164,14 @@ def test_a_licence_that_no_data_set_asks_for():
     with pytest.raises(UserError, match="no data set asks for 'CUDA'. Did you mean 'C-UDA'"):
         check(study.model_copy(update={"accept_licences": ["CUDA"]}))
     check(study.model_copy(update={"accept_licences": ["C-UDA", "GSL", "CC-BY-NC-SA-4.0"]}))
+
+
+def test_a_run_that_no_protocol_scores_is_named():
+    study = {
+        "datasets": {"toy": {"source": "synthetic"}},
+        "methods": {"sl_fpn": {}, "random": {}},
+        "runs": [{"methods": ["random"]}],
+        "evaluate": {"protocols": {"linear": {"methods": ["sl_fpn"]}}},
+    }
+    with pytest.raises(UserError, match="none is left for 'random.none.paper.none.s0'"):
+        check(parse(StudyConfig, study, "test"))

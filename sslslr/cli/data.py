@@ -154,7 +154,7 @@ def info(store: Store) -> None:
     opened = ClipStore.open(store)
     console, card = Console(), opened.card
     glosses = opened.clips["gloss"].nunique()
-    console.print(f"[bold]{opened.name}[/bold]: {len(opened)} clips of {glosses} glosses")
+    console.print(f"[bold]{_escaped(opened.name)}[/bold]: {len(opened)} clips of {glosses} glosses")
     for key in ("licence", "citation", "origin", "split_rule"):
         if card.get(key):
             console.print(f"{key.replace('_', ' ')}: {card[key]}", highlight=False, markup=False)
@@ -212,7 +212,7 @@ def _counts(clips: Any, column: str, most: int = 20) -> Any:
     sizes = groups.size().sort_values(ascending=False, kind="stable")
     frames, glosses = groups["n_frames"].sum(), groups["gloss"].nunique()
     for name in sizes.index[:most]:
-        table.add_row(str(name), str(sizes[name]), str(glosses[name]), str(frames[name]))
+        table.add_row(_escaped(str(name)), str(sizes[name]), str(glosses[name]), str(frames[name]))
     if len(sizes) > most:
         table.add_row(f"{len(sizes) - most} more", str(sizes.iloc[most:].sum()), "", "")
     return table
@@ -246,7 +246,7 @@ def _expected(counts: list[dict[str, Any]]) -> Any:
     for row in counts:
         reasons = "; ".join(f"{count} x {reason}" for reason, count in row["dropped"].items())
         numbers = (str(row[key]) for key in ("expected", "found", "kept"))
-        table.add_row(row["split"], *numbers, _escaped(reasons))
+        table.add_row(_escaped(row["split"]), *numbers, _escaped(reasons))
     return table
 
 
@@ -259,5 +259,5 @@ def _escaped(text: str) -> str:
 def _drops(dropped: dict[str, Any]) -> Any:
     table = _table(f"Dropped: {dropped['count']} clips", "reason", "clips")
     for reason, count in dropped["by_reason"].items():
-        table.add_row(reason, str(count))
+        table.add_row(_escaped(reason), str(count))
     return table

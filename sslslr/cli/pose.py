@@ -63,7 +63,8 @@ def model(
 
     made = prepare_model(parse(Extraction, from_json(settings, "--settings"), "--settings"), out)
     typer.echo(f"{made['model']}: ready in {out}.")
-    for file, sha256 in made["weights_sha256"].items():
+    detector = made.get("detector", {"weights_sha256": {}})
+    for file, sha256 in [*made["weights_sha256"].items(), *detector["weights_sha256"].items()]:
         typer.echo(f"  {file}: sha256 {sha256}")
 
 

@@ -98,14 +98,14 @@ def pretrain_stack(
     if unknown := [name for name in run_ids or [] if name not in known]:
         raise UserError(f"{config} has no run {unknown[0]!r}. {nearest(unknown[0], known)}")
     folder = results or Path(study.results)
-    for group in stacks([known[name] for name in run_ids or known], most):
+    for group in stacks([known[name] for name in dict.fromkeys(run_ids or known)], most):
         if len(group) == 1:
             say(f"{group[0].run_id}: nothing to stack it with; left to `sslslr pretrain`")
             continue
         name = grid.fingerprint([spec.run_id for spec in group])
         method = stages.METHODS.module(group[0].method_type)
         with contextlib.ExitStack() as around:
-            for spec in group:
+            for spec in sorted(group, key=lambda spec: spec.run_id):  # one order for all who wait
                 around.enter_context(held(folder / "encoders" / spec.run_id, say))
             progress = around.enter_context(progress_bar(f"{len(group)} runs of {group[0].method}"))
             run_stack(

@@ -72,15 +72,16 @@ def verdict(
 @app.command()
 def training(
     histories: Annotated[
-        list[Path], typer.Argument(help="history.csv files, each in its run's folder.")
-    ],
+        list[Path] | None, typer.Argument(help="history.csv files, each in its run's folder.")
+    ] = None,
     stem: Stem = Path("results/figures/training"),
 ) -> None:
     """Loss, spread and effective rank over epochs."""
     from sslslr.cli._screen import say
     from sslslr.report import collect, figures
 
-    for path in figures.save(figures.training_curves(collect.read_histories(histories)), stem):
+    found = collect.read_histories(histories) if histories else {}  # nothing was pretrained
+    for path in figures.save(figures.training_curves(found), stem):
         say(f"wrote {path}")
 
 

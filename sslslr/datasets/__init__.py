@@ -89,7 +89,9 @@ def build(
 
     entry = DATASETS.get(source)
     options = options_of(source, values)
-    inputs = {file.name: sha256_of(file) for file in entry.inputs(options)}
+    files = entry.inputs(options)
+    plain = len({file.name for file in files}) == len(files)
+    inputs = {file.name if plain else file.as_posix(): sha256_of(file) for file in files}
     if len(inputs) > MOST_INPUTS:
         lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(inputs.items()))
         inputs = {f"{len(inputs)} files": hashlib.sha256(lines.encode()).hexdigest()}

@@ -78,7 +78,8 @@ class Local:
             for number, row in enumerate(rows.to_dict("records"), start=2):
                 found = _find(row, names)
                 named.update(name for name in found)
-                if _add(writer, members, found, row, options, f"row {number} of {table.name}"):
+                files = [names[name] for name in found]  # as the folder or archive spells them
+                if _add(writer, members, files, row, options, f"row {number} of {table.name}"):
                     languages.add(row.get("language") or options.language)
             for plain, name in names.items():
                 if plain not in named and name.endswith(KINDS):

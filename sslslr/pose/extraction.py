@@ -51,8 +51,9 @@ def prepare_model(settings: Extraction, folder: Path) -> dict[str, Any]:
 
 
 def _recorded(options: Any) -> dict[str, Any]:
-    """The options that a card may show: where the weights lie on this machine is not one."""
-    return {k: v for k, v in options.model_dump(mode="json").items() if k != "weights"}
+    """The options that a card may show: where weights lie on this machine is not one."""
+    values = options.model_dump(mode="json").items()
+    return {k: v for k, v in values if k != "weights" and not k.endswith("_weights")}
 
 
 def prepared_model(settings: Extraction, folder: Path) -> dict[str, Any]:

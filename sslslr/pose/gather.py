@@ -50,7 +50,12 @@ def gather(
             entry = next(records)
             digest.update(f"{entry.file} {video.get('sha256')}\n".encode())
             if keypoints is None:
-                writer.drop(entry.clip_id, video["reason"])
+                writer.drop(
+                    entry.clip_id,
+                    video["reason"],
+                    entry.columns["split"],
+                    found=video.get("sha256") is not None,
+                )
             else:
                 _add(writer, entry, video, keypoints, min_confidence, smoothing, language, totals)
     for name, reason in left_out:

@@ -48,6 +48,8 @@ def preview(
     """
     if out.suffix.lower() not in (".mp4", ".png"):
         raise UserError(f"{out}: a preview is an .mp4 (overlay) or a .png (strip).")
+    if out.exists() and video.exists() and out.samefile(video):
+        raise UserError(f"{out}: is the video itself; name another file.")
     kind = BACKENDS.get(settings.backend)
     threshold = kind.default_confidence if min_confidence is None else min_confidence
     with _model(settings, model) as folder:

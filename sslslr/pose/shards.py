@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from sslslr.clip_writer import SPLITS
 from sslslr.errors import UserError
 from sslslr.files import read_json, sha256_of
 from sslslr.importing import read_table
@@ -95,6 +96,11 @@ def _of_table(table: Path) -> list[Entry]:
     for number, row in enumerate(rows.to_dict("records")):
         if not row["file"]:
             raise UserError(f"{table}, row {number + 2}: file is empty.")
+        if row.get("split") not in (None, *SPLITS):
+            raise UserError(
+                f"{table}, row {number + 2}: split {row['split']!r} is not one of {', '.join(SPLITS)} "
+                "or empty."
+            )
         file = Path(row["file"])
         inside = not file.is_absolute() and ".." not in file.parts
         columns = {key: row.get(key) for key in ("gloss", "signer", "split", "language")}

@@ -7,9 +7,13 @@ around the keypoints of the frames before, at first around the whole picture.
 Boxes are x0, y0, x1, y1 in pixels.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 PATIENCE = 15  # frames without a near detection, after which the largest person is taken again
+MIN_OVERLAP = 0.3  # of two boxes that are surely one person's
+SAME_FORM = 0.25  # by which a width and height may differ in one person who moved fast
 MIN_JOINTS = 5  # fewer found joints say nothing about where a person is
 MARGIN = 0.1  # of the larger side, on every side; RTMPose itself widens a box by a quarter
 
@@ -59,17 +63,72 @@ class Tracker:
         return int(np.argmax(areas(boxes))) if len(boxes) else None
 
     def _nearest(self, boxes: np.ndarray) -> int | None:
-        """The box that overlaps most; if none does, the nearest within half a box's size."""
+        """The box that overlaps most; if none does enough, the nearest one that may be theirs.
+
+        May be: within half a box's size, and of about the same form. A passer-by who only touches
+        the box of a person that the detector missed is not that person.
+        """
         if not len(boxes):
             return None
         shared = overlaps(boxes, self.box)
-        if shared.max() > 0:
+        if shared.max() >= MIN_OVERLAP:
             return int(np.argmax(shared))
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-        centre, size = (self.box[:2] + self.box[2:]) / 2, (self.box[2:] - self.box[:2]).max()
+        centre, sides = (self.box[:2] + self.box[2:]) / 2, self.box[2:] - self.box[:2]
         away = np.linalg.norm(centres - centre, axis=1)
+        change = np.abs(boxes[:, 2:] - boxes[:, :2] - sides)
+        away[(change > SAME_FORM * sides).any(axis=1)] = np.inf
         nearest = int(np.argmin(away))
-        return nearest if away[nearest] <= 1.5 * size else None
+        return nearest if away[nearest] <= 0.5 * sides.max() else None
+
+
+class Follower:
+    """The followed person's box in every frame of a video, from detections in every few.
+
+    Batches do not matter: the frames of a video give the same boxes however they are divided.
+
+    Args:
+        detect: frames, a list of (height, width, 3) arrays, to a list of (persons, 5) arrays: a box
+            in pixels and its score 0..1.
+        stride: detect in every so many frames; the box stays where it was in between.
+        min_score: detections below it are nobody.
+    """
+
+    def __init__(
+        self,
+        detect: Callable[[list[np.ndarray]], list[np.ndarray]],
+        stride: int = 1,
+        min_score: float = 0.0,
+    ):
+        self.detect, self.stride, self.min_score = detect, stride, min_score
+        self.tracker = Tracker(patience=-(-PATIENCE // stride))
+        self.start()
+
+    def start(self) -> None:
+        """A new video: nobody is followed."""
+        self.tracker.start()
+        self._frames = 0
+
+    def boxes(self, frames: list[np.ndarray]) -> np.ndarray:
+        """(frames, 4) float32 for a video's next frames; the whole picture until somebody is seen."""
+        height, width = frames[0].shape[:2]
+        due = [i for i in range(len(frames)) if (self._frames + i) % self.stride == 0]
+        found = dict(zip(due, self.detect([frames[i] for i in due]), strict=True)) if due else {}
+        out = np.empty((len(frames), 4), dtype=np.float32)
+        for number in range(len(frames)):
+            if number in found:
+                self.tracker.update(self._persons(found[number], width, height))
+            box = self.tracker.box
+            out[number] = (0, 0, width, height) if box is None else box
+        self._frames += len(frames)
+        return out
+
+    def _persons(self, found: np.ndarray, width: int, height: int) -> np.ndarray:
+        """(persons, 4) boxes within the picture of what was detected surely enough."""
+        found = np.asarray(found, dtype=np.float64).reshape(-1, 5)
+        found = found[np.isfinite(found).all(axis=1) & (found[:, 4] >= self.min_score)]
+        boxes = np.clip(found[:, :4], 0, (width, height, width, height))
+        return boxes[(boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf) >= 2]
 
 
 def box_around(

@@ -27,7 +27,7 @@ def forest(table: pd.DataFrame, protocol: str = "linear") -> Figure:
     with matplotlib.rc_context(STYLE):
         if shown.empty:
             return message("No ablation was run, or none beside the runs that it changes.")
-        key = ["method", "augmentation", "tag"]
+        key = ["method", "augmentation", "tag", "pretrain_dataset"]
         middle = shown.groupby(key)["difference"].mean().sort_values(ascending=False, kind="stable")
         targets = sorted(shown["dataset"].unique())
         rows = -(-len(targets) // PANELS)
@@ -54,7 +54,7 @@ def forest(table: pd.DataFrame, protocol: str = "linear") -> Figure:
 def _forest_panel(axes: Axes, table: pd.DataFrame, order: pd.Index) -> None:
     axes.axvline(0, color="#333333", linewidth=0.7)
     for row in table.to_dict("records"):
-        y = order.get_loc((row["method"], row["augmentation"], row["tag"]))
+        y = order.get_loc(tuple(row[name] for name in order.names))
         # An interval that excludes zero is filled: it can be read without colour.
         clear = row["low"] > 0 or row["high"] < 0
         colour = PALETTE[0] if clear else "#777777"
@@ -65,14 +65,16 @@ def _forest_panel(axes: Axes, table: pd.DataFrame, order: pd.Index) -> None:
         )  # fmt: skip
 
 
-def _name(row: tuple[str, str, str], rows: pd.Index) -> str:
-    """The tag, and of method and views what tells rows apart."""
-    method, augmentation, tag = row
+def _name(row: tuple[str, ...], rows: pd.Index) -> str:
+    """The tag, and of method, views and pretraining set what tells rows apart."""
+    method, augmentation, tag, source = row
     names = [tag]
     if len(set(rows.get_level_values("method"))) > 1:
         names.append(METHOD_NAMES.get(method, method))
     if len(set(rows.get_level_values("augmentation"))) > 1:
         names.append(augmentation.replace("_", " "))
+    if len(set(rows.get_level_values("pretrain_dataset"))) > 1:
+        names.append(f"from {source}")
     return ", ".join(names)
 
 

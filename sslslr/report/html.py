@@ -226,7 +226,7 @@ def budgets(runs: list[dict[str, Any]]) -> pd.DataFrame:
                 "Seeds": str(len(members)),
                 "Collapsed": "–" if dataset == "none" else f"{collapsed} of {len(members)}",
                 "Clips/s": f"{sum(speeds) / len(speeds):,.0f}" if speeds else "–",
-                "Seconds": f"{sum(run['cost']['wall_seconds'] for run in members):,.1f}",
+                "Seconds": f"{sum(map(own_seconds, members)):,.1f}",
                 "GPU-hours": gpu_hours(members),
                 "Peak MB": f"{max(memory):,.0f}" if memory else "–",
                 "Device": ", ".join(sorted({run["cost"].get("device", "?") for run in members})),
@@ -235,10 +235,15 @@ def budgets(runs: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def own_seconds(run: dict[str, Any]) -> float:
+    """A run's share of the time that it took; a stack of runs states the time of all of them."""
+    return run["cost"]["wall_seconds"] / (1 + len(run.get("stacked_with") or ()))
+
+
 def gpu_hours(runs: list[dict[str, Any]]) -> str:
     """`0.42`, the hours that runs held their GPUs; "–" where none had one."""
     hours = [
-        run["cost"]["wall_seconds"] * run["cost"].get("devices", 1) / 3600
+        own_seconds(run) * run["cost"].get("devices", 1) / 3600
         for run in runs
         if run["cost"].get("device", "cpu") != "cpu"
     ]

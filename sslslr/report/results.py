@@ -176,7 +176,8 @@ def transfer_matrix(metrics: pd.DataFrame, protocol: str = "linear") -> Figure:
         scale = matplotlib.colors.Normalize(0, 100 * table["value"].max())
         for axes, group in zip(panels, groups, strict=False):
             same = (table[GROUP] == list(group)).all(axis=1)
-            untrained = (table["method"] == UNTRAINED) & (table["variant"] == group[2])
+            plain = (table["method"] == UNTRAINED) & (table["tag"] == "")
+            untrained = plain & (table["variant"] == group[2])
             _heat_map(axes, table[same | untrained], sources, targets, scale)
             axes.set_title(labels[group], loc="left", fontweight="bold", parse_math=False)
         for axes in panels[len(groups) :]:
@@ -218,7 +219,9 @@ def _one_map(
     rows = []
     for variant in variants:
         of = f" ({variant})" if len(variants) > 1 else ""
-        untrained = (table["method"] == UNTRAINED) & (table["variant"] == variant)
+        untrained = (
+            (table["method"] == UNTRAINED) & (table["tag"] == "") & (table["variant"] == variant)
+        )
         rows.append((METHOD_NAMES[UNTRAINED] + of, table[untrained]))
     for group in groups:
         same = (table[GROUP] == list(group)).all(axis=1) & (table["pretrain_dataset"] == source)
@@ -260,10 +263,10 @@ def _heat_map(
     line: str = "\n",
 ) -> None:
     cells = table.drop_duplicates(["pretrain_dataset", "dataset"])
-    cells = cells.set_index(["pretrain_dataset", "dataset"])
-    values = table.pivot_table("value", "pretrain_dataset", "dataset").reindex(
+    values = cells.pivot_table("value", "pretrain_dataset", "dataset").reindex(
         sources, columns=targets
     )
+    cells = cells.set_index(["pretrain_dataset", "dataset"])
     grid = np.ma.masked_invalid(100 * values.to_numpy(dtype=float))
     axes.set_facecolor(ABSENT)
     axes.pcolormesh(grid, cmap=COLOURS, norm=scale, edgecolors="white", linewidth=1)

@@ -28,6 +28,8 @@ def archive(results: Path, out: Path) -> int:
     Raises:
         UserError: a listed file is absent or is not what was listed; the disk is full.
     """
+    if Path(out).is_dir():
+        raise UserError(f"{out}: a folder; name a zip file to write.")
     results, path = Path(results), Path(results) / PROVENANCE
     listed = [entity for entity in read_json(path).get("@graph", []) if entity["@type"] == "File"]
     with (

@@ -115,7 +115,10 @@ class _Run:
         return said
 
     def lines(self) -> list[str]:
-        pretrained = stages.code_hash(*stages.pretrain_modules(self.spec))
+        modules = stages.pretrain_modules(self.spec)
+        if self.record.get("stacked_with"):
+            modules = ("sslslr.stacking", stages.METHODS.module(self.spec.method_type))
+        pretrained = stages.code_hash(*modules)
         cost, parameters = self.record["cost"], self.record.get("parameters", "?")
         lines = [
             f"Run {self.run_id}",

@@ -9,6 +9,7 @@ import pickle
 import numpy as np
 import pytest
 
+from films import film
 from sslslr.clips import ClipStore
 from sslslr.errors import UserError
 from sslslr.extracting import extract_folder
@@ -169,3 +170,115 @@ def test_safetensors_are_read_too_and_a_sha256_that_fits_is_accepted(checkpoints
     assert made["versions"] == again["versions"]
     assert (tmp_path / "b/weights.safetensors").read_bytes() == file.read_bytes()
     assert file.exists()
+
+
+@pytest.fixture(scope="session")
+def rtmo(tmp_path_factory):
+    """Random weights of RTMO-t, but for the last layer of scores and boxes.
+
+    Those answer the same in every cell: score 0.88, and a square of 8 cells, 256 pixels of the
+    416 that the model reads where a cell has 32.
+    """
+    from sslslr.pose.backends._rtmo import build_detector
+
+    torch.manual_seed(1)
+    model, _ = build_detector("rtmo-t")
+    head = model.head.head_module
+    for layer in [*head.out_cls, *head.out_bbox]:
+        torch.nn.init.zeros_(layer.weight)
+    for layer in head.out_cls:
+        torch.nn.init.constant_(layer.bias, 2.0)
+    for layer in head.out_bbox:
+        layer.bias.data = torch.tensor([0.0, 0.0, np.log(8), np.log(8)], dtype=torch.float32)
+    file = tmp_path_factory.mktemp("rtmo") / "rtmo.pth"
+    torch.save({"state_dict": model.state_dict(), "meta": {"epoch": np.int64(600)}}, file)
+    return file
+
+
+def with_detector(checkpoints, rtmo, **options):
+    return {
+        "model": "rtmpose-m", "weights": str(checkpoints["rtmpose-m"]), "device": "cpu",
+        "detector": "rtmo-t", "detector_weights": str(rtmo), **options,
+    }  # fmt: skip
+
+
+def test_the_detectors_boxes_are_in_the_pictures_pixels(checkpoints, rtmo, tmp_path):
+    kind, options = BACKENDS.get("mmpose"), with_detector(checkpoints, rtmo)
+    prepare(tmp_path / "m", **options)
+    backend = kind(kind.Options(**options), tmp_path / "m")
+    frames = [np.full((480, 640, 3), shade, np.uint8) for shade in (0, 90)]
+    first, second = backend._follower.detect(frames)
+    assert len(first) > 1
+    np.testing.assert_allclose(first[:, 4], 1 / (1 + np.exp(-2)), atol=1e-4)
+    np.testing.assert_allclose(first, second, atol=1e-3)
+    sides = first[:, 2:4] - first[:, :2]
+    np.testing.assert_allclose(sides.max(), 256 * 640 / 416, rtol=1e-3)
+    assert first[:, 0].min() >= 0
+    assert first[:, 2].max() <= 640 + 1e-3
+    backend._follower.detect.__self__._model.test_cfg.score_thr = 0.95
+    assert [found.shape for found in backend._follower.detect(frames)] == [(0, 5)] * 2
+
+
+def test_a_video_goes_through_the_detector_the_whole_path(checkpoints, rtmo, tmp_path):
+    (tmp_path / "films").mkdir()
+    film(tmp_path / "films/a.mp4", 11, size=(320, 240))
+    (tmp_path / "labels.csv").write_text("file,gloss\na.mp4,x\n")
+
+    def run(out, **options):
+        values = {
+            "folder": str(tmp_path / "films"),
+            "table": str(tmp_path / "labels.csv"),
+            "backend": "mmpose",
+            "backend_options": with_detector(checkpoints, rtmo, **options),
+            "min_confidence": 0.0,
+        }
+        extract_folder("random", values, tmp_path / out, tmp_path / f"{out}.work")
+        return ClipStore.open(tmp_path / out)
+
+    store = run("a", detector_stride=3)
+    assert np.isfinite(np.asarray(store.keypoints)).all()
+    made = store.card["extraction"]
+    digest = hashlib.sha256(rtmo.read_bytes()).hexdigest()
+    assert made["detector"] == {
+        "model": "mmpose rtmo-t",
+        "weights_sha256": {"rtmo.pth": digest},
+        "rule": "the largest person at first, then the nearest to the last box",
+    }
+    assert made["options"]["detector"] == "rtmo-t"
+    assert "detector_weights" not in made["options"]
+    assert str(tmp_path) not in json.dumps(store.card)
+    other = run("b", detector_stride=3, batch=4)  # boxes do not depend on batches
+    np.testing.assert_allclose(
+        np.asarray(store.keypoints, float), np.asarray(other.keypoints, float), atol=2e-3
+    )
+
+
+def test_every_frame_is_estimated_in_its_own_box(checkpoints, rtmo, tmp_path, monkeypatch):
+    kind, options = BACKENDS.get("mmpose"), with_detector(checkpoints, rtmo, detector_stride=2)
+    prepare(tmp_path / "m", **options)
+    backend = kind(kind.Options(**options), tmp_path / "m")
+    found = iter([[[10, 20, 110, 220, 0.9]], [[14, 20, 114, 220, 0.9], [150, 0, 319, 239, 0.9]]])
+    monkeypatch.setattr(
+        backend._follower, "detect", lambda frames: [np.array(next(found)) for _ in frames]
+    )
+    seen = []
+    infer = backend._infer
+    monkeypatch.setattr(
+        backend, "_infer", lambda f, boxes: (seen.append(boxes), infer(f, boxes))[1]
+    )
+    joints = backend.estimate([np.zeros((240, 320, 3), np.uint8)] * 4)
+    assert joints.shape == (4, 75, 3)
+    assert seen[0].tolist() == [[10, 20, 110, 220]] * 2 + [[14, 20, 114, 220]] * 2
+    # Keypoints lie within the box, widened by a quarter and to the model's form.
+    assert (joints[..., 0] * 320 < 114 + 100).all()
+
+
+def test_wrong_weights_of_the_detector_say_so(checkpoints, rtmo, tmp_path):
+    options = with_detector(checkpoints, rtmo)
+    with pytest.raises(UserError, match="is not of this model"):
+        prepare(tmp_path / "m", **{**options, "detector": "rtmo-s"})
+    with pytest.raises(UserError, match="its sha256 is .* expected " + "0" * 64):
+        prepare(tmp_path / "m", **options, detector_weights_sha256="0" * 64)
+    foreign = {**options, "detector_weights": str(checkpoints["rtmpose-m"])}
+    with pytest.raises(UserError, match="Name the right `detector`"):
+        prepare(tmp_path / "m", **foreign)

@@ -1,6 +1,7 @@
 # The study: its configuration, its grid, and what every rule needs of them. Logic lives in sslslr.
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from sslslr.errors import UserError
 from sslslr.estimate import estimate
 from sslslr.grid import NO_DATASET
 from sslslr.methods import METHODS
+from sslslr.study import outdated
 
 try:
     STUDY = parse(StudyConfig, config, "configuration")  # names the nearest known key
@@ -59,7 +61,15 @@ def asks(stage):
     }
 
 
-if workflow.is_main_process and {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+def asked(short, *long):
+    """Whether a flag without a value is on the command line, also among others as in `-np`."""
+    together = re.compile(rf"-[FRknpqrt]*{short}[FRknpqrt]*")
+    return any(arg in long or together.fullmatch(arg) for arg in sys.argv)
+
+
+PLANNING = asked("n", "--dry-run", "--dryrun")
+
+if workflow.is_main_process and PLANNING:
     built = Path(RESULTS, "data").glob("*/clips/card.json")
     cards = {card.parts[-3]: json.loads(card.read_text()) for card in built}
     print(
@@ -89,7 +99,6 @@ READING = {
     *("--filegraph", "--d3dag", "--print-compilation", "--cleanup-metadata", "--cm"),
     *("--help", "-h", "--version", "-v", "--archive"),
 }
-PLANNING = {"-n", "--dry-run", "--dryrun"}
 
 
 BROKEN = []  # seals of files that were changed behind the workflow's back
@@ -97,19 +106,25 @@ BROKEN = []  # seals of files that were changed behind the workflow's back
 
 def begin():
     """Take the results folder for this workflow, and find files that were changed behind its back."""
-    planning = PLANNING & set(sys.argv)
-    if not planning:
+    if not PLANNING:
         # `--jobs` without `--cores` is how a cluster is told how many jobs to hold.
         cluster = workflow.resource_settings.nodes is not None
         for sentence in guard.enter(RESULTS, cluster, ".snakemake/locks"):
             print(sentence, file=sys.stderr)
-    damages, _ = seals.examine(RESULTS, renew=not planning)
+    for record in outdated(RESULTS, RUNS):
+        print(
+            f"{record.parent}: made by hand, of other settings or code; to be made again",
+            file=sys.stderr,
+        )
+        if not PLANNING:
+            record.unlink()
+    damages, _ = seals.examine(RESULTS, renew=not PLANNING)
     for damage in damages:
         print(
             f"changed since it was written, to be made again: {damage}", file=sys.stderr
         )
         BROKEN.append(damage.seal)
-    if not planning and "--touch" not in sys.argv:
+    if not PLANNING and not asked("t", "--touch"):
         while BROKEN:
             seals.break_seal(BROKEN.pop())
 

@@ -8,7 +8,7 @@ rule report:
 
 TRAINED = [run_id for run_id, run in RUNS.items() if run.dataset != NO_DATASET]
 FIRST_DATASET = next(iter(STUDY.datasets))
-FIRST_STEPS = next(iter(STUDY.augmentations.values()))
+FIRST_STEPS = next(iter(STUDY.augmentations.values()), [])
 # The encoder whose embedding and confusions are drawn: the first that was pretrained, on its own set
 # where that is a target.
 EXAMPLE_RUN = (TRAINED or list(RUNS))[0]

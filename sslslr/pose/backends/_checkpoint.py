@@ -14,19 +14,20 @@ from sslslr.errors import UserError
 from sslslr.files import sha256_of
 
 
-def find_weights(source: str, sha256: str | None, folder: Path) -> Path:
+def find_weights(source: str, sha256: str | None, folder: Path, option: str = "weights") -> Path:
     """The file of weights: a local one, or fetched into `folder`; verified.
 
     Args:
         source: a path or an https URL.
         sha256: what the file must have; None accepts what OpenMMLab's file name says (its last
             part begins with eight digits of the sha256), else anything.
+        option: which option of the backend names a file instead, for the error.
 
     Raises:
         UserError: no such file, no network, or another sha256.
     """
     if "://" in source:
-        file = fetched(source, folder)
+        file = fetched(source, folder, option)
     else:
         file = Path(source)
         if not file.is_file():
@@ -48,7 +49,7 @@ def _named_digits(source: str) -> str:
     return found[1] if found else ""
 
 
-def fetched(url: str, folder: Path) -> Path:
+def fetched(url: str, folder: Path, option: str = "weights") -> Path:
     """The file of a URL, fetched into the study's folder of downloads, else into `folder`.
 
     Resumed where it was cut, and checked against `config/checksums.lock` (`sslslr/download.py`).
@@ -64,7 +65,7 @@ def fetched(url: str, folder: Path) -> Path:
     try:
         return fetch([File(url.rpartition("/")[2], url)], place, Settings())[0]
     except UserError as error:
-        advice = "Or fetch it elsewhere and name the file in the backend's option `weights`."
+        advice = f"Or fetch it elsewhere and name the file in the backend's option `{option}`."
         raise UserError(f"{error} {advice}") from None
 
 
@@ -101,6 +102,37 @@ def read_state(file: Path) -> dict[str, Any]:
     if not tensors:
         raise UserError(f"{file}: holds no tensors by name; it is no checkpoint of a model.")
     return {str(name): tensor.contiguous().clone() for name, tensor in tensors.items()}
+
+
+# OpenMMLab's files keep constants of preprocessing and losses, or not; the model has them either way.
+CONSTANTS = ("data_preprocessor.", "head.loss_")
+
+
+def load_state(model: Any, state: dict[str, Any], file: Path, option: str = "model") -> None:
+    """Put a checkpoint's tensors into a model, all of them and no others.
+
+    Args:
+        option: which option of the backend names the model, for the error.
+
+    Raises:
+        UserError: the tensors are another model's.
+    """
+    try:
+        missing, unexpected = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise UserError(
+            f"{file}: is not of this model ({str(error).splitlines()[-1].strip()}). "
+            f"Name the right `{option}`."
+        ) from None
+    absent = [name for name in missing if not name.startswith(CONSTANTS)]
+    if absent:
+        raise UserError(
+            f"{file}: is not of this model; {len(absent)} of its tensors are missing, the first is "
+            f"{absent[0]!r}. Name the right `{option}`."
+        )
+    foreign = [name for name in unexpected if not name.startswith(CONSTANTS)]
+    if foreign:
+        raise UserError(f"{file}: is not of this model; it does not know {foreign[0]!r}.")
 
 
 def _numpy_types() -> list[Any]:

@@ -1,9 +1,10 @@
 """Importing mmpose 1.3.2 without mmdet and without mmcv's compiled operators.
 
-Two of its heads (RTMO, ED-Pose), which no model here uses, import names from packages that are not
-installed. While mmpose is imported, stand-ins answer for those names; afterwards they are taken
-away, so that nothing else finds a package that is not there. `mmpose.apis` is not imported: it
-needs torchvision and pkg_resources, and its two functions that would be used are short.
+Two of its heads import names from packages that are not installed: RTMO's, only for losses of its
+training, and ED-Pose's, which no model here uses. While mmpose is imported, stand-ins answer for
+those names; afterwards they are taken away, so that nothing else finds a package that is not there.
+`mmpose.apis` is not imported: it needs torchvision and pkg_resources, and its two functions that
+would be used are short.
 """
 
 import contextlib

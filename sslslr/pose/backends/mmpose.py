@@ -5,21 +5,22 @@ Li. "RTMW: Real-Time Multi-Person 2D and 3D Whole-body Pose Estimation", 2024.
 
 They are top-down: a box goes in, one person's keypoints come out. Every video begins with the
 whole picture as the box; each batch then takes the box around the joints found in the batch before
-(`box: follow`). `box: picture` always takes the whole picture.
+(`box: follow`). `box: picture` always takes the whole picture. With a `detector` (RTMO, `_rtmo.py`)
+the box is the person's who was the largest at first and nearest to their last box afterwards.
 """
 
 import importlib.metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from sslslr.errors import UserError
 from sslslr.files import atomic_file, sha256_of
 from sslslr.pose.backends import register
-from sslslr.pose.backends._checkpoint import find_weights, read_state
-from sslslr.pose.track import box_around
+from sslslr.pose.backends._checkpoint import find_weights, load_state, read_state
+from sslslr.pose.backends._rtmo import DETECTORS, Detector, build_detector
+from sslslr.pose.track import Follower, box_around
 from sslslr.skeleton import from_wholebody
 from sslslr.strict import Strict
 
@@ -48,7 +49,8 @@ MODELS = {
         f"{_SITE}rtmw/rtmw-x_simcc-cocktail14_pt-ucoco_270e-256x192-13a2546d_20231208.pth",
     ),
 }
-WEIGHTS = "weights.safetensors"
+WEIGHTS, DETECTOR_WEIGHTS = "weights.safetensors", "detector.safetensors"
+RULE = "the largest person at first, then the nearest to the last box"
 PACKAGES = ("mmpose", "mmengine", "mmcv-lite", "torch", "opencv-python")
 
 
@@ -72,6 +74,29 @@ class Options(Strict):
     flip_test: bool = Field(
         False, description="Also estimate the mirrored picture and take the mean: twice the time."
     )
+    detector: Literal["none", "rtmo-t", "rtmo-s", "rtmo-m", "rtmo-l"] = Field(
+        "none", description="Finds the persons, of whom one is followed. none: the videos show one."
+    )
+    detector_weights: str | None = Field(None, description="As `weights`, the detector's.")
+    detector_weights_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="As `weights_sha256`, the detector's."
+    )
+    detector_stride: int = Field(
+        5, ge=1, le=100, description="Detect in every so many frames; the box stays in between."
+    )
+    detector_score: float = Field(
+        0.3, ge=0.1, le=1, description="Detections that the detector scores lower are nobody."
+    )
+
+    @model_validator(mode="after")
+    def _detector_is_used(self) -> Self:
+        named = self.model_fields_set - {"detector"}
+        unused = sorted(name for name in named if name.startswith("detector_"))
+        if self.detector == "none" and unused:
+            raise ValueError(f"{unused[0]} is given, but `detector` is none; name the detector")
+        if self.detector != "none" and self.box == "picture":
+            raise ValueError("a detector gives the box; `box: picture` would not use it")
+        return self
 
 
 def _config(options: Options) -> Any:
@@ -120,20 +145,32 @@ class MMPose:
     def prepare(options: Options, folder: Path) -> dict[str, Any]:
         from safetensors.torch import save_file
 
+        def kept(model: Any, source: str, sha256: str | None, prefix: str, out: str) -> dict:
+            file = find_weights(source, sha256, folder, f"{prefix}weights")
+            load_state(model, read_state(file), file, prefix.rstrip("_") or "model")
+            with atomic_file(folder / out) as temporary:
+                save_file(model.state_dict(), temporary)
+            digest = {file.name: sha256_of(file)}
+            if file.parent == folder and file.name != out:
+                file.unlink()  # the safetensors beside it are what is used
+            return digest
+
         model, _, _ = build_model(options)
         source = options.weights or MODELS[options.model][1]
-        file = find_weights(source, options.weights_sha256, folder)
-        state = read_state(file)
-        _load(model, state, file)
-        with atomic_file(folder / WEIGHTS) as temporary:
-            save_file(model.state_dict(), temporary)
-        description = {
+        description: dict[str, Any] = {
             "model": f"mmpose {options.model}",
             "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-            "weights_sha256": {file.name: sha256_of(file)},
+            "weights_sha256": kept(model, source, options.weights_sha256, "", WEIGHTS),
         }
-        if file.parent == folder and file.name != WEIGHTS:
-            file.unlink()  # the safetensors beside it are what is used
+        if options.detector != "none":
+            model, _ = build_detector(options.detector)
+            source = options.detector_weights or DETECTORS[options.detector][1]
+            sha256 = options.detector_weights_sha256
+            description["detector"] = {
+                "model": f"mmpose {options.detector}",
+                "weights_sha256": kept(model, source, sha256, "detector_", DETECTOR_WEIGHTS),
+                "rule": RULE,
+            }
         return description
 
     def __init__(self, options: Options, folder: Path):
@@ -147,23 +184,38 @@ class MMPose:
         self._model, self._pipeline, self._metadata = build_model(options)
         self._model.load_state_dict(load_file(folder / WEIGHTS))
         self._model.to(device)
+        self._follower: Follower | None = None
+        if options.detector != "none":
+            detector = Detector(options.detector, load_file(folder / DETECTOR_WEIGHTS), device)
+            self._follower = Follower(
+                detector.persons, options.detector_stride, options.detector_score
+            )
         self.start()
 
     def start(self) -> None:
         self._box: np.ndarray | None = None
+        if self._follower is not None:
+            self._follower.start()
 
     def estimate(self, frames: list[np.ndarray]) -> np.ndarray:
         height, width = frames[0].shape[:2]
+        if self._follower is not None:
+            found = self._infer(frames, self._follower.boxes(frames))
+        else:
+            found = self._infer_following(frames, width, height)
+        joints = from_wholebody(found)
+        joints[..., :2] /= (width, height)
+        joints[..., 2] = np.clip(joints[..., 2], 0, 1)
+        return joints
+
+    def _infer_following(self, frames: list[np.ndarray], width: int, height: int) -> np.ndarray:
         if self._box is None and self.options.box == "follow" and len(frames) > 1:
             self._follow(self._infer(frames[:1], self._whole(width, height)), width, height)
         box = self._box if self._box is not None else self._whole(width, height)
         found = self._infer(frames, box)
         if self.options.box == "follow":
             self._follow(found[-1:], width, height)
-        joints = from_wholebody(found)
-        joints[..., :2] /= (width, height)
-        joints[..., 2] = np.clip(joints[..., 2], 0, 1)
-        return joints
+        return found
 
     @staticmethod
     def _whole(width: int, height: int) -> np.ndarray:
@@ -173,8 +225,8 @@ class MMPose:
         sure = found[..., 2] >= self.default_confidence
         self._box = box_around(found[..., :2], sure, width, height)
 
-    def _infer(self, frames: list[np.ndarray], box: np.ndarray) -> np.ndarray:
-        """(frames, 133, 3) float32: x and y in pixels, confidence."""
+    def _infer(self, frames: list[np.ndarray], boxes: np.ndarray) -> np.ndarray:
+        """(frames, 133, 3) float32: x and y in pixels, confidence. A box each, or one for all."""
         import torch
         from mmengine.dataset import pseudo_collate
 
@@ -187,7 +239,7 @@ class MMPose:
                     **self._metadata,
                 }
             )
-            for frame in frames
+            for frame, box in zip(frames, np.broadcast_to(boxes, (len(frames), 4)), strict=True)
         ]
         with torch.inference_mode():
             results = self._model.test_step(pseudo_collate(samples))
@@ -197,23 +249,4 @@ class MMPose:
         ).astype(np.float32)
 
     def close(self) -> None:
-        del self._model
-
-
-def _load(model: Any, state: dict[str, Any], file: Path) -> None:
-    try:
-        missing, unexpected = model.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise UserError(
-            f"{file}: is not of this model ({str(error).splitlines()[-1].strip()})."
-        ) from None
-    # OpenMMLab's files keep the preprocessor's constants, or not; the model has them either way.
-    absent = [name for name in missing if not name.startswith("data_preprocessor.")]
-    if absent:
-        raise UserError(
-            f"{file}: is not of this model; {len(absent)} of its tensors are missing, the first is "
-            f"{absent[0]!r}. Name the right `model`."
-        )
-    foreign = [name for name in unexpected if not name.startswith("data_preprocessor.")]
-    if foreign:
-        raise UserError(f"{file}: is not of this model; it does not know {foreign[0]!r}.")
+        del self._model, self._follower
