@@ -63,7 +63,10 @@ def outdated(results: str | Path, specs: dict[str, RunSpec]) -> list[Path]:
         record = Path(results, "encoders", run_id, "run.json")
         if not record.is_file() or seals.read(seals.current(results, "pretrain", run_id)):
             continue
-        made = read_json(record)
+        try:
+            made = read_json(record)
+        except UserError:  # cut short: who reads it next says so
+            continue
         alone = stages.pretrain_modules(run)
         stacked = ("sslslr.stacking", METHODS.module(run.method_type))
         hashes = {stages.code_hash(*names) for names in (alone, stacked)}
