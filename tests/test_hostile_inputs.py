@@ -321,7 +321,7 @@ DOWNLOADS = {
     "cut": (Fault(cut=0, times=-1), "given up after"),
     "long": (Fault(length=9000, times=-1), "announces 9000 bytes"),
     "short": (Fault(length=10, times=-1), "announces 10 bytes"),
-    "slow": (Fault(slow=1, times=-1), "silent for too long"),
+    "slow": (Fault(slow=2, times=-1), "silent for too long"),
     "loop": (Fault(redirect="/loop", times=-1), "redirected more than"),
     "elsewhere": (Fault(redirect="file:///etc/passwd", times=-1), "not an address"),
 }
@@ -450,7 +450,7 @@ def test_all_bad_downloads_at_once(tmp_path):
             allow_http=True,
             tries=2,
             backoff=0.01,
-            timeout=0.3,
+            timeout=0.8,
             parallel=8,
             say=lambda line: None,
         )
