@@ -20,8 +20,8 @@ from sslslr.archives import ENDINGS, open_members
 from sslslr.checksums import Checksums, locked
 from sslslr.errors import UserError, nearest
 from sslslr.files import atomic_file, note, sha256_of
+from sslslr.http_client import Client, Settings, check_address
 from sslslr.progress import advancing, size_text
-from sslslr.transfer import Client, Settings, check_address
 
 AGAIN = ", or remove its line there if the file that came first was the wrong one."
 SPARE = 64_000_000  # bytes that are to stay free on the disk

@@ -10,7 +10,7 @@ from toys import ROOT
 ORDER = [
     "errors", "files", "guard", "seals", "skeleton", "strict", "config", "registry", "membership",
     "clip_writer", "clips", "npz", "importing", "progress", "archives", "checksums",
-    "transfer", "download", "unpickle", "pose", "datasets", "extracting", "batch", "preprocess", "augment",
+    "http_client", "download", "unpickle", "pose", "datasets", "extracting", "batch", "preprocess", "augment",
     "seeds", "encoder", "collapse", "methods", "hardware", "grid", "estimate", "groups", "artifacts",
     "shared_joints", "training", "pretrain", "stacking", "statistics", "paired", "protocols",
     "evaluate", "claims", "report", "codehash", "stages",

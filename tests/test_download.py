@@ -18,7 +18,7 @@ from sslslr.checksums import Checksums
 from sslslr.download import File, fetch, mirrored, part_of, place
 from sslslr.errors import UserError
 from sslslr.files import finished, sha256_of
-from sslslr.transfer import Settings
+from sslslr.http_client import Settings
 
 DATA = bytes(range(256)) * 1200  # 307,200 bytes: more than one block
 PATH = "/files/archive.zip"
@@ -241,18 +241,18 @@ def test_redirects(server, tmp_path, settings, monkeypatch):
 
 
 def test_a_redirect_from_https_to_http_is_refused(server, tmp_path, settings, monkeypatch):
-    from sslslr import transfer
+    from sslslr import http_client
 
     checked = []
 
-    def check(url, allow_http, real=transfer.check_address):
+    def check(url, allow_http, real=http_client.check_address):
         checked.append(url)
         # The first address stands for one with TLS; what it leads to is judged as it is.
         return None if len(checked) == 1 else real(url, False)
 
     server.faults["/secure"] = Fault(redirect=server.url + PATH, times=-1)
     monkeypatch.setattr("sslslr.download.check_address", check)
-    monkeypatch.setattr(transfer, "check_address", check)
+    monkeypatch.setattr(http_client, "check_address", check)
     server.head = False
     with pytest.raises(UserError, match="refused, because it is not HTTPS"):
         get(server, tmp_path, settings, "/secure")
@@ -350,7 +350,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from sslslr.download import File, fetch
-from sslslr.transfer import Settings
+from sslslr.http_client import Settings
 url, folder = sys.argv[1:]
 settings = Settings(checksums=Path(folder, "c", "lock"), allow_http=True, tries=3, backoff=0.01)
 print(fetch([File("archive.zip", url)], Path(folder, "cache"), settings)[0])

@@ -27,7 +27,7 @@ from sslslr.clips import ClipStore
 from sslslr.datasets import build
 from sslslr.download import File, fetch
 from sslslr.errors import UserError
-from sslslr.transfer import Settings
+from sslslr.http_client import Settings
 from sslslr.unpickle import UnsafePickle, load
 
 MARK = "PWNED"  # a file that the hostile ones would make, in the folder they are read in

@@ -64,7 +64,7 @@ def download(
 ) -> None:
     """Fetch a data set's files, resumed and checked by sha256; whole files or none."""
     from sslslr import datasets
-    from sslslr.transfer import Settings
+    from sslslr.http_client import Settings
 
     settings = Settings(
         cache=cache,

@@ -8,7 +8,7 @@ A data set is a class marked `@register` with
     consent            str, the licence's id where it wants to be accepted ("C-UDA"); may be absent
     inputs(options)    local files it reads (list of Path), empty where it downloads or generates
     download(options, raw, settings)    fetch into the folder `raw` as `settings`
-                                   (`sslslr.transfer.Settings`) say; only where TRAITS say so
+                                   (`sslslr.http_client.Settings`) say; only where TRAITS say so
     build(options, raw, writer)    read `raw` (None where nothing is downloaded), add clips to the
                                    ClipWriter, list what it leaves out with `writer.drop`
 
@@ -38,13 +38,13 @@ def download(source: str, values: dict[str, Any], raw: Path, settings: Any = Non
     """Fetch a data set's raw files into `raw`; whole files or none. Its licence is said first.
 
     Args:
-        settings: a :class:`sslslr.transfer.Settings`; None for its defaults.
+        settings: a :class:`sslslr.http_client.Settings`; None for its defaults.
 
     Raises:
         UserError: a licence that was not accepted, no network, a checksum that differs, a full
             disk, a data set without download.
     """
-    from sslslr.transfer import Settings
+    from sslslr.http_client import Settings
 
     entry, settings = DATASETS.get(source), settings or Settings()
     options = options_of(source, values)

@@ -29,9 +29,9 @@ from sslslr.datasets._lsfb_files import (
     read_signs,
 )
 from sslslr.errors import UserError
+from sslslr.http_client import PAGE, PASSING, Settings, check_address
 from sslslr.npz import plain_array
 from sslslr.progress import advancing
-from sslslr.transfer import PAGE, PASSING, Settings, check_address
 
 HOPELESS = 20  # files in a row that fail, after which the rest is not tried
 

@@ -13,11 +13,11 @@ from sslslr.datasets._openhands import ClipError, normalised
 from sslslr.download import link_or_copy
 from sslslr.errors import UserError
 from sslslr.files import sha256_of, write_text
+from sslslr.http_client import Settings
 from sslslr.membership import digest
 from sslslr.npz import plain_array
 from sslslr.progress import advancing
 from sslslr.skeleton import from_parts
-from sslslr.transfer import Settings
 
 PACKAGE = "lsfb-dataset==2.0.1"
 SOURCE = "https://lsfb.info.unamur.be/static/datasets/lsfb_v2/isol"

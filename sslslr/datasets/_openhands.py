@@ -25,10 +25,10 @@ from sslslr.clips import ClipWriter
 from sslslr.download import File, fetch, mirrored, place
 from sslslr.errors import UserError
 from sslslr.files import sha256_of
+from sslslr.http_client import Settings
 from sslslr.progress import advancing
 from sslslr.skeleton import from_parts
 from sslslr.strict import Strict
-from sslslr.transfer import Settings
 from sslslr.unpickle import UnsafePickle, load
 
 RECORD = "https://zenodo.org/record/6674324/files/"

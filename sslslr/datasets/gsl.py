@@ -14,7 +14,7 @@ from sslslr.clips import ClipWriter
 from sslslr.datasets import _openhands as shared
 from sslslr.datasets import register
 from sslslr.download import File
-from sslslr.transfer import Settings
+from sslslr.http_client import Settings
 
 TRAITS = {"downloads": True}
 ARCHIVE = "GSL.zip"

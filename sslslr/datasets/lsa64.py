@@ -13,7 +13,7 @@ from sslslr.datasets import _openhands as shared
 from sslslr.datasets import register
 from sslslr.download import File
 from sslslr.errors import UserError
-from sslslr.transfer import Settings
+from sslslr.http_client import Settings
 
 TRAITS = {"downloads": True}
 SIGNS, SIGNERS, REPETITIONS = 64, 10, 5

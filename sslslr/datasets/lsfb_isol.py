@@ -19,9 +19,9 @@ from sslslr.datasets import register
 from sslslr.datasets._openhands import ClipError
 from sslslr.errors import UserError
 from sslslr.files import sha256_of
+from sslslr.http_client import Settings
 from sslslr.progress import advancing
 from sslslr.strict import Strict
-from sslslr.transfer import Settings
 
 TRAITS = {"downloads": True}
 

@@ -15,8 +15,8 @@ from servers import Fault, serving
 from sslslr.clips import ClipStore
 from sslslr.datasets import build, download
 from sslslr.errors import UserError
+from sslslr.http_client import Settings
 from sslslr.skeleton import BODY, LEFT_HAND
-from sslslr.transfer import Settings
 
 CLIP = "CLSFBI0003A_S001_B_0_99"
 LEFT = f"/poses/left_hand/{CLIP}.npy"
@@ -251,7 +251,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from sslslr.datasets import download
-from sslslr.transfer import Settings
+from sslslr.http_client import Settings
 url, folder = sys.argv[1:]
 settings = Settings(cache=Path(folder, "cache"), checksums=Path(folder, "lock"), allow_http=True,
                     parallel=1, accepted=("CC-BY-NC-SA-4.0",))

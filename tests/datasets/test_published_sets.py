@@ -12,9 +12,9 @@ from sslslr.clips import ClipStore
 from sslslr.datasets import DATASETS, build, download, notice
 from sslslr.datasets._openhands import ClipError, Finder, read_clip
 from sslslr.errors import UserError
+from sslslr.http_client import Settings
 from sslslr.membership import differences, membership
 from sslslr.skeleton import BODY, LEFT_HAND, RIGHT_HAND
-from sslslr.transfer import Settings
 
 CONSENTS = ("C-UDA", "CC-BY-NC-SA-4.0", "GSL", "AUTSL")
 

@@ -116,7 +116,7 @@ def begin():
             f"{record.parent}: made by hand, of other settings or code; to be made again",
             file=sys.stderr,
         )
-        if not PLANNING:
+        if not PLANNING and not asked("t", "--touch"):
             record.unlink()
     damages, _ = seals.examine(RESULTS, renew=not PLANNING)
     for damage in damages:

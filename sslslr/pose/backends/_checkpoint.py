@@ -58,7 +58,7 @@ def fetched(url: str, folder: Path, option: str = "weights") -> Path:
         UserError: not https, no network, cut off, or not the file that was fetched before.
     """
     from sslslr.download import File, fetch
-    from sslslr.transfer import Settings
+    from sslslr.http_client import Settings
 
     cache = os.environ.get("SSLSLR_DOWNLOADS")
     place = Path(cache, "pose_weights") if cache else folder
