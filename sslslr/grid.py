@@ -13,9 +13,7 @@ import hashlib
 import itertools
 import json
 import re
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from sslslr.config import (
     EncoderConfig,
@@ -28,6 +26,9 @@ from sslslr.config import (
 from sslslr.errors import UserError, nearest
 from sslslr.methods import METHODS
 from sslslr.strict import Strict, parse
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OVERRIDES = ("method_options", "preprocess", "encoder", "pretrain")  # of a block of the grid
 NO_DATASET = "none"  # of a method that does not pretrain
@@ -242,8 +243,10 @@ def evaluate_spec(study: StudyConfig, run: RunSpec) -> EvaluateSpec:
     return EvaluateSpec(run=run, targets=targets(study, run), protocols=protocols)
 
 
-def table(study: StudyConfig) -> pd.DataFrame:
+def table(study: StudyConfig) -> "pd.DataFrame":
     """The grid as a table, one row a run: what a dry run and the report show."""
+    import pandas as pd  # here: every job and the workflow itself import this module
+
     return pd.DataFrame(
         [
             {

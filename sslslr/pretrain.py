@@ -1,4 +1,4 @@
-"""Pretraining: any method, one run, on Lightning Fabric.
+"""Pretraining: any method, one run, on Lightning Fabric where there is more than one CPU to it.
 
     clips -> preprocess -> two views a step -> method -> AdamW, and after each epoch the loss and
     the collapse figures (`sslslr.collapse`) of a fixed set of clips.
@@ -38,9 +38,11 @@ from sslslr.methods import METHODS
 from sslslr.preprocess import Preprocessed, preprocess
 from sslslr.seeds import derive, generator
 from sslslr.strict import parse
+from sslslr.training.adamw import AdamW
 from sslslr.training.checkpoint import Training
 from sslslr.training.fast import compile_encoders, wanted
 from sslslr.training.loop import Around, Batches, run_epoch, watch
+from sslslr.training.on_cpu import OnCpu
 from sslslr.training.ranks import Progress, Ranks, Say, launch
 from sslslr.training.stop import Stopped, StopSwitch
 
@@ -198,12 +200,12 @@ def _begin(job: Job, method: Any, fabric: Any, ranks: Ranks, say: Say) -> Traini
     """The state at the first step, or where a checkpoint left off."""
     spec, settings = job.spec, job.spec.pretrain
     ranks.share_out(method)
-    optimizer = torch.optim.AdamW(
-        (p for p in method.parameters() if p.requires_grad),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+    learnt = [p for p in method.parameters() if p.requires_grad]
+    rates = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    if isinstance(fabric, OnCpu):
+        optimizer: Any = AdamW(learnt, **rates)
+    else:  # Fabric takes none but torch's own
+        optimizer = torch.optim.AdamW(learnt, **rates, fused=True)
     module, optimizer = fabric.setup(method, optimizer)
     identity = fingerprint(
         [spec.model_dump(mode="json"), job.code, job.store.data_hash, job.precision]

@@ -13,7 +13,6 @@ import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -28,6 +27,7 @@ from sslslr.grid import NO_DATASET, RunSpec, fingerprint
 from sslslr.groups import shared_settings
 from sslslr.hardware import choose_accelerator, choose_precision, device_name, reset_peak_memory
 from sslslr.seeds import derive
+from sslslr.training.adamw import AdamW
 from sslslr.training.checkpoint import Training
 from sslslr.training.loop import Batches, close_epoch, rate_factor, watch
 from sslslr.training.ranks import Progress, Say
@@ -135,7 +135,7 @@ class _Stacked:
             half if jobs[0].precision == "bf16-mixed" else contextlib.nullcontext,
             same_dropout=device.type == "cpu",
         )
-        self.runs = [Training(SimpleNamespace(module=m), None, None, "") for m in methods]
+        self.runs = [Training(m, None, None, "") for m in methods]
         self.identity = fingerprint(
             [[s.model_dump(mode="json") for s in self.specs], jobs[0].code, jobs[0].store.data_hash]
         )
@@ -152,7 +152,7 @@ class _Stacked:
             own = [p.detach()[part].requires_grad_() for p in learnt]  # share the stack's memory
             self._slices += [(whole, view, part) for whole, view in zip(learnt, own, strict=True)]
             groups.append({"params": own, "lr": rate[0], "weight_decay": rate[1], "rate": rate[0]})
-        self.optimizer = torch.optim.AdamW(groups, fused=True)
+        self.optimizer = AdamW(groups)
 
     def train(self, checkpoint: Path) -> None:
         """All epochs; fills the jobs' outcome and cost."""

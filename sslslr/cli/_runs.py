@@ -2,19 +2,24 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sslslr import grid
-from sslslr.config import load
 from sslslr.errors import UserError, nearest
-from sslslr.strict import parse
+
+if TYPE_CHECKING:
+    from sslslr.grid import RunSpec
 
 
-def find_run(run_id: str, config: Path, spec: str) -> tuple[grid.RunSpec, Path]:
+def find_run(run_id: str, config: Path, spec: str) -> tuple["RunSpec", Path]:
     """The run and the study's results folder, from JSON settings or from an id and a study.
 
     Raises:
         UserError: neither was given, or the study has no such run.
     """
+    from sslslr import grid
+    from sslslr.config import load
+    from sslslr.strict import parse
+
     if spec:
         return parse(grid.RunSpec, from_json(spec, "--spec"), "--spec"), Path("results")
     study = load(config)

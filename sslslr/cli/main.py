@@ -1,5 +1,7 @@
 """`sslslr VERB`: one verb a stage. Verbs are thin; what they call is imported when they run."""
 
+import atexit
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -58,6 +60,8 @@ app.command("check-results")(trace.check_results)
 
 def main() -> None:
     """Entry point; a UserError prints its text alone and exits with status 2, a stop with 75."""
+    # At its end Python would look through all that torch has made for what to free: 0.3 s of a job.
+    atexit.register(gc.freeze)
     try:
         app()
     except Stopped as stop:

@@ -16,7 +16,7 @@ class Training:
     """What a checkpoint holds. Random draws are no part of it: they come from (seed, epoch, step)."""
 
     method: Any
-    optimizer: torch.optim.Optimizer
+    optimizer: Any  # torch's AdamW in Fabric's wrapper, or `sslslr.training.adamw`
     precision: Any  # Fabric's, with the state of a gradient scaler where there is one
     identity: str  # of settings, code and data; a checkpoint of another identity is not resumed
     epoch: int = 0  # epochs that are complete
@@ -28,8 +28,8 @@ class Training:
 
     @property
     def module(self) -> torch.nn.Module:
-        """The method itself, without what Fabric has wrapped it in."""
-        return self.method.module
+        """The method itself, without what Fabric may have wrapped it in."""
+        return getattr(self.method, "module", self.method)
 
     def save(self, path: Path) -> None:
         state = {

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from sslslr.encoder import ENCODERS
 from sslslr.errors import UserError
+from sslslr.training import on_cpu
 from sslslr.training.stop import Stopped
 
 Say = Callable[[str], None]
@@ -107,7 +108,10 @@ def launch(
     `work` must be picklable where there are several. Rank 0 speaks for all: what it says and its
     progress arrive here, and so does what it raises.
     """
-    from lightning_fabric import Fabric  # 1.5 s, and not needed for an untrained encoder
+    if on_cpu.suffices(accelerator, devices, precision):
+        work(on_cpu.OnCpu(), Ranks(), say, progress)
+        return
+    from lightning_fabric import Fabric  # here: it imports torch's compiler
     from lightning_fabric.plugins.environments import LightningEnvironment
     from lightning_fabric.strategies import DDPStrategy
 

@@ -123,7 +123,7 @@ def test_download_of_what_downloads_nothing(tmp_path):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys, sslslr.cli.data\n"
+        "import sys, sslslr.cli.main\n"
         "heavy = {'torch', 'pandas', 'numpy', 'pydantic', 'pyarrow'} & set(sys.modules)\n"
         "sys.exit(', '.join(heavy) or 0)"
     )
