@@ -105,18 +105,23 @@ def evaluate(
     rows: list[dict[str, Any]] = []
     predictions: list[pd.DataFrame] = []
     data_hashes: dict[str, str] = {}
+    of = prepared = features = None
     for dataset, target in spec.targets.items():
         store = ClipStore.open(stores[dataset])
         data_hashes[dataset] = store.data_hash
         seen = joints_seen(run, target)
-        prepared = preprocess(store, spec.run.preprocess, joints=seen)
+        same = (Path(stores[dataset]), seen.tobytes())
+        if same != of:  # else the target before was of the same clips, split otherwise
+            task = prepared = features = None  # one target's at a time in memory
+            of, prepared = same, preprocess(store, spec.run.preprocess, joints=seen)
         counts = joint_counts(store, seen)
         if counts["n_joints_masked"]:
             say(
                 f"{spec.run.run_id} {dataset}: {counts['n_joints_masked']} joints of this target are "
                 f"masked ({why_masked(target)}), {counts['n_joints']} are used"
             )
-        features = embed(encoder, prepared.batch, derive(spec.run.seed, dataset), device)
+        if features is None or hasattr(encoder, "draw_noise"):
+            features = embed(encoder, prepared.batch, derive(spec.run.seed, dataset), device)
         _save_features(Path(features_out) / dataset, features, store, prepared)
         task, clip_ids = _task(
             spec, dataset, target, store, prepared, features, encoder, device, say

@@ -7,9 +7,9 @@ test holds the clips alone, so a small p says "these encoders differ", not "thes
 """
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
-from scipy import special
 
 # Resampled counts held at once: 2e7 int64 are 160 MB.
 MAX_COUNTS = 20_000_000
@@ -145,7 +145,7 @@ def smallest_detectable_difference(
             "need n >= 1, shares in 0..1, 0.5 <= power < 1 and 0 < level < 1, found "
             f"n {n}, psi {psi}, power {power}, level {level}"
         )
-    z_level, z_power = -special.ndtri(level / 2), special.ndtri(power)
+    z_level, z_power = -NormalDist().inv_cdf(level / 2), NormalDist().inv_cdf(power)
     inside = n - z_level**2 + z_power**2
     if inside < 0:
         return float("nan")

@@ -137,8 +137,12 @@ def results(
     folder: Figures = FIGURES,
 ) -> None:
     """`semi` and `transfer` in one process: semi_supervised.* and transfer.*."""
-    semi(metrics, folder / "semi_supervised")
-    transfer(metrics, protocol, folder / "transfer")
+    from sslslr.report import collect
+    from sslslr.report import results as drawn
+
+    scores = collect.read_metrics(metrics)
+    _save(drawn.semi_supervised_curves(scores), folder / "semi_supervised")
+    _save(drawn.transfer_matrix(scores, protocol), folder / "transfer")
 
 
 @app.command()

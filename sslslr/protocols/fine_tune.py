@@ -16,6 +16,7 @@ from sslslr.config import FineTuneConfig
 from sslslr.protocols import Prediction, Predictions, Task, register
 from sslslr.protocols._subsets import stratified_subset
 from sslslr.seeds import derive, generator
+from sslslr.training.adamw import AdamW
 
 WARMUP_SHARE = 0.1
 
@@ -74,10 +75,8 @@ class FineTune:
         clips = task.clips.to(task.device)
         labels = torch.as_tensor(task.labels).to(task.device)
         steps = options.epochs * math.ceil(len(train) / options.batch_size)
-        optimizer = torch.optim.AdamW(
-            model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _cosine(step, steps))
+        optimizer = AdamW(model.parameters(), options.learning_rate, options.weight_decay)
+        (group,), done = optimizer.param_groups, 0
         draws = generator(seed, "order")
         noise = generator(seed, "noise", device=task.device)
         model.train()
@@ -90,10 +89,10 @@ class FineTune:
                 batch = clips[rows]
                 logits = model["head"](model["encoder"](batch.keypoints, batch.lengths, noise))
                 loss = F.cross_entropy(logits, labels[rows])
+                group["lr"], done = options.learning_rate * _cosine(done, steps), done + 1
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
-                schedule.step()
                 total += loss.detach() * len(rows)
             if epoch % max(1, options.epochs // 10) == 0:
                 say(

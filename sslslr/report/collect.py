@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
 
@@ -170,9 +169,9 @@ def _check_columns(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> N
 
 def _to_numbers(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
     for column in columns:
-        numbers = pd.to_numeric(frame[column].replace("", np.nan), errors="coerce")
-        text = frame[column][numbers.isna() & ~frame[column].str.lower().isin(["", "nan"])]
-        if len(text):
+        numbers = pd.to_numeric(frame[column], errors="coerce")
+        lost = frame[column][numbers.isna()]
+        if len(text := lost[~lost.str.lower().isin(["", "nan"])]):
             found = text.iloc[0]
             raise UserError(f"{path}: column {column!r} holds {found!r}, not a number. {AGAIN}")
         frame[column] = numbers.astype(float)
