@@ -41,12 +41,10 @@ from sslslr.strict import parse
 from sslslr.training.adamw import AdamW
 from sslslr.training.checkpoint import Training
 from sslslr.training.fast import compile_encoders, wanted
-from sslslr.training.loop import Around, Batches, run_epoch, watch
+from sslslr.training.loop import Around, Batches, run_epoch, watch, watched_clips
 from sslslr.training.on_cpu import OnCpu
 from sslslr.training.ranks import Progress, Ranks, Say, launch
 from sslslr.training.stop import Stopped, StopSwitch
-
-WATCHED_CLIPS = 512  # clips whose embedding is watched for collapse
 
 
 @dataclass
@@ -233,7 +231,7 @@ def _train(
     view = compose(spec.augmentation_steps, f"augmentations.{spec.augmentation}")
     training = _begin(job, method, fabric, ranks, say)
     around = Around(spec, fabric, ranks, data, view, job.checkpoint, stop, progress)
-    watched = data[: min(WATCHED_CLIPS, len(data))]
+    watched = watched_clips(data)
     if not training.history:
         start = {"epoch": 0, "step": 0, "collapsed": 0}
         training.history.append(start | watch(method, watched, spec, []))

@@ -29,7 +29,7 @@ from sslslr.hardware import choose_accelerator, choose_precision, device_name, r
 from sslslr.seeds import derive
 from sslslr.training.adamw import AdamW
 from sslslr.training.checkpoint import Training
-from sslslr.training.loop import Batches, close_epoch, rate_factor, watch
+from sslslr.training.loop import Batches, close_epoch, rate_factor, watch, watched_clips
 from sslslr.training.ranks import Progress, Say
 from sslslr.training.stacked import Stack
 from sslslr.training.stop import Stopped, StopSwitch
@@ -157,7 +157,7 @@ class _Stacked:
     def train(self, checkpoint: Path) -> None:
         """All epochs; fills the jobs' outcome and cost."""
         self._resume(checkpoint)
-        watched = self.data[: min(single.WATCHED_CLIPS, len(self.data))]
+        watched = watched_clips(self.data)
         for spec, run in zip(self.specs, self.runs, strict=True):
             if not run.history:
                 start = {"epoch": 0, "step": 0, "collapsed": 0}

@@ -13,12 +13,14 @@ import pytest
 import torch
 
 from sslslr import artifacts, grid
+from sslslr.batch import Batch
 from sslslr.config import StudyConfig
 from sslslr.errors import UserError
 from sslslr.methods import METHODS
 from sslslr.methods._base import Method, MethodOutput
 from sslslr.pretrain import pretrain
 from sslslr.strict import parse
+from sslslr.training.loop import watched_clips
 from toys import toy_clips
 
 
@@ -245,6 +247,17 @@ def test_a_gpu_that_is_not_there_is_named(toy_store, tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(UserError, match=r"accelerator is cuda, but torch sees no CUDA GPU"):
         run(make_spec(pretrain={"accelerator": "cuda"}), toy_store, tmp_path)
+
+
+@pytest.mark.parametrize(("n", "watched"), [(36, 36), (200, 64), (400, 100), (50_000, 512)])
+def test_watched_clips_are_few_and_from_all_over_the_set(n, watched):
+    data = Batch(torch.arange(n).float().expand(2, n).T, torch.arange(n), torch.ones(n, 75))
+    rows = watched_clips(data).lengths
+    assert len(rows) == watched
+    assert len(rows.unique()) == watched
+    assert rows.diff().max() <= n // watched + 1
+    assert rows[0] < n / watched
+    assert rows[-1] >= n - n / watched - 1
 
 
 def test_collapse_is_warned_of_and_recorded(toy_store, tmp_path, extra_method):

@@ -142,6 +142,17 @@ def _stop_unless_finite(losses: Tensor, run_id: str, epoch: int, training: Train
     )
 
 
+def watched_clips(data: Batch) -> Batch:
+    """Clips whose embedding is watched for collapse, from all over the set.
+
+    At most 512, and of a set of less than 2,048 a quarter (64 at least): a pass over all of a small
+    set would be a tenth of each epoch.
+    """
+    n = len(data)
+    kept = min(n, max(64, min(512, n // 4)))
+    return data[(torch.arange(kept) * n // kept).to(data.keypoints.device)]
+
+
 @torch.no_grad()
 def watch(method: Any, watched: Batch, spec: RunSpec, history: list) -> dict[str, float]:
     """Collapse figures of the watched clips, in evaluation mode, always in full precision.
