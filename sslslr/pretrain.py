@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from sslslr import artifacts
 from sslslr.augment import compose
@@ -40,7 +41,7 @@ from sslslr.seeds import derive, generator
 from sslslr.strict import parse
 from sslslr.training.adamw import AdamW
 from sslslr.training.checkpoint import Training
-from sslslr.training.fast import compile_encoders, wanted
+from sslslr.training.fast import Compilation, compile_encoders, wanted
 from sslslr.training.loop import Around, Batches, run_epoch, watch, watched_clips
 from sslslr.training.on_cpu import OnCpu
 from sslslr.training.ranks import Progress, Ranks, Say, launch
@@ -271,14 +272,21 @@ def _compile(job: Job, around: Around, training: Training, say: Say) -> None:
         return
     batches = Batches(spec, around.data, 1)
 
-    def step(number: int) -> None:
+    def step(number: int) -> Tensor:
         clips, draws = batches.step(number, around.view)
-        fabric.backward(training.method(*clips, draws)[0])
+        loss = training.method(*clips, draws)[0]
+        fabric.backward(loss)
+        return loss
 
     training.method.train()
     shapes = sorted({0, len(batches) - 1})  # the last batch of an epoch may be a short one
     trials = [functools.partial(step, number) for number in shapes]
     made = compile_encoders(training.module, fabric.device, trials, say)
+    note_compilation(job, made)
+
+
+def note_compilation(job: Job, made: Compilation) -> None:
+    """Record what became of it."""
     job.cost |= {"compile": made.outcome, "compile_seconds": round(made.seconds, 2)}
     if made.reason:
         job.warnings.append(made.reason)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from sslslr import pretrain as single
 from sslslr.augment import compose
@@ -29,6 +30,7 @@ from sslslr.hardware import choose_accelerator, choose_precision, device_name, r
 from sslslr.seeds import derive
 from sslslr.training.adamw import AdamW
 from sslslr.training.checkpoint import Training
+from sslslr.training.fast import wanted
 from sslslr.training.loop import Batches, close_epoch, rate_factor, watch, watched_clips
 from sslslr.training.ranks import Progress, Say
 from sslslr.training.stacked import Stack
@@ -163,6 +165,7 @@ class _Stacked:
                 start = {"epoch": 0, "step": 0, "collapsed": 0}
                 run.history.append(start | watch(run.module, watched, spec, []))
         self.stop.wait_for_a_step()
+        self._compile()
         reset_peak_memory(self.device)
         began, before = time.monotonic(), self.runs[0].epoch
         while self.runs[0].epoch < self.settings.epochs:
@@ -181,6 +184,31 @@ class _Stacked:
                 self._stop_if_asked(checkpoint)
         self._account(time.monotonic() - began, self.runs[0].epoch - before)
 
+    def _compile(self) -> None:
+        """Compile the step where that is wanted; recorded as a single run's is."""
+        plans = [Batches(spec, self.data, 1) for spec in self.specs]
+
+        def step(number: int) -> Tensor:
+            losses, _ = self._losses(plans, 1, number)
+            losses.float().sum().backward()
+            return losses
+
+        started = {"startup_seconds": round(time.monotonic() - self.jobs[0].started, 2)}
+        for job in self.jobs:
+            job.cost |= started | {"compile": "off"}
+        if wanted(self.settings.compile, self.device, 1):
+            shapes = sorted({0, len(plans[0]) - 1})
+            trials = [functools.partial(step, number) for number in shapes]
+            made = self.stack.compile(self.device, trials, self.say)
+            for job in self.jobs:
+                single.note_compilation(job, made)
+
+    def _losses(self, plans: list[Batches], epoch: int, number: int) -> Any:
+        """Loss and terms of each run in a step."""
+        steps = [plan.step(number, view)[0] for plan, view in zip(plans, self.views, strict=True)]
+        seeds = [derive(spec.seed, "dropout", epoch, number, 0) for spec in self.specs]
+        return self.stack.losses(steps, seeds)
+
     def _epoch(self, checkpoint: Path) -> None:
         epoch = self.runs[0].epoch + 1
         plans = [Batches(spec, self.data, epoch) for spec in self.specs]
@@ -190,11 +218,7 @@ class _Stacked:
             factor = rate_factor(self.settings.schedule, done, total)
             for group in self.optimizer.param_groups:
                 group["lr"] = group["rate"] * factor
-            steps = [
-                plan.step(number, view)[0] for plan, view in zip(plans, self.views, strict=True)
-            ]
-            seeds = [derive(spec.seed, "dropout", epoch, number, 0) for spec in self.specs]
-            losses, terms = self.stack.losses(steps, seeds)
+            losses, terms = self._losses(plans, epoch, number)
             losses.float().sum().backward()
             self._descend()
             for i, run in enumerate(self.runs):

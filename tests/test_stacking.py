@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from sslslr import grid
@@ -14,6 +15,8 @@ from sslslr.groups import stacks
 from sslslr.pretrain import pretrain
 from sslslr.stacking import pretrain_stack
 from sslslr.strict import parse
+from sslslr.training.fast import CACHE
+from tiny_methods import SMALL
 
 # float32 sums in another order, amplified by AdamW over the steps of the toy runs.
 TOLERANCE = 2e-3
@@ -27,6 +30,7 @@ def specs(blocks: list[dict], **pretrain_settings) -> list[grid.RunSpec]:
         "methods": {
             "simclr": {"temperature": 0.5, "projection": 16},
             "byol": {"projector_hidden": 32, "projection": 8, "predictor_hidden": 32},
+            "moco": {},
             "masked_keypoints": {},
             "random": {},
         },
@@ -41,7 +45,8 @@ def specs(blocks: list[dict], **pretrain_settings) -> list[grid.RunSpec]:
     return list(grid.runs(parse(StudyConfig, study, "test")).values())
 
 
-def compare(runs, store, tmp_path) -> None:
+def compare(runs, store, tmp_path, **settings) -> None:
+    """A stack against the same runs one by one, these with other `settings` of pretraining."""
     said: list[str] = []
     pretrain_stack(
         runs, store, tmp_path / "together", tmp_path / "all.ckpt", "code", say=said.append
@@ -49,7 +54,8 @@ def compare(runs, store, tmp_path) -> None:
     assert not list(tmp_path.glob("*.ckpt*"))
     for spec in runs:
         alone, together = tmp_path / "alone" / spec.run_id, tmp_path / "together" / spec.run_id
-        pretrain(spec, store, alone, tmp_path / "one.ckpt", "code", say=said.append)
+        single = spec.model_copy(update={"pretrain": spec.pretrain.model_copy(update=settings)})
+        pretrain(single, store, alone, tmp_path / "one.ckpt", "code", say=said.append)
         expected, found = (load_file(f / "encoder.safetensors") for f in (alone, together))
         assert expected.keys() == found.keys()
         for name in expected:
@@ -63,7 +69,8 @@ def compare(runs, store, tmp_path) -> None:
         others = sorted(other.run_id for other in runs if other is not spec)
         assert sorted(all_.pop("stacked_with")) == others
         assert one.keys() == all_.keys()
-        assert one["spec"] == all_["spec"]
+        assert one["spec"] == single.model_dump(mode="json")
+        assert all_["spec"] == spec.model_dump(mode="json")
         assert one["data_hash"] == all_["data_hash"]
 
 
@@ -134,3 +141,56 @@ def test_runs_that_cannot_be_stacked_are_refused_by_name(toy_store, tmp_path):
     with pytest.raises(UserError, match=r"precision 64-true cannot be stacked"):
         train(specs([{"methods": ["simclr"], "seeds": [0, 1]}], precision="64-true"))
     assert not list(tmp_path.rglob("run.json"))
+
+
+def broken(function, **_):
+    def fail(*_):
+        raise RuntimeError("no compiler here\nand much more")
+
+    return fail
+
+
+def diverging(function, **_):
+    """Compiled, it computes losses that are not a number."""
+
+    def step(*arguments):
+        losses, terms = function(*arguments)
+        return losses * float("nan"), terms
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("compiler", "why"), [(broken, "no compiler here"), (diverging, "not finite")]
+)
+def test_a_compiler_that_fails_leaves_the_stack_as_it_would_be_without(
+    toy_store, tmp_path, monkeypatch, compiler, why
+):
+    monkeypatch.setattr(torch, "compile", compiler)
+    found = {}
+    for setting in ("off", "on"):
+        runs = specs([{"methods": ["byol"], "seeds": [0, 1]}], epochs=1, compile=setting)
+        said: list[str] = []
+        folder = tmp_path / setting
+        pretrain_stack(runs, toy_store, folder, folder / "c.ckpt", "code", say=said.append)
+        records = [json.loads((folder / r.run_id / "run.json").read_text()) for r in runs]
+        weights = [(folder / r.run_id / "encoder.safetensors").read_bytes() for r in runs]
+        found[setting] = weights, records, said
+    assert found["on"][0] == found["off"][0]
+    assert [run["cost"]["compile"] for run in found["off"][1]] == ["off", "off"]
+    assert [run["cost"]["compile"] for run in found["on"][1]] == ["failed", "failed"]
+    assert all(why in run["warnings"][0] for run in found["on"][1])
+    assert sum(line.startswith("WARNING: torch.compile failed") for line in found["on"][2]) == 1
+
+
+@pytest.mark.slow  # two to five minutes of torch's compiler
+@pytest.mark.parametrize("method", ["simclr", "byol", "moco"])
+def test_a_compiled_stack_equals_the_single_runs(toy_store, tmp_path, method, monkeypatch):
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    small = {"encoder": {"depth": 1}, "method_options": SMALL[method]}
+    runs = specs([{"methods": [method], "seeds": [0, 1], **small}], compile="on")
+    compare(runs, toy_store, tmp_path, compile="off")
+    for spec in runs:
+        run = json.loads((tmp_path / "together" / spec.run_id / "run.json").read_text())
+        assert run["cost"]["compile"] == "on", run["warnings"]
+        assert run["cost"]["compile_seconds"] > 0

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from sslslr.encoder import ENCODERS
+from sslslr.errors import UserError
 from sslslr.training.ranks import Say
 
 CACHE = "TORCHINDUCTOR_CACHE_DIR"
@@ -38,43 +39,67 @@ def wanted(setting: str, device: torch.device, devices: int) -> bool:
 
 
 def compile_encoders(
-    module: nn.Module, device: torch.device, steps: Iterable[Callable[[], Any]], say: Say
+    module: nn.Module, device: torch.device, steps: Iterable[Callable[[], Tensor]], say: Say
 ) -> Compilation:
     """Compile every encoder within `module`, or leave it as it was.
 
     Args:
-        steps: each runs a forward and a backward pass of one shape; their effect on parameters,
-            buffers, gradients and the random generators is undone.
+        steps: each runs a forward and a backward pass of one shape and returns the loss; their effect
+            on parameters, buffers, gradients and the random generators is undone.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sslslr" / "inductor"
-    os.environ.setdefault(CACHE, str(cache))
     encoders = [
         part
         for part in module.modules()
         if isinstance(part, tuple(ENCODERS.values())) and not hasattr(part, "draw_noise")
     ]
-    before = {name: value.clone() for name, value in module.state_dict().items()}
-    began = time.monotonic()
-    try:
+
+    def compile_all() -> None:
         for encoder in encoders:
             for name in sorted({"forward", "tokens"} & set(dir(encoder))):
                 setattr(encoder, name, _in_training(encoder, getattr(encoder, name)))
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            for step in steps:
-                step()
-    except Exception as error:  # the compiler, the C++ compiler, Triton: each has its own kinds
+
+    def undo() -> None:
         for encoder in encoders:
             for name in ("forward", "tokens"):
                 vars(encoder).pop(name, None)
+
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    found = attempt(compile_all, undo, device, steps, say)
+    module.load_state_dict(before)
+    module.zero_grad(set_to_none=True)
+    return found if encoders else Compilation("off", found.seconds, found.reason)
+
+
+def attempt(
+    compile_all: Callable[[], None],
+    undo: Callable[[], None],
+    device: torch.device,
+    steps: Iterable[Callable[[], Tensor]],
+    say: Say,
+) -> Compilation:
+    """Call `compile_all` and try the steps, which really compile; `undo` it where one of them fails.
+
+    A loss that is not finite is a failure too: torch compiles some attention with dropout to that.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sslslr" / "inductor"
+    os.environ.setdefault(CACHE, str(cache))
+    began = time.monotonic()
+    try:
+        compile_all()
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            for step in steps:
+                if not torch.isfinite(step()).all():
+                    raise FloatingPointError("the loss of a compiled step is not finite")
+    except UserError:  # the method's, compiled or not
+        undo()
+        raise
+    except Exception as error:  # the compiler, the C++ compiler, Triton: each has its own kinds
+        undo()
         text = str(error).strip() or type(error).__name__
         reason = f"torch.compile failed ({text.splitlines()[0][:200]}); training uncompiled"
         say(f"WARNING: {reason}")
-        found = Compilation("failed", time.monotonic() - began, reason)
-    else:
-        found = Compilation("on" if encoders else "off", time.monotonic() - began)
-    module.load_state_dict(before)
-    module.zero_grad(set_to_none=True)
-    return found
+        return Compilation("failed", time.monotonic() - began, reason)
+    return Compilation("on", time.monotonic() - began)
 
 
 def _in_training(encoder: nn.Module, plain: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -26,6 +26,8 @@ from torch.overrides import TorchFunctionMode
 
 from sslslr.batch import Batch
 from sslslr.errors import UserError
+from sslslr.training.fast import Compilation, attempt
+from sslslr.training.ranks import Say
 
 Step = tuple[Batch, Batch, Batch]  # a run's clips and two views of them
 
@@ -54,6 +56,7 @@ class Stack:
         }
         self.buffers = {name: self._stacked(name) for name in kept}
         self._options = varied([method.options for method in methods])
+        self._step: Callable[..., Any] = self._all_runs
         self._dropouts: dict[int, list[tuple[torch.Size, float]]] = {}  # by clips of a batch
 
     def _stacked(self, name: str) -> Tensor:
@@ -72,6 +75,27 @@ class Stack:
         for kind, tensors in self.state().items():
             for name, tensor in tensors.items():
                 tensor.copy_(state[kind][name])
+
+    def compile(
+        self, device: torch.device, steps: Sequence[Callable[[], Tensor]], say: Say
+    ) -> Compilation:
+        """Compile the step of all runs, views and dropout masks given; see `compile_encoders`."""
+        before = {
+            kind: {name: value.detach().clone() for name, value in tensors.items()}
+            for kind, tensors in self.state().items()
+        }
+
+        def compile_all() -> None:
+            self._step = torch.compile(self._all_runs, dynamic=False)
+
+        def undo() -> None:
+            self._step = self._all_runs
+
+        found = attempt(compile_all, undo, device, steps, say)
+        self.load_state(before)
+        for parameter in self.parameters.values():
+            parameter.grad = None
+        return found
 
     def losses(
         self, steps: Sequence[Step], dropout_seeds: Sequence[int]
@@ -95,19 +119,23 @@ class Stack:
             for i in range(3)
         ]
 
-        def one(state: dict, options: dict, clips: Any, masks: list[Tensor]) -> Any:
-            self._program.options = _Options(self.methods[0].options, options)
-            arguments = (*(Batch(*fields) for fields in clips), NO_DRAWS)
-            with self._autocast(), _GivenDropout(masks) if self._same_dropout else ALONE:
-                loss, terms = torch.func.functional_call(self._program, state, arguments)
-            return loss, terms
-
         options = {k: v.to(clips[0][0].device) for k, v in self._options.items()}
         both = {**self.parameters, **self.buffers}
         with warnings.catch_warnings():
             # MoCo's queue is written run by run; vmap says so each time.
             warnings.filterwarnings("ignore", message=".*performance drop")
-            return torch.vmap(one, randomness="different")(both, options, clips, drawn)
+            return self._step(both, options, clips, drawn)
+
+    def _all_runs(self, state: dict, options: dict, clips: Any, masks: list[Tensor]) -> Any:
+        """The losses and terms of a step, from all that it depends on."""
+        return torch.vmap(self._one_run, randomness="different")(state, options, clips, masks)
+
+    def _one_run(self, state: dict, options: dict, clips: Any, masks: list[Tensor]) -> Any:
+        self._program.options = _Options(self.methods[0].options, options)
+        arguments = (*(Batch(*fields) for fields in clips), NO_DRAWS)
+        with self._autocast(), _GivenDropout(masks) if self._same_dropout else ALONE:
+            loss, terms = torch.func.functional_call(self._program, state, arguments)
+        return loss, terms
 
     def _find_dropouts(self, step: Step) -> list[tuple[torch.Size, float]]:
         """Shape and rate of each dropout of a step, in order; tried on a copy of the first run."""
