@@ -1,6 +1,8 @@
 """Compiled encoders: the fall-back, what is recorded, and the real compiler."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from sslslr.config import StudyConfig
 from sslslr.pretrain import pretrain
 from sslslr.strict import parse
 from sslslr.training import fast
+from toys import ROOT
 
 
 def make_spec(method: str = "byol", **settings) -> grid.RunSpec:
@@ -77,3 +80,39 @@ def test_compiled_runs_equal_plain_ones(toy_store, tmp_path, method, monkeypatch
     assert list((tmp_path / "cache").rglob("*"))
     for name, value in plain.items():
         np.testing.assert_allclose(found[name], value, atol=2e-3, err_msg=name)
+
+
+COUNTED = """
+import json, sys
+from sslslr.cli.main import app
+app(json.load(sys.stdin), standalone_mode=False)
+from torch._dynamo.utils import counters
+print(json.dumps(counters["inductor"]))
+"""
+
+
+@pytest.mark.slow  # the C++ compiler takes half a minute
+def test_a_second_process_finds_what_the_first_has_compiled(toy_store, tmp_path, monkeypatch):
+    monkeypatch.delenv(fast.CACHE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+
+    def counts(name: str) -> dict[str, int]:
+        arguments = [
+            *("pretrain", "--spec", make_spec(compile="on").model_dump_json()),
+            *("--store", str(toy_store.path), "--out", str(tmp_path / name)),
+            *("--checkpoint", str(tmp_path / "run.ckpt")),
+        ]
+        command = [sys.executable, "-c", COUNTED]
+        done = subprocess.run(
+            command, input=json.dumps(arguments), cwd=ROOT, text=True, capture_output=True
+        )
+        assert done.returncode == 0, done.stderr
+        run = json.loads((tmp_path / name / "run.json").read_text())
+        assert run["cost"]["compile"] == "on", run["warnings"]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    first, second = counts("first"), counts("second")
+    assert list((tmp_path / "home" / "sslslr" / "inductor").rglob("*"))
+    assert first.get("fxgraph_cache_miss", 0) > 0, first
+    assert second.get("fxgraph_cache_miss", 0) == 0, second
+    assert second.get("fxgraph_cache_hit", 0) > 0, second
