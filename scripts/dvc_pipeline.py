@@ -97,7 +97,8 @@ def keys_read(study: StudyConfig, stage: str) -> list[str]:
         "download": [f"datasets.{name}" for name in downloaded(study)],
         "extract": ["datasets"],
         "pretrain": [
-            *("preprocess", "encoder", "pretrain", "runs", "resources.threads"),
+            *("preprocess", "encoder", "pretrain", "runs"),
+            *("resources.threads", "resources.stack"),
             *sorted(steps),
             *sorted({f"methods.{run.method}" for run in found}),
         ],

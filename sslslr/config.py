@@ -231,6 +231,11 @@ class ResourcesConfig(Strict):
     threads: int = Field(
         1, ge=1, description="CPU threads of a process that pretrains or evaluates."
     )
+    stack: int = Field(
+        1,
+        ge=1,
+        description="Runs of one method that pretrain in one process, at most; 1: each by itself.",
+    )
     # What they were measured to need is far less; a limit that is met kills.
     download: JobResources = JobResources(memory=1000, runtime=60)
     extract: JobResources = JobResources(memory=8000, runtime=120)

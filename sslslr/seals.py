@@ -114,6 +114,18 @@ def write(seal: str | Path, paths: Iterable[Path]) -> None:
     write_json(seal, {"files": files})
 
 
+def share_out(seals: list[Path], paths: Iterable[Path]) -> dict[Path, list[Path]]:
+    """Which files belong in which seal: one takes all, of several each the folder of its job's name."""
+    if len(seals) == 1:
+        return {seals[0]: list(paths)}
+    jobs = {NAME.fullmatch(seal.name)["job"]: seal for seal in seals}
+    shared: dict[Path, list[Path]] = {}
+    for path in paths:
+        if seal := jobs.get(path.parent.name):
+            shared.setdefault(seal, []).append(path)
+    return shared
+
+
 def clear(seal: str | Path) -> None:
     """Empty a seal, because its files are about to be made again."""
     write_json(seal, {"files": {}})

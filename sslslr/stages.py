@@ -12,7 +12,8 @@ import json
 from sslslr.codehash import code_hash, sources
 from sslslr.config import StudyConfig
 from sslslr.datasets import DATASETS
-from sslslr.grid import EvaluateSpec, RunSpec, evaluate_spec, runs
+from sslslr.grid import EvaluateSpec, RunSpec, evaluate_spec, fingerprint, runs
+from sslslr.groups import stacks
 from sslslr.methods import METHODS
 from sslslr.pose.backends import BACKENDS
 from sslslr.protocols import PROTOCOLS
@@ -67,6 +68,18 @@ def pretrain_modules(run: RunSpec) -> tuple[str, ...]:
     return ("sslslr.pretrain", METHODS.module(run.method_type))
 
 
+def stack_modules(run: RunSpec) -> tuple[str, ...]:
+    """Of several pretraining runs in one process."""
+    return ("sslslr.stacking", METHODS.module(run.method_type))
+
+
+def stacked(study: StudyConfig) -> dict[str, list[RunSpec]]:
+    """The study's jobs that pretrain several runs, by name; the other runs have a job each."""
+    groups = stacks(runs(study).values(), study.resources.stack)
+    together = [group for group in groups if len(group) > 1]
+    return {fingerprint([spec.run_id for spec in group]): group for group in together}
+
+
 def evaluate_modules(spec: EvaluateSpec) -> tuple[str, ...]:
     """Of the evaluation of one encoder."""
     return ("sslslr.evaluate", *map(PROTOCOLS.module, spec.protocols))
@@ -92,7 +105,10 @@ def stage_sources(study: StudyConfig) -> dict[str, list[str]]:
                 )
             ),
         ],
-        "pretrain": [module for run in specs for module in pretrain_modules(run)],
+        "pretrain": [
+            *(module for run in specs for module in pretrain_modules(run)),
+            *(module for group in stacked(study).values() for module in stack_modules(group[0])),
+        ],
         "evaluate": [m for run in specs for m in evaluate_modules(evaluate_spec(study, run))],
         "report": [module for names in REPORT_MODULES.values() for module in names],
     }

@@ -68,8 +68,7 @@ def outdated(results: str | Path, specs: dict[str, RunSpec]) -> list[Path]:
         except UserError:  # cut short: who reads it next says so
             continue
         alone = stages.pretrain_modules(run)
-        stacked = ("sslslr.stacking", METHODS.module(run.method_type))
-        hashes = {stages.code_hash(*names) for names in (alone, stacked)}
+        hashes = {stages.code_hash(*names) for names in (alone, stages.stack_modules(run))}
         if made["spec"] != run.model_dump(mode="json") or made["code_hash"] not in hashes:
             found.append(record)
     return found

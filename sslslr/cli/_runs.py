@@ -29,6 +29,27 @@ def find_run(run_id: str, config: Path, spec: str) -> tuple["RunSpec", Path]:
     return known[run_id], Path(study.results)
 
 
+def find_runs(run_ids: list[str] | None, config: Path, specs: str) -> tuple[list["RunSpec"], Path]:
+    """Several runs and the results folder, from a JSON list of settings or from ids and a study.
+
+    Raises:
+        UserError: neither was given, or the study has no such run.
+    """
+    from sslslr import grid
+    from sslslr.config import load
+    from sslslr.strict import parse
+
+    if specs:
+        given = from_json(specs, "--specs")
+        return [parse(grid.RunSpec, values, "--specs") for values in given], Path("results")
+    study = load(config)
+    known = grid.runs(study)
+    for run_id in run_ids or []:
+        if run_id not in known:
+            raise UserError(f"{config} has no run {run_id!r}. {nearest(run_id, known)}")
+    return [known[run_id] for run_id in dict.fromkeys(run_ids or known)], Path(study.results)
+
+
 def from_json(text: str, where: str) -> dict:
     """Parse JSON of a command-line option."""
     try:

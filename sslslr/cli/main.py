@@ -13,14 +13,15 @@ from sslslr.errors import UserError
 from sslslr.training.stop import EXIT_CODE, Stopped
 
 
-def _seal(_: object, seal: Path | None) -> None:
+def _seal(_: object, seal: list[Path] | None) -> None:
     """The verb has succeeded: seal what it wrote."""
-    if seal is not None:
+    if seal:
         from sslslr import files, seals
 
         # Nothing written: another job had made it meanwhile, and sealed it.
-        if written := files.finished():
-            seals.write(seal, written)
+        for name, written in seals.share_out(seal, files.finished()).items():
+            if written:
+                seals.write(name, written)
 
 
 app = typer.Typer(
@@ -35,14 +36,16 @@ app = typer.Typer(
 @app.callback()
 def _before(
     seal: Annotated[
-        Path | None,
-        typer.Option(help="Note hashes of all files that the verb writes in this file."),
+        list[Path] | None,
+        typer.Option(
+            help="Note hashes of all files that the verb writes in this file; one a run, if several."
+        ),
     ] = None,
 ) -> None:
-    if seal is not None:
+    for path in seal or []:
         from sslslr import seals
 
-        seals.clear(seal)  # its files are about to be replaced
+        seals.clear(path)  # its files are about to be replaced
 
 
 app.add_typer(data.app, name="data")

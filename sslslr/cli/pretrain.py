@@ -2,10 +2,14 @@
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from sslslr.grid import RunSpec
 
 
 def pretrain(
@@ -40,7 +44,6 @@ def pretrain(
     from sslslr.grid import NO_DATASET
     from sslslr.joblock import held
     from sslslr.pretrain import pretrain as run_pretraining
-    from sslslr.training.stop import EXIT_CODE, Stopped
 
     run, results = find_run(run_id, config, spec)
     if store is None and run.dataset != NO_DATASET:
@@ -55,16 +58,8 @@ def pretrain(
         if waited and artifacts.is_made(out, run, code, clips and clips.data_hash):
             say(f"{out}: the other job has made it; nothing is left to do")
             return
-        try:
-            with progress_bar(run.run_id) as progress:
-                run_pretraining(
-                    run, clips, out, checkpoint, code, threads, say=say, progress=progress
-                )
-        except Stopped as stop:
-            say(str(stop))  # at once: what comes next may be killed
-            if requeue and (said := slurm.requeue()):
-                say(said)
-            sys.exit(EXIT_CODE)
+        with _stoppable(requeue), progress_bar(run.run_id) as progress:
+            run_pretraining(run, clips, out, checkpoint, code, threads, say=say, progress=progress)
 
 
 def pretrain_stack(
@@ -75,46 +70,74 @@ def pretrain_stack(
     config: Annotated[Path, typer.Option(help="The study's configuration.")] = Path(
         "config/demo.yaml"
     ),
+    specs: Annotated[
+        str,
+        typer.Option(help="The runs' settings as a JSON list, instead of RUN_IDS and --config."),
+    ] = "",
     most: Annotated[int, typer.Option(min=1, help="Runs of one stack at most.")] = 8,
     results: Annotated[Path | None, typer.Option(help="Folder with data/, encoders/.")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    requeue: Annotated[
+        bool, typer.Option(help="Asked to stop under Slurm, put the job back in the queue.")
+    ] = False,
 ) -> None:
     """Pretrain several runs of one method in one process, stacked: faster where they are small.
 
     Without RUN_IDS all runs of the study that can be stacked, group after group; a run without
     company is left to `sslslr pretrain`. Each gets the artifact it would get alone, up to rounding.
     """
-    from sslslr import grid, stages
-    from sslslr.cli._screen import progress_bar, say
-    from sslslr.clips import ClipStore
-    from sslslr.config import load
-    from sslslr.errors import UserError, nearest
+    from sslslr import slurm
+    from sslslr.cli._runs import find_runs
+    from sslslr.cli._screen import say
     from sslslr.groups import stacks
-    from sslslr.joblock import held
-    from sslslr.stacking import pretrain_stack as run_stack
 
-    study = load(config)
-    known = grid.runs(study)
-    if unknown := [name for name in run_ids or [] if name not in known]:
-        raise UserError(f"{config} has no run {unknown[0]!r}. {nearest(unknown[0], known)}")
-    folder = results or Path(study.results)
-    for group in stacks([known[name] for name in dict.fromkeys(run_ids or known)], most):
+    wanted, folder = find_runs(run_ids, config, specs)
+    if slurm.job_id():
+        say(slurm.about())
+    for group in stacks(wanted, most):
         if len(group) == 1:
             say(f"{group[0].run_id}: nothing to stack it with; left to `sslslr pretrain`")
             continue
-        name = grid.fingerprint([spec.run_id for spec in group])
-        method = stages.METHODS.module(group[0].method_type)
-        with contextlib.ExitStack() as around:
-            for spec in sorted(group, key=lambda spec: spec.run_id):  # one order for all who wait
-                around.enter_context(held(folder / "encoders" / spec.run_id, say))
-            progress = around.enter_context(progress_bar(f"{len(group)} runs of {group[0].method}"))
-            run_stack(
-                group,
-                ClipStore.open(folder / "data" / group[0].dataset / "clips"),
-                folder / "encoders",
-                folder / "checkpoints" / f"stack_{name}.ckpt",
-                stages.code_hash("sslslr.stacking", method),
-                threads=threads,
-                say=say,
-                progress=progress,
-            )
+        with _stoppable(requeue):
+            _run_stack(group, results or folder, threads)
+
+
+def _run_stack(group: "list[RunSpec]", folder: Path, threads: int) -> None:
+    from sslslr import artifacts, grid, stages
+    from sslslr.cli._screen import progress_bar, say
+    from sslslr.clips import ClipStore
+    from sslslr.joblock import held
+    from sslslr.stacking import pretrain_stack as run_stack
+
+    clips = ClipStore.open(folder / "data" / group[0].dataset / "clips")
+    code = stages.code_hash(*stages.stack_modules(group[0]))
+    places = {spec.run_id: folder / "encoders" / spec.run_id for spec in group}
+    name = grid.fingerprint([spec.run_id for spec in group])
+    with contextlib.ExitStack() as around:
+        # In one order for all who wait.
+        waited = [around.enter_context(held(places[run_id], say)) for run_id in sorted(places)]
+        if any(waited) and all(
+            artifacts.is_made(places[spec.run_id], spec, code, clips.data_hash) for spec in group
+        ):
+            say(f"{', '.join(places)}: the other job has made them; nothing is left to do")
+            return
+        progress = around.enter_context(progress_bar(f"{len(group)} runs of {group[0].method}"))
+        checkpoint = folder / "checkpoints" / f"stack_{name}.ckpt"
+        out = folder / "encoders"
+        run_stack(group, clips, out, checkpoint, code, threads, say=say, progress=progress)
+
+
+@contextlib.contextmanager
+def _stoppable(requeue: bool) -> Iterator[None]:
+    """Asked to stop: say so, requeue if that is wanted, and end with the status that means it."""
+    from sslslr import slurm
+    from sslslr.cli._screen import say
+    from sslslr.training.stop import EXIT_CODE, Stopped
+
+    try:
+        yield
+    except Stopped as stop:
+        say(str(stop))  # at once: what comes next may be killed
+        if requeue and (said := slurm.requeue()):
+            say(said)
+        sys.exit(EXIT_CODE)

@@ -1,4 +1,9 @@
-# One job a run of the grid: (method, augmentation, encoder variant, data set, seed, overrides).
+# One job a run of the grid: (method, augmentation, encoder variant, data set, seed, overrides);
+# with `resources.stack` above 1, one job for several runs of a method (sslslr/groups.py).
+
+STACKS = stages.stacked(STUDY)
+STACKED = {spec.run_id for group in STACKS.values() for spec in group}
+ALONE = [run_id for run_id in RUNS if run_id not in STACKED]
 
 
 rule pretrain:
@@ -15,6 +20,8 @@ rule pretrain_encoder:
         history=f"{RESULTS}/encoders/{{run}}/history.csv",
     log:
         f"{RESULTS}/logs/pretrain/{{run}}.log",
+    wildcard_constraints:
+        run="|".join(map(re.escape, ALONE)) or "(?!)",
     conda:
         "../../environment.yml"
     threads: lambda wildcards: STUDY.resources.threads * RUNS[wildcards.run].pretrain.devices
@@ -35,3 +42,36 @@ rule pretrain_encoder:
         # exec: a scheduler's signal is for the job itself, not for a shell that would die of it first.
         "exec sslslr --seal {params.seal} pretrain --spec {params.spec:q} {params.store} --out {params.out}"
         " --checkpoint {params.checkpoint} --threads {params.threads} --requeue > {log} 2>&1"
+
+
+for name, group in STACKS.items():
+
+    rule:
+        name:
+            f"pretrain_stack_{name}"
+        input:
+            store_files(group[0].dataset),
+        output:
+            [
+                f"{RESULTS}/encoders/{spec.run_id}/{file}"
+                for spec in group
+                for file in ("encoder.safetensors", "run.json", "history.csv")
+            ],
+        log:
+            f"{RESULTS}/logs/pretrain/stack_{name}.log",
+        conda:
+            "../../environment.yml"
+        threads: STUDY.resources.threads
+        resources:
+            **asks("pretrain"),
+            gpu=gpus("pretrain", group[0].pretrain),
+        params:
+            specs=json.dumps([spec.model_dump(mode="json") for spec in group]),
+            results=RESULTS,
+            most=len(group),
+            seals=[f"--seal {seal('pretrain', spec.run_id)}" for spec in group],
+            code=stages.code_hash(*stages.stack_modules(group[0])),
+            threads=STUDY.resources.threads,
+        shell:
+            "exec sslslr {params.seals} pretrain-stack --specs {params.specs:q} --results {params.results}"
+            " --most {params.most} --threads {params.threads} --requeue > {log} 2>&1"
