@@ -237,3 +237,29 @@ def test_a_target_can_be_a_data_set_under_another_name_with_signers_on_both_side
     tested = predictions.query("protocol == 'logistic'").groupby("dataset")["clip_id"].agg(set)
     assert len(tested["toy"]) == len(tested["toy_mixed"])
     assert tested["toy"] != tested["toy_mixed"]
+
+
+@pytest.mark.parametrize(("variant", "passes"), [("paper", 1), ("as_released", 2)])
+def test_clips_that_two_targets_share_are_embedded_once(
+    toy_store, tmp_path, monkeypatch, variant, passes
+):
+    """But not by the encoder that draws noise: each target has its own."""
+    calls: list[int] = []
+
+    def counted(*arguments):
+        calls.append(1)
+        return embed(*arguments)
+
+    monkeypatch.setattr("sslslr.evaluate.embed", counted)
+    targets = {"toy": {}, "again": {"dataset": "toy", "split_by": "clips"}}
+    study = make_study(variant=variant, targets=targets, protocols={"logistic": {}})
+    (spec,) = grid.runs(study).values()
+    pretrain(spec, toy_store, tmp_path / "encoder", tmp_path / "ckpt", "code", say=str)
+    stores = dict.fromkeys(targets, toy_store.path)
+    folders = tmp_path / "encoder", stores, tmp_path / "metrics", tmp_path / "features"
+    evaluate(grid.evaluate_spec(study, spec), *folders, say=str)
+    assert len(calls) == passes
+    found = [np.load(tmp_path / "features" / name / "features.npy") for name in targets]
+    assert np.array_equal(*found) == (passes == 1)
+    metrics = pd.read_csv(tmp_path / "metrics" / "metrics.csv")
+    assert set(metrics["dataset"]) == set(targets)
