@@ -1,6 +1,10 @@
 """What a job asks the Slurm that runs it. Where there is no Slurm, all of it does nothing.
 
 It goes by `squeue` and `scontrol`, which need no accounting (`sacct` does).
+
+`python -m sslslr.slurm` in a job puts it back in the queue if a preemption is ending it; the profile
+has the shell of every job do so (`precommand`). A cluster with `PreemptMode=CANCEL` would leave it
+PREEMPTED, and Snakemake would wait for it for ever.
 """
 
 import os
@@ -41,6 +45,12 @@ def state(job: str) -> str | None:
     return "" if "Invalid job id" in done.stderr else None
 
 
+def preempted(job: str) -> bool:
+    """Does a preemption end this job? `state` calls it COMPLETING then, as all that end."""
+    done = _ask("squeue", "--noheader", "--states=PREEMPTED", f"--jobs={job}", "--format=%i")
+    return done is not None and done.returncode == 0 and bool(done.stdout.strip())
+
+
 def requeue() -> str:
     """Put this process's job back in the queue, if it was warned and is not being ended anyway.
 
@@ -55,7 +65,7 @@ def requeue() -> str:
     if job is None:
         return ""
     found = state(job)
-    if found not in WARNED:
+    if found not in WARNED and not preempted(job):
         return (
             f"Slurm job {job} is {(found or 'of unknown state').lower()}; not requeued from within"
         )
@@ -73,3 +83,8 @@ def _ask(*command: str) -> subprocess.CompletedProcess | None:
         return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except subprocess.TimeoutExpired:
         return None
+
+
+if __name__ == "__main__":  # when the job's shell got a SIGTERM
+    if (this_job := job_id()) and preempted(this_job):
+        print(requeue(), flush=True)

@@ -60,7 +60,7 @@ def _uncosted(page: str) -> str:
     start = page.index('<section id="budget">')
     end = page.index("</section>", start)
     table = page[start:end]
-    names = re.findall(r"<th[^>]*>(?:<button[^>]*>)?([^<]*)", table)
+    names = re.findall(r"<th\b[^>]*>(?:<button[^>]*>)?([^<]*)", table)
     costs = [names.index(name) for name in COSTS]
     for row in re.findall(r"<tr>(<td>.*?)</tr>", table):
         cells = re.findall(r"<td>.*?</td>", row)
