@@ -8,6 +8,7 @@ PREEMPTED, and Snakemake would wait for it for ever.
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -46,9 +47,13 @@ def state(job: str) -> str | None:
 
 
 def preempted(job: str) -> bool:
-    """Does a preemption end this job? `state` calls it COMPLETING then, as all that end."""
-    done = _ask("squeue", "--noheader", "--states=PREEMPTED", f"--jobs={job}", "--format=%i")
-    return done is not None and done.returncode == 0 and bool(done.stdout.strip())
+    """Does a preemption end this start of the job? `state` calls it COMPLETING, as all that end."""
+    done = _ask("scontrol", "show", "job", "--oneliner", job)
+    if done is None or done.returncode != 0:
+        return False
+    times = dict(re.findall(r"\b(PreemptTime|StartTime)=(\S+)", done.stdout))
+    at, started = times.get("PreemptTime", "None"), times.get("StartTime", "None")
+    return "None" not in (at, started) and at >= started  # both as 2026-11-23T06:56:06
 
 
 def requeue() -> str:

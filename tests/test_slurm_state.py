@@ -13,11 +13,11 @@ with open({calls!r}, "a") as stream:
     stream.write(" ".join(["{name}", *sys.argv[1:]]) + "\\n")
 state = {state!r}
 if "{name}" == "squeue":
-    asked = [word for word in sys.argv if word.startswith("--states=")][0]
-    if asked == "--states=all":
-        print("COMPLETING" if state != "RUNNING" else state)
-    elif asked == "--states=" + state:
-        print(7)
+    print("COMPLETING" if state != "RUNNING" else state)
+elif "show" in sys.argv:
+    at = {{"PREEMPTED": "2026-11-23T06:56:06", "PREEMPTED BEFORE": "2026-11-23T06:40:00"}}
+    print("JobId=7 StartTime=2026-11-23T06:55:53 PreemptEligibleTime=2026-11-23T06:55:53", end=" ")
+    print("PreemptTime=" + at.get(state, "None") + " Restarts=1")
 """
 
 
@@ -41,7 +41,13 @@ def answering(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("state", "back"),
-    [("RUNNING", True), ("PREEMPTED", True), ("CANCELLED", False), ("TIMEOUT", False)],
+    [
+        ("RUNNING", True),
+        ("PREEMPTED", True),
+        ("PREEMPTED BEFORE", False),
+        ("CANCELLED", False),
+        ("TIMEOUT", False),
+    ],
 )
 def test_a_job_puts_itself_back_if_it_was_warned_or_preempted_alone(answering, state, back):
     calls = answering(state)

@@ -287,3 +287,28 @@ def test_killed_with_9_and_run_again_two_jobs_do_not_write_one_file(
     assert "the other job has made it; nothing is left to do" in log_of(project, seed)
     assert not list((project.path / "results").rglob(".*.lock"))
     assert_undisturbed(project, seed, tmp_path)
+
+
+def test_jobs_that_a_preemption_cancels_put_themselves_back(cluster: Cluster, long_runs, tmp_path):
+    """On a cluster with `PreemptMode=CANCEL` and no time of grace Slurm would leave them PREEMPTED."""
+    seed = 5
+    project = long_runs(seed)
+    cluster.call("scontrol", "update", "PartitionName=cpu", "PreemptMode=CANCEL", "GraceTime=0")
+    urgent = ("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=:")
+    try:
+        workflow = Snakemake(project, f"results/metrics/{RUN.format(seed)}/metrics.csv")
+        pretraining = started(cluster, workflow, seed).job
+        cluster.call(*urgent)
+        last_words(project, seed)
+        # A job that knows nothing of signals, and that may not even have begun to work.
+        evaluation = cluster.job_of("evaluate_encoder", "RUNNING", 150, workflow.must_live)
+        cluster.call(*urgent)
+        said = workflow.ends()
+    finally:
+        cluster.call("scontrol", "update", "PartitionName=cpu", "PreemptMode=REQUEUE")
+    for job in (pretraining, evaluation):
+        assert cluster.jobs()[job][0] == "COMPLETED"
+        assert "Restarts=1" in cluster.call("scontrol", "show", "job", job)
+        assert f"SLURM-job '{job}' failed" not in said
+    assert log_of(project, seed).count("resumed after epoch") == 1
+    assert_undisturbed(project, seed, tmp_path)
