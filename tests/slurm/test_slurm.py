@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
@@ -51,6 +52,14 @@ def cluster(tmp_path_factory):
             yield found
     except slurm_cluster.Unavailable as why:
         pytest.skip(f"no Slurm: {why}")
+
+
+@pytest.fixture(autouse=True)
+def no_workflow_is_left_behind():
+    """A test that fails while Snakemake works would leave it waiting for jobs of a Slurm that is gone."""
+    yield
+    while Snakemake.STARTED:
+        Snakemake.STARTED.pop().process.kill()
 
 
 @dataclasses.dataclass
@@ -93,7 +102,9 @@ def long_runs(built, tmp_path):
 
 
 class Snakemake:
-    """The workflow in its own process group, its text in a file."""
+    """The workflow as a process, its text in a file."""
+
+    STARTED: ClassVar[list["Snakemake"]] = []
 
     def __init__(self, project: Project, *targets: str):
         self.project = project
@@ -110,6 +121,7 @@ class Snakemake:
             self.process = subprocess.Popen(
                 command, cwd=project.path, env=environment, stdout=stream, stderr=stream
             )
+        self.STARTED.append(self)
 
     def must_live(self) -> None:
         """Fails if it has ended: then there is nothing to wait for."""
