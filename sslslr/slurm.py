@@ -10,6 +10,7 @@ PREEMPTED, and Snakemake would wait for it for ever.
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -17,6 +18,7 @@ import subprocess
 ALIVE = {"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT"}
 # A job in these states that gets a SIGTERM was not ended by its user or by its time limit.
 WARNED = {"RUNNING", "SIGNALING", "PREEMPTED"}
+TRIES = 3  # a question that is asked while a job is being ended may get the job's own SIGTERM
 
 
 def job_id() -> str | None:
@@ -84,10 +86,14 @@ def requeue() -> str:
 def _ask(*command: str) -> subprocess.CompletedProcess | None:
     if shutil.which(command[0]) is None:
         return None
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    except subprocess.TimeoutExpired:
-        return None
+    for _ in range(TRIES):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        except subprocess.TimeoutExpired:
+            return None
+        if done.returncode != -signal.SIGTERM:
+            return done
+    return None
 
 
 if __name__ == "__main__":  # when the job's shell got a SIGTERM

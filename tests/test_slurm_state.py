@@ -8,9 +8,12 @@ import pytest
 from sslslr import slurm
 
 FAKE = """#!{python} -SE
+import os
 import sys
 with open({calls!r}, "a") as stream:
     stream.write(" ".join(["{name}", *sys.argv[1:]]) + "\\n")
+if {first_fails!r} and len(open({calls!r}).readlines()) == 1:
+    os.kill(os.getpid(), 15)
 state = {state!r}
 if "{name}" == "squeue":
     print("COMPLETING" if state != "RUNNING" else state)
@@ -25,11 +28,12 @@ elif "show" in sys.argv:
 def answering(tmp_path, monkeypatch):
     """answering(state): commands of a Slurm whose job 7 is ending in that state; the calls' file."""
 
-    def make(state: str):
+    def make(state: str, first_fails: bool = False):
         calls = tmp_path / "calls"
         calls.write_text("")
+        about = {"python": sys.executable, "calls": str(calls), "first_fails": first_fails}
         for name in ("squeue", "scontrol"):
-            text = FAKE.format(python=sys.executable, calls=str(calls), name=name, state=state)
+            text = FAKE.format(name=name, state=state, **about)
             (tmp_path / name).write_text(text)
             (tmp_path / name).chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path))
@@ -64,6 +68,12 @@ def test_the_shell_of_a_job_puts_it_back_when_it_is_preempted(answering, state, 
     )
     assert ("scontrol requeue 7" in calls.read_text()) is back
     assert bool(done.stdout) is back
+
+
+def test_a_question_that_got_the_jobs_own_sigterm_is_asked_again(answering):
+    calls = answering("RUNNING", first_fails=True)
+    assert "goes back to the queue" in slurm.requeue()
+    assert calls.read_text().count("squeue") == 2
 
 
 def test_outside_slurm_nothing_is_asked(monkeypatch):
