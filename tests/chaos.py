@@ -183,16 +183,13 @@ def run_and_kill(
             due = time.monotonic() + further
         if due is not None and time.monotonic() >= due:
             jobs = workflow.jobs()
-            if jobs or kind != "one job alone":
+            if kind != "one job alone" or (victim := _killed_one(jobs, pick)):
                 break
         time.sleep(LOOK)
     else:
         return ""
     at_work = ", ".join(sorted(jobs)) or "no job"
     if kind == "one job alone":
-        victim = pick.choice(sorted(jobs))
-        with contextlib.suppress(psutil.Error):
-            jobs[victim].kill()
         process.wait(3600)
         return f"{at_work} at work, {victim} killed"
     processes = workflow.all_processes()
@@ -204,6 +201,22 @@ def run_and_kill(
     if kind.endswith("ended"):
         psutil.wait_procs(processes, timeout=600)
     return f"{workflow.jobs_done()} jobs done, {at_work} at work"
+
+
+def _killed_one(jobs: dict[str, psutil.Process], pick: random.Random) -> str:
+    """Kill one of the jobs; its name, or nothing if there was none or it had just ended."""
+    if jobs:
+        name = pick.choice(sorted(jobs))
+        with contextlib.suppress(psutil.Error):
+            jobs[name].kill()
+            return name
+    return ""
+
+
+def share_of(seed: int, number: int) -> tuple[float, random.Random]:
+    """Kill N's share of the undisturbed time, and what else it draws from: of the seed and N alone."""
+    draws = random.Random(f"{seed}:{number}")
+    return draws.uniform(0.01, 0.99), draws
 
 
 def clean(project: Project) -> None:
@@ -222,8 +235,7 @@ def disturbed(
     Returns:
         Differences, and where the kill hit and what the re-run said of it.
     """
-    draws, kind = random.Random(f"{seed}:{number}"), KINDS[number % len(KINDS)]
-    share = draws.uniform(0.01, 0.99)
+    (share, draws), kind = share_of(seed, number), KINDS[number % len(KINDS)]
     done, further = timeline.moment(share)
     clean(project)
     while not (hit := run_and_kill(project, command, done, further, kind, draws)):

@@ -193,6 +193,19 @@ def read_only_mount(folder):
         subprocess.run(["umount", str(folder)], check=True)
 
 
+def test_kills_are_drawn_over_all_of_the_work():
+    timeline = chaos.Timeline((10.0, 12.0, 30.0), 40.0)
+    assert timeline.moment(0.1) == (0, 4.0)
+    assert timeline.moment(0.275) == (1, 1.0)
+    assert timeline.moment(0.9) == (3, 6.0)
+    shares = [chaos.share_of(0, number)[0] for number in range(50)]
+    assert shares[:5] == [chaos.share_of(0, number)[0] for number in range(5)]
+    for kind in range(len(chaos.KINDS)):  # the last fifth of a study's time is its report
+        of_kind = shares[kind :: len(chaos.KINDS)]
+        assert {int(5 * share) for share in of_kind} >= {0, 4}
+    assert min(sum(int(5 * share) == part for share in shares) for part in range(5)) >= 5
+
+
 def test_pages_are_compared_but_for_what_a_clock_measured(built, tmp_path):
     page = (built.path / "results/report.html").read_text()
     other = tmp_path / "report.html"
