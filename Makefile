@@ -67,8 +67,9 @@ test-s3: $(READY) ## push to and restore from a pretended S3 on loopback; instal
 # A handful for CI, up to the metrics: make test-chaos KILLS=2 TARGET=evaluate
 KILLS ?= 50
 SEED ?= 0
+FROM ?= 0
 test-chaos: $(READY) ## kill the workflow at random moments; a plain re-run must end with the same bytes
-	python tests/chaos.py --kills $(KILLS) --seed $(SEED) --target $(TARGET) \
+	python tests/chaos.py --kills $(KILLS) --from $(FROM) --seed $(SEED) --target $(TARGET) \
 	  $(if $(filter command line environment,$(origin CONFIG)),--config $(CONFIG))
 
 # The validator wants an older `rich` than the project has, so it has an environment of its own.

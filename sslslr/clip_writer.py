@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from sslslr.errors import StoreError, UserError
-from sslslr.files import atomic_folder, sha256_of, write_json
+from sslslr.files import atomic_folder, refuse_foreign, sha256_of, write_json
 from sslslr.membership import Ledger, summary
 from sslslr.skeleton import N_JOINTS, PARTS, to_75
 
 LAYOUT_VERSION = 1
 SPLITS = ("train", "val", "test")
-KEYPOINTS, CLIPS, CARD = "keypoints.npy", "clips.parquet", "card.json"
+KEYPOINTS, CLIPS, CARD = STORE_FILES = ("keypoints.npy", "clips.parquet", "card.json")
 COLUMNS = {
     "clip_id": "string",  # unique
     "dataset": "string",
@@ -51,28 +51,13 @@ def writing(path: str | Path, card: dict[str, Any], **settings: Any) -> Iterator
         StoreError: wrong shape, a repeated clip_id, an unknown split; or a bad clip.
         UserError: no clip was kept, the disk is full or the folder cannot be written.
     """
-    refuse_foreign(path)
+    refuse_foreign(path, STORE_FILES, "clip store")
     with atomic_folder(path) as folder:
         with open(folder / KEYPOINTS, "wb") as stream:
             writer = ClipWriter(Path(path), folder, stream, card, **settings)
             yield writer
             writer.finish_keypoints()
         writer.finish_tables()
-
-
-def refuse_foreign(path: str | Path) -> None:
-    """Raise UserError where `path` holds what is no clip store: it would be replaced as a whole."""
-    path = Path(path)
-    if path.is_dir():
-        own = {KEYPOINTS, CLIPS, CARD}
-        foreign = sorted(p.name for p in path.iterdir() if p.name not in own and p.name[0] != ".")
-    else:
-        foreign = [path.name] if path.exists() else []
-    if foreign:
-        raise UserError(
-            f"{path}: holds {foreign[0]!r}, which is no part of a clip store, and would be replaced as a "
-            "whole. Name a new folder."
-        )
 
 
 class ClipWriter:

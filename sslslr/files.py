@@ -14,7 +14,7 @@ import platform
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,25 @@ def atomic_file(path: str | os.PathLike, noted: bool = True) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def refuse_foreign(path: str | os.PathLike, own: Iterable[str], kind: str) -> None:
+    """Raise UserError where `path` holds what a folder of this kind does not: it would be replaced.
+
+    Args:
+        own: names of files in such a folder; hidden files may be there too.
+        kind: what the folder is, for the message: "clip store".
+    """
+    path, own = Path(path), set(own)
+    if path.is_dir():
+        foreign = sorted(p.name for p in path.iterdir() if p.name not in own and p.name[0] != ".")
+    else:
+        foreign = [path.name] if path.exists() else []
+    if foreign:
+        raise UserError(
+            f"{path}: holds {foreign[0]!r}, which is no part of a {kind}, and would be replaced as a "
+            "whole. Name a new folder."
+        )
 
 
 @contextlib.contextmanager

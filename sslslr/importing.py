@@ -10,9 +10,10 @@ by clip, so that memory does not grow with the data set.
 """
 
 import hashlib
+import unicodedata
 import warnings
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,20 @@ def read_table(path: str | Path, required: tuple[str, ...] = ("gloss",)) -> pd.D
     if "fps" in table:
         table["fps"] = [_number(value, path, row) for row, value in enumerate(table["fps"])]
     return table
+
+
+def plain_path(name: str) -> str:
+    """A path in one spelling: slashes, no leading `./`, accents as one character.
+
+    A table may have `é` as one character where the folder has an `e` and an accent (macOS writes so).
+    """
+    return str(PurePosixPath(unicodedata.normalize("NFC", name.replace("\\", "/"))))
+
+
+def without_suffix(name: str) -> str:
+    """`book/1.mp4` is `book/1`; what names no file (`.`, `/`) stays as it is."""
+    path = PurePosixPath(name)
+    return str(path.with_suffix("")) if path.name else name
 
 
 def _number(value: str | None, path: str | Path, row: int) -> float | None:
@@ -195,12 +210,15 @@ def import_npy(
     folder, table = Path(folder), Path(table)
     rows = _with_files(table)
     digest, third, named = hashlib.sha256(), False, set()
+    there = {plain_path(str(path.relative_to(folder))): path for path in folder.rglob("*")}
     with writing(
         out, _card(name, rows, language, licence), min_frames=min_frames, on_bad=on_bad
     ) as writer:
         writer.card["origin"] = f"Imported from .npy files and {table.name}."
         for row in rows.to_dict("records"):
             file = folder / row["file"]
+            if not file.exists():
+                file = there.get(plain_path(row["file"]), file)
             named.add(file.resolve())
             if on_bad == "drop" and not file.is_file():
                 writer.drop(row["clip_id"], "its file is missing", row.get("split"), found=False)
@@ -242,7 +260,7 @@ def _with_files(table: Path) -> pd.DataFrame:
     elif "clip_id" not in rows:
         rows["clip_id"] = None
     if key == "file":
-        named = [Path(file).with_suffix("").as_posix() for file in rows["file"]]
+        named = [without_suffix(file) for file in rows["file"]]
         rows["clip_id"] = rows["clip_id"].where(
             rows["clip_id"].notna(), pd.Series(named, dtype=object)
         )

@@ -11,9 +11,12 @@ membership if they hold the same clips.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from sslslr.errors import UserError
 
 NONE = "none"  # the clips that no split was named for
 
@@ -42,6 +45,25 @@ def membership(clips: pd.DataFrame, card: dict[str, Any]) -> dict[str, Any]:
             name: {**part, "clip_ids": sorted(groups[name])} for name, part in parts.items()
         },
     }
+
+
+def published(content: Any, path: Path) -> dict[str, Any]:
+    """What `sslslr data splits --out` wrote, checked.
+
+    Raises:
+        UserError: other JSON.
+    """
+    try:
+        lists = [part["clip_ids"] for part in content["splits"].values()]
+        sound = all(isinstance(ids, list) and all(isinstance(i, str) for i in ids) for ids in lists)
+    except (TypeError, KeyError, AttributeError):
+        sound = False
+    if not sound:
+        raise UserError(
+            f"{path}: not a list of splits with their clip_ids; `sslslr data splits STORE --out FILE` "
+            "writes one."
+        )
+    return content
 
 
 def differences(mine: dict[str, Any], other: dict[str, Any], show: int = 5) -> list[str]:

@@ -1,10 +1,16 @@
 """What a job asks the Slurm that runs it. Where there is no Slurm, all of it does nothing.
 
 It goes by `squeue` and `scontrol`, which need no accounting (`sacct` does).
+
+`python -m sslslr.slurm` in a job puts it back in the queue if a preemption is ending it; the profile
+has the shell of every job do so (`precommand`). A cluster with `PreemptMode=CANCEL` would leave it
+PREEMPTED, and Snakemake would wait for it for ever.
 """
 
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -12,6 +18,7 @@ import subprocess
 ALIVE = {"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT"}
 # A job in these states that gets a SIGTERM was not ended by its user or by its time limit.
 WARNED = {"RUNNING", "SIGNALING", "PREEMPTED"}
+TRIES = 3  # a question that is asked while a job is being ended may get the job's own SIGTERM
 
 
 def job_id() -> str | None:
@@ -41,6 +48,16 @@ def state(job: str) -> str | None:
     return "" if "Invalid job id" in done.stderr else None
 
 
+def preempted(job: str) -> bool:
+    """Does a preemption end this start of the job? `state` calls it COMPLETING, as all that end."""
+    done = _ask("scontrol", "show", "job", "--oneliner", job)
+    if done is None or done.returncode != 0:
+        return False
+    times = dict(re.findall(r"\b(PreemptTime|StartTime)=(\S+)", done.stdout))
+    at, started = times.get("PreemptTime", "None"), times.get("StartTime", "None")
+    return "None" not in (at, started) and at >= started  # both as 2026-11-23T06:56:06
+
+
 def requeue() -> str:
     """Put this process's job back in the queue, if it was warned and is not being ended anyway.
 
@@ -55,7 +72,7 @@ def requeue() -> str:
     if job is None:
         return ""
     found = state(job)
-    if found not in WARNED:
+    if found not in WARNED and not preempted(job):
         return (
             f"Slurm job {job} is {(found or 'of unknown state').lower()}; not requeued from within"
         )
@@ -69,7 +86,16 @@ def requeue() -> str:
 def _ask(*command: str) -> subprocess.CompletedProcess | None:
     if shutil.which(command[0]) is None:
         return None
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    except subprocess.TimeoutExpired:
-        return None
+    for _ in range(TRIES):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        except subprocess.TimeoutExpired:
+            return None
+        if done.returncode != -signal.SIGTERM:
+            return done
+    return None
+
+
+if __name__ == "__main__":  # when the job's shell got a SIGTERM
+    if (this_job := job_id()) and preempted(this_job):
+        print(requeue(), flush=True)

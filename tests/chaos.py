@@ -1,14 +1,20 @@
 """Kill the workflow with SIGKILL at random moments; one plain re-run must end with the same bytes.
 
     python tests/chaos.py --kills 50 --seed 0                    a tiny study of all stages
+    python tests/chaos.py --kills 50 --seed 0 --from 23          go on where that was interrupted
     python tests/chaos.py --config config/demo.yaml --kills 5    the demo itself
     python tests/chaos.py --target evaluate --kills 3            up to the metrics
 
-In turn the whole process group is killed, and Snakemake alone, whose jobs then run on as orphans.
-A kill that comes too late (the workflow had ended) is drawn again. Exit status 1 at a difference.
+In turn (`KINDS`) the whole process group is killed; Snakemake alone, whose jobs the re-run finds at
+work; Snakemake alone, whose jobs end before the re-run; and one job alone, as by a lack of memory.
+
+Moments are spread over the work, not over the clock: a share of the undisturbed run's time becomes
+"so many jobs had ended, and so long after", so that a machine that is slower or faster now is killed
+at the same work. What kill N is depends on the seed and on N alone. Exit status 1 at a difference.
 """
 
 import argparse
+import bisect
 import contextlib
 import json
 import os
@@ -20,7 +26,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 from project import Project, copy_repository  # noqa: E402
@@ -30,6 +39,8 @@ from sslslr.files import LEFT_OVER  # noqa: E402
 # What differs by nature: logs, and the seals, which hold the times of files.
 NOT_COMPARED = {"logs", "seals", ".gitignore", ".workflow.json"}
 RECORDS = ("run.json", "evaluation.json")  # with the key `cost`, which was measured with a clock
+KINDS = ("the group", "Snakemake alone", "Snakemake alone, its jobs ended", "one job alone")
+LOOK = 0.02  # seconds between looks at a workflow
 COSTS = ("Clips/s", "Seconds", "GPU-hours", "Peak MB")  # of the page\'s table of budgets
 
 
@@ -49,7 +60,7 @@ def _uncosted(page: str) -> str:
     start = page.index('<section id="budget">')
     end = page.index("</section>", start)
     table = page[start:end]
-    names = re.findall(r"<th[^>]*>(?:<button[^>]*>)?([^<]*)", table)
+    names = re.findall(r"<th\b[^>]*>(?:<button[^>]*>)?([^<]*)", table)
     costs = [names.index(name) for name in COSTS]
     for row in re.findall(r"<tr>(<td>.*?)</tr>", table):
         cells = re.findall(r"<td>.*?</td>", row)
@@ -90,27 +101,122 @@ def differences(results: Path, expected: dict[str, bytes]) -> list[str]:
     return said + [str(damage) for damage in seals.examine(results, thorough=True)[0]]
 
 
-def run_and_kill(project: Project, command: list[str], moment: float, group: bool) -> float:
-    """Start a command, kill it `moment` seconds later; 0, or its seconds if it had ended by then."""
-    started = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        cwd=project.path,
-        env=project.environment(quick=False),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        process.wait(moment)
-        return time.monotonic() - started
-    except subprocess.TimeoutExpired:
-        if group:
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        return 0
+@dataclass(frozen=True)
+class Timeline:
+    """Of an undisturbed run: when its jobs ended, and when it did, seconds after its start."""
+
+    ends: tuple[float, ...]
+    lasts: float
+
+    def moment(self, share: float) -> tuple[int, float]:
+        """At a share of the time: how many jobs had ended, and the seconds since the last of them."""
+        at = share * self.lasts
+        done = bisect.bisect_right(self.ends, at)
+        return done, at - (self.ends[done - 1] if done else 0)
+
+
+@dataclass
+class Workflow:
+    """A Snakemake at work, in a process group of its own, its text in a file outside the project."""
+
+    process: subprocess.Popen
+    log: Path
+
+    @classmethod
+    def start(cls, project: Project, command: list[str]) -> "Workflow":
+        log = project.path.parent / "killed.log"
+        with open(log, "w") as stream:
+            process = subprocess.Popen(
+                command,
+                cwd=project.path,
+                env=project.environment(quick=False),
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+        return cls(process, log)
+
+    def jobs_done(self) -> int:
+        return self.log.read_text(errors="replace").count("\nFinished jobid:")
+
+    def jobs(self) -> dict[str, psutil.Process]:
+        """The processes of `sslslr` at work, by their seal: `pretrain/RUN`."""
+        found = {}
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    words = child.cmdline()
+                    if "--seal" in words and not child.name().endswith("sh"):
+                        seal = Path(words[words.index("--seal") + 1])
+                        found[f"{seal.parent.name}/{seal.stem}"] = child
+        return found
+
+    def all_processes(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(self.process.pid).children(recursive=True)
+        return []
+
+
+def undisturbed(project: Project, command: list[str]) -> Timeline:
+    """Run to the end; raises AssertionError where that fails."""
+    started, ends = time.monotonic(), []
+    workflow = Workflow.start(project, command)
+    while workflow.process.poll() is None:
+        time.sleep(LOOK)
+        ends += [time.monotonic() - started] * (workflow.jobs_done() - len(ends))
+    assert workflow.process.returncode == 0, workflow.log.read_text()[-4000:]
+    return Timeline(tuple(ends), time.monotonic() - started)
+
+
+def run_and_kill(
+    project: Project, command: list[str], done: int, further: float, kind: str, pick: random.Random
+) -> str:
+    """Start a command and kill at the moment when `done` jobs have ended, `further` seconds later.
+
+    Returns:
+        What was at work then, in words; empty if all had ended before it could be killed.
+    """
+    workflow = Workflow.start(project, command)
+    process, due = workflow.process, None
+    while process.poll() is None:
+        if due is None and workflow.jobs_done() >= done:
+            due = time.monotonic() + further
+        if due is not None and time.monotonic() >= due:
+            jobs = workflow.jobs()
+            if kind != "one job alone" or (victim := _killed_one(jobs, pick)):
+                break
+        time.sleep(LOOK)
+    else:
+        return ""
+    at_work = ", ".join(sorted(jobs)) or "no job"
+    if kind == "one job alone":
+        process.wait(3600)
+        return f"{at_work} at work, {victim} killed"
+    processes = workflow.all_processes()
+    if kind == "the group":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    if kind.endswith("ended"):
+        psutil.wait_procs(processes, timeout=600)
+    return f"{workflow.jobs_done()} jobs done, {at_work} at work"
+
+
+def _killed_one(jobs: dict[str, psutil.Process], pick: random.Random) -> str:
+    """Kill one of the jobs; its name, or nothing if there was none or it had just ended."""
+    if jobs:
+        name = pick.choice(sorted(jobs))
+        with contextlib.suppress(psutil.Error):
+            jobs[name].kill()
+            return name
+    return ""
+
+
+def share_of(seed: int, number: int) -> tuple[float, random.Random]:
+    """Kill N's share of the undisturbed time, and what else it draws from: of the seed and N alone."""
+    draws = random.Random(f"{seed}:{number}")
+    return draws.uniform(0.01, 0.99), draws
 
 
 def clean(project: Project) -> None:
@@ -122,66 +228,60 @@ def clean(project: Project) -> None:
 
 
 def disturbed(
-    project: Project,
-    command: list[str],
-    share: float,
-    lasts: float,
-    group: bool,
-    expected: dict[str, bytes],
-) -> tuple[list[str], str, float]:
+    project: Project, command: list[str], number: int, seed: int, timeline: Timeline, expected: dict
+) -> tuple[list[str], str]:
     """One round: from clean, kill, one plain re-run, compare.
 
-    Args:
-        share: of the time that the workflow lasts, after which it is killed.
-
     Returns:
-        Differences, what the re-run said, and how long the workflow lasts (shorter than it was
-        thought to if it ended before it could be killed).
+        Differences, and where the kill hit and what the re-run said of it.
     """
+    (share, draws), kind = share_of(seed, number), KINDS[number % len(KINDS)]
+    done, further = timeline.moment(share)
     clean(project)
-    while ended := run_and_kill(project, command, share * lasts, group):
-        lasts = ended
+    while not (hit := run_and_kill(project, command, done, further, kind, draws)):
+        done, further = (done, further / 2) if further > 0.2 else (max(done - 1, 0), 1.0)
         clean(project)
-    done = project.run(*command, check=False, timeout=3600, quick=False)
-    said = [line for line in done.stderr.splitlines() if "killed" in line or "cleared" in line]
-    if done.returncode:
-        return [f"the re-run ended with status {done.returncode}: {done.stderr[-3000:]}"], "", lasts
-    return differences(project.path / "results", expected), "; ".join(said), lasts
+    hit = f"{kind}, at {share:.0%}, {hit}"
+    again = project.run(*command, check=False, timeout=3600, quick=False)
+    if again.returncode:
+        return [f"the re-run ended with status {again.returncode}: {again.stderr[-3000:]}"], hit
+    said = [line for line in again.stderr.splitlines() if "killed" in line or "cleared" in line]
+    return differences(project.path / "results", expected), "; ".join([hit, *said])
 
 
-def main() -> int:
+def arguments_of() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0, help="go on with this round")
+    parser.add_argument("--from", type=int, default=0, dest="first", help="go on with this kill")
     parser.add_argument("--config", help="a study of the repository [the tiny one of the tests]")
     parser.add_argument("--target", nargs="*", default=[], help="of Snakemake [everything]")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = arguments_of()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     project = copy_repository(folder / "project")
     if arguments.config:
         shutil.copy(Path(__file__).parent.parent / arguments.config, project.path / "config/demo.yaml")  # fmt: skip
     command = ["snakemake", "--cores", "2", *arguments.target]
-    started = time.monotonic()
-    project.run(*command, timeout=3600, quick=False)
-    lasted = time.monotonic() - started
+    command[0] = shutil.which(command[0], path=project.environment(quick=False)["PATH"])
+    timeline = undisturbed(project, command)
     expected = contents(project.path / "results")
-    print(f"undisturbed: {lasted:.1f} s, {len(expected)} files are compared", flush=True)
-    draws, failed = random.Random(arguments.seed), 0
-    shares = [draws.uniform(0.01, 0.97) for _ in range(arguments.kills)]
-    for number, share in enumerate(shares):
-        if number < arguments.first:
-            continue
-        group = number % 2 == 0
-        found, said, lasted = disturbed(project, command, share, lasted, group, expected)
-        whom = "the group" if group else "Snakemake alone"
+    size = f"{len(timeline.ends)} jobs, {len(expected)} files are compared"
+    print(f"undisturbed: {timeline.lasts:.1f} s, {size}", flush=True)
+    failed, numbers = 0, range(arguments.first, arguments.kills)
+    for number in numbers:
+        started = time.monotonic()
+        found, how = disturbed(project, command, number, arguments.seed, timeline, expected)
         outcome = "; ".join(found) if found else "the same bytes"
-        print(f"{number}: {whom}, at {share:.0%} of {lasted:.0f} s: {outcome} ({said})", flush=True)
+        print(f"kill {number}: {outcome} ({how}; {time.monotonic() - started:.0f} s)", flush=True)
         failed += bool(found)
         if found:
             with contextlib.suppress(OSError):
                 shutil.copytree(project.path, folder / f"failed-{number}", symlinks=True)
-    print(f"{failed} of {len(shares)} kills ended with other results", flush=True)
+    print(f"{failed} of {len(numbers)} kills ended with other results", flush=True)
     if not failed:
         shutil.rmtree(folder, ignore_errors=True)
     return int(failed > 0)

@@ -96,7 +96,8 @@ def copy_repository(target: Path, study: Path | None = HERE / "tiny.yaml") -> Pr
     if study:
         shutil.copy(study, target / "config/demo.yaml")
     project = Project(target)
-    project.run(sys.executable, "scripts/generate.py")
+    project.run(sys.executable, "scripts/generate.py", quick=False)
+    author = ("-c", "user.name=test", "-c", "user.email=test@example.org")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "tiny"]):
-        project.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *command)
+        project.run("git", *author, *command, quick=False)
     return project

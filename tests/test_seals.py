@@ -5,6 +5,7 @@ import os
 import pytest
 
 from sslslr import files, seals
+from sslslr.cli.trace import check_results
 from sslslr.errors import UserError
 
 
@@ -127,6 +128,14 @@ def test_an_unreadable_seal_seals_nothing(sealed):
     results, _, seal = sealed
     seal.write_text("{")
     assert seals.examine(results) == ([], 0)
+
+
+def test_a_folder_that_is_not_there_is_no_sound_one(tmp_path):
+    with pytest.raises(UserError, match="typo: there is no such folder of results"):
+        check_results(tmp_path / "typo")
+    with pytest.raises(UserError, match="no such folder of results"):
+        check_results(tmp_path / "typo", adopt=True)
+    assert not (tmp_path / "typo").exists()
 
 
 def test_the_command_line_seals_what_a_verb_wrote(tmp_path):

@@ -180,12 +180,12 @@ def splits(
 
     from sslslr.clips import ClipStore
     from sslslr.files import read_json, write_json
-    from sslslr.membership import differences, membership
+    from sslslr.membership import differences, membership, published
 
     opened = ClipStore.open(store)
     mine = membership(opened.clips, opened.card)
     if check is not None:
-        lines = differences(mine, read_json(check))
+        lines = differences(mine, published(read_json(check), check))
         typer.echo(
             "\n".join(lines or [f"{store}: the same clips as {check}, sha256 {mine['sha256']}."])
         )

@@ -82,7 +82,10 @@ def check_results(
 ) -> None:
     """Read every byte that a job wrote and compare its hash; exit status 1 if one differs."""
     from sslslr import seals
+    from sslslr.errors import UserError
 
+    if not results.is_dir():
+        raise UserError(f"{results}: there is no such folder of results. Name it with --results.")
     if anew:
         seals.forget(results)
     damages, count = seals.examine(results, thorough=True)

@@ -7,8 +7,7 @@ The table is a csv with `gloss` and `file` (a path within the folder) or `clip_i
 no row names are listed in the card with the reason; the rest goes on.
 """
 
-import unicodedata
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -20,7 +19,7 @@ from sslslr.datasets import register
 from sslslr.datasets._clip_files import KINDS, read_file
 from sslslr.datasets._openhands import ClipError
 from sslslr.errors import UserError
-from sslslr.importing import read_table
+from sslslr.importing import plain_path, read_table, without_suffix
 from sslslr.strict import Strict
 from sslslr.unpickle import UnsafePickle
 
@@ -72,7 +71,7 @@ class Local:
         if "file" not in rows and "clip_id" not in rows:
             raise UserError(f"{table}: needs a column 'file' or 'clip_id'; found {list(rows)}.")
         with open_members(folder) as members:
-            names = {_plain(name): name for name in members.names}
+            names = {plain_path(name): name for name in members.names}
             _refuse_videos(folder, names, rows)
             languages, named = set(), set()
             for number, row in enumerate(rows.to_dict("records"), start=2):
@@ -98,16 +97,11 @@ def _table(options: Options) -> Path:
     return Path(options.folder).expanduser() / "labels.csv"
 
 
-def _plain(name: str) -> str:
-    """A path in one spelling: slashes, no leading `./`, accents as one character."""
-    return str(PurePosixPath(unicodedata.normalize("NFC", name.replace("\\", "/"))))
-
-
 def _find(row: dict[str, Any], names: dict[str, str]) -> list[str]:
     """The files of a row, of those that the folder holds: one, none, or too many."""
     if row.get("file"):
-        return [name for name in (_plain(row["file"]),) if name in names]
-    stem = _plain(row["clip_id"]) if row.get("clip_id") else ""
+        return [name for name in (plain_path(row["file"]),) if name in names]
+    stem = plain_path(row["clip_id"]) if row.get("clip_id") else ""
     return [f"{stem}{kind}" for kind in KINDS if stem and f"{stem}{kind}" in names]
 
 
@@ -133,9 +127,7 @@ def _add(
     where: str,
 ) -> bool:
     """Add a row's clip, or list why not."""
-    clip_id = row.get("clip_id") or (
-        row.get("file") and str(PurePosixPath(row["file"]).with_suffix(""))
-    )
+    clip_id = row.get("clip_id") or (row.get("file") and without_suffix(row["file"]))
     split = row.get("split")
     known = split is None or split in SPLITS
     counted = split if known else None

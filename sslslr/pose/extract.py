@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from sslslr.files import atomic_folder, read_json, write_json
+from sslslr.files import atomic_folder, read_json, refuse_foreign, write_json
 from sslslr.pose.backends import BACKENDS
 from sslslr.pose.extraction import Extraction, backend_options, prepared_model
 from sslslr.pose.shards import (
@@ -52,8 +52,10 @@ def extract_shard(
         progress: called with (videos done, videos).
 
     Raises:
-        UserError: the backend cannot be used, the disk is full or `out` cannot be written.
+        UserError: the backend cannot be used, the disk is full, or `out` cannot be written or holds
+            other files.
     """
+    refuse_foreign(out, (KEYPOINTS, VIDEOS), "shard of keypoints")
     model = prepared_model(settings, model_folder)
     entry_point = BACKENDS.get(settings.backend)
     backend = entry_point(backend_options(settings), model_folder)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from sslslr.errors import UserError
-from sslslr.files import atomic_folder, read_json, write_json
+from sslslr.files import atomic_folder, read_json, refuse_foreign, write_json
 from sslslr.pose.backends import BACKENDS
 from sslslr.strict import Strict, parse
 
@@ -38,9 +38,12 @@ def prepare_model(settings: Extraction, folder: Path) -> dict[str, Any]:
     """Put what the backend's model needs into `folder`, whole or not at all; returns model.json.
 
     Raises:
-        UserError: the backend's packages or weights are not there, or the weights are others.
+        UserError: the backend's packages or weights are not there, the weights are others, or
+            `folder` holds something else.
     """
     options = backend_options(settings)
+    if not (folder / MODEL).is_file():  # else an older model, whose other files its backend names
+        refuse_foreign(folder, (), "prepared model")
     with atomic_folder(folder) as temporary:
         model = BACKENDS.get(settings.backend).prepare(options, temporary)
         versions = {**model["versions"], "av": importlib.metadata.version("av")}

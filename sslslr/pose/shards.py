@@ -21,7 +21,7 @@ import numpy as np
 from sslslr.clip_writer import SPLITS
 from sslslr.errors import UserError
 from sslslr.files import read_json, sha256_of
-from sslslr.importing import read_table
+from sslslr.importing import plain_path, read_table, without_suffix
 from sslslr.skeleton import N_JOINTS
 
 SHARD_VERSION = 1
@@ -57,7 +57,8 @@ def list_videos(folder: Path, table: Path | None) -> tuple[list[Entry], list[tup
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder of videos.")
-    entries = _of_table(table) if table is not None else _of_folder(folder)
+    files = {p.relative_to(folder).as_posix() for p in _visible(folder)}
+    entries = _of_table(table, files) if table is not None else _of_folder(folder)
     seen: dict[str, str] = {}
     for entry in entries:
         if entry.clip_id in seen:
@@ -68,7 +69,6 @@ def list_videos(folder: Path, table: Path | None) -> tuple[list[Entry], list[tup
         seen[entry.clip_id] = entry.file
     named = {Path(entry.file).as_posix() for entry in entries}
     why = f"no row in {table.name}" if table is not None else "its name does not end as a video's"
-    files = (p.relative_to(folder).as_posix() for p in _visible(folder))
     skip = {table.resolve()} if table is not None else set()
     left_out = [
         (printable(name), why)
@@ -90,7 +90,8 @@ def _visible(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _of_table(table: Path) -> list[Entry]:
+def _of_table(table: Path, files: set[str]) -> list[Entry]:
+    there = {plain_path(name): name for name in files}
     rows = read_table(table, required=("file", "gloss"))
     entries = []
     for number, row in enumerate(rows.to_dict("records")):
@@ -101,12 +102,16 @@ def _of_table(table: Path) -> list[Entry]:
                 f"{table}, row {number + 2}: split {row['split']!r} is not one of {', '.join(SPLITS)} "
                 "or empty."
             )
-        file = Path(row["file"])
-        inside = not file.is_absolute() and ".." not in file.parts
+        name = row["file"]
+        if Path(name).as_posix() not in files:
+            name = there.get(plain_path(name), name)  # as the folder spells it
+        file = Path(name)
         columns = {key: row.get(key) for key in ("gloss", "signer", "split", "language")}
-        clip_id = row.get("clip_id") or file.with_suffix("").as_posix()
-        fault = "" if inside else "its path leads out of the folder"
-        entries.append(Entry(clip_id, row["file"], columns, fault))
+        clip_id = row.get("clip_id") or without_suffix(row["file"])
+        fault = "" if file.name else "its path names no file"
+        if file.is_absolute() or ".." in file.parts:
+            fault = "its path leads out of the folder"
+        entries.append(Entry(clip_id, name, columns, fault))
     return entries
 
 

@@ -8,13 +8,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sslslr.clips import ClipStore
-from sslslr.files import atomic_file, atomic_folder, write_text
+from sslslr.files import atomic_file, atomic_folder, refuse_foreign, write_text
 from sslslr.pose.quality import measure, summary, worst
 from sslslr.report.strips import clip_strip
 from sslslr.report.style import PALETTE, STYLE, WIDTH
 
 PARTS = {"body": "shoulders", "left_hand": "left hand", "right_hand": "right hand",
          "any_hand": "a hand"}  # fmt: skip
+FILES = ("quality.csv", "quality.md", "quality.png", "worst.png")
 DRAWN = 4  # worst clips in the picture
 COLUMNS = ("clip_id", "gloss", "n_frames", "any_hand", "hands_exchanged", "jitter")
 
@@ -26,8 +27,9 @@ def write_report(path: Path, out: Path) -> list[str]:
         What was found, a sentence each.
 
     Raises:
-        UserError: no store, or `out` cannot be written.
+        UserError: no store, or `out` cannot be written or holds other files.
     """
+    refuse_foreign(out, FILES, "report of quality")
     store = ClipStore.open(path)
     table = measure(store)
     found = summary(table)

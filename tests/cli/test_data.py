@@ -68,6 +68,20 @@ def test_check(store):
     assert "1 findings" in text
 
 
+@pytest.mark.parametrize(
+    "published", ['["a"]', "{}", '{"splits": []}', '{"splits": {"train": 3}}', '{"splits": {"train": {}}}']
+)  # fmt: skip
+def test_splits_are_compared_with_a_list_of_splits_alone(store, tmp_path, published):
+    text, status = run("splits", store, "--out", tmp_path / "mine.json")
+    assert status == 0
+    text, status = run("splits", store, "--check", tmp_path / "mine.json")
+    assert status == 0
+    assert "the same clips as" in text
+    (tmp_path / "other.json").write_text(published)
+    with pytest.raises(UserError, match=r"other\.json: not a list of splits"):
+        run("splits", store, "--check", tmp_path / "other.json")
+
+
 def test_import_npz_drops_and_says_so(tmp_path):
     xy = np.random.default_rng(0).random((5, 42, 2)).astype(np.float32)
     np.savez(tmp_path / "clips.npz", xy=xy, offsets=[0, 4, 5], clip_id=["a", "b"])

@@ -1,5 +1,7 @@
 """`local`: a user's folder of mixed files, a zip, names with accents, and what is listed as left out."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from test_fingerspelling import pose_bytes
@@ -8,6 +10,7 @@ from openhands_toys import npy, pickled, zipped
 from sslslr.clips import ClipStore
 from sslslr.datasets import DATASETS, build
 from sslslr.errors import UserError
+from sslslr.importing import import_npy
 
 ARRAY = np.random.default_rng(0).uniform(0.2, 0.8, (5, 75, 2)).astype(np.float32)
 
@@ -89,6 +92,30 @@ def test_ids_find_their_file(folder, tmp_path):
         "clip_id": "c",
         "reason": "several files of this name",
     }
+
+
+def test_a_row_that_names_no_file_is_listed_and_the_rest_goes_on(folder, tmp_path):
+    """`.` is the folder itself, which has no name to take a suffix from."""
+    table = "file,gloss\n.,book\n/,book\nsub,book\na.npy,book\n"
+    (folder / "labels.csv").write_text(table)
+    store = make(tmp_path, {"folder": str(folder)})
+    assert store.clips["clip_id"].tolist() == ["a"]
+    dropped = {d["clip_id"]: d["reason"] for d in store.card["dropped"]["clips"]}
+    assert [dropped[name] for name in (".", "/", "sub")] == ["its file is missing"] * 3
+
+
+@pytest.mark.parametrize(("stored", "named"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_are_found_in_either_normal_form(tmp_path, stored, named):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / unicodedata.normalize(stored, "café.npy")).write_bytes(npy(ARRAY))
+    row = unicodedata.normalize(named, "café.npy")
+    (tmp_path / "mine/labels.csv").write_text(f"file,gloss\n{row},café\n", encoding="utf-8")
+    store = make(tmp_path, {"folder": str(tmp_path / "mine")})
+    assert len(store) == 1
+    assert store.card["dropped"]["count"] == 0
+    args = (tmp_path / "mine", tmp_path / "mine/labels.csv", tmp_path / "imported", "mine")
+    import_npy(*args, say=lambda line: None)
+    assert len(ClipStore.open(tmp_path / "imported")) == 1
 
 
 def test_a_change_of_any_file_is_an_input(folder):

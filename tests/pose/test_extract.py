@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 import weakref
 
 import numpy as np
@@ -14,7 +15,8 @@ from sslslr.clips import ClipStore
 from sslslr.errors import UserError
 from sslslr.extracting import extract_folder
 from sslslr.pose import extract as module
-from sslslr.pose.extract import batches
+from sslslr.pose.extract import batches, extract_shard
+from sslslr.pose.extraction import Extraction, prepare_model
 from sslslr.pose.shards import list_videos, n_shards, shard_of
 from sslslr.study import check
 from toys import ROOT
@@ -249,6 +251,50 @@ def test_a_wrong_table_stops_before_any_video_is_opened(tmp_path, table, message
     (tmp_path / "labels.csv").write_text(table)
     with pytest.raises(UserError, match=message):
         list_videos(tmp_path, tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize(("stored", "named"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_video_is_found_in_either_normal_form_of_its_accents(tmp_path, stored, named):
+    spelled = unicodedata.normalize(stored, "café.mp4")
+    (tmp_path / spelled).write_bytes(b"")
+    row = unicodedata.normalize(named, "café.mp4")
+    (tmp_path / "labels.csv").write_text(f"file,gloss\n{row},café\n", encoding="utf-8")
+    (entry,), left_out = list_videos(tmp_path, tmp_path / "labels.csv")
+    assert (tmp_path / entry.file).is_file()
+    assert left_out == []
+
+
+def test_both_normal_forms_of_a_name_can_be_told_apart(tmp_path):
+    forms = [unicodedata.normalize(form, "café.mp4") for form in ("NFC", "NFD")]
+    for name in forms:
+        (tmp_path / name).write_bytes(b"")
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this file system takes them for one")
+    rows = "".join(f"{name},x,{number}\n" for number, name in enumerate(forms))
+    (tmp_path / "labels.csv").write_text(f"file,gloss,clip_id\n{rows}", encoding="utf-8")
+    entries, left_out = list_videos(tmp_path, tmp_path / "labels.csv")
+    assert [entry.file for entry in entries] == forms
+    assert left_out == []
+
+
+@pytest.mark.parametrize("name", [".", "/", "./"])
+def test_a_row_that_names_no_file_has_a_fault_and_the_others_go_on(tmp_path, name):
+    (tmp_path / "labels.csv").write_text(f"file,gloss\n{name},x\na.mp4,x\n")
+    entries, _ = list_videos(tmp_path, tmp_path / "labels.csv")
+    assert [bool(entry.fault) for entry in entries] == [True, False]
+
+
+def test_a_shard_or_a_model_replaces_no_other_folder(films, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/chapter.tex").write_text("years of work")
+    settings = Extraction(backend="toy")
+    with pytest.raises(UserError, match=r"chapter\.tex.*would be replaced"):
+        prepare_model(settings, tmp_path / "thesis")
+    prepare_model(settings, tmp_path / "model")
+    prepare_model(settings, tmp_path / "model")  # its own, again
+    with pytest.raises(UserError, match=r"chapter\.tex.*would be replaced"):
+        extract_shard(settings, tmp_path / "model", tmp_path, [], tmp_path / "thesis")
+    assert (tmp_path / "thesis/chapter.tex").read_text() == "years of work"
 
 
 def test_shards_are_known_from_the_table_alone(tmp_path):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from sslslr.errors import UserError
 from sslslr.pose.quality import (
     BODY_LEFT_WRIST,
     BODY_RIGHT_WRIST,
@@ -106,6 +107,16 @@ def test_the_report_is_written_and_the_same_twice(toy_store, tmp_path):
     for name in ("quality.csv", "quality.md", "quality.png", "worst.png"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert "hands look exchanged" in (tmp_path / "a/quality.md").read_text()
+
+
+def test_the_report_replaces_no_other_folder(toy_store, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/chapter.tex").write_text("years of work")
+    with pytest.raises(UserError, match=r"chapter\.tex.*would be replaced"):
+        write_report(toy_store.path, tmp_path / "thesis")
+    assert (tmp_path / "thesis/chapter.tex").read_text() == "years of work"
+    with pytest.raises(UserError, match="no part of a report"):
+        write_report(toy_store.path, toy_store.path)
 
 
 def test_hands_alone_can_be_judged(make_store, tmp_path):

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 PACKAGES = ("slurm-wlm", "munge")
 ETC = Path("/etc/slurm")
 CPUS = 8  # more than there may be, so that jobs need not wait for each other
@@ -34,6 +36,7 @@ class Cluster:
     """A running Slurm."""
 
     folder: Path
+    name: str = field(default_factory=lambda: f"test{os.getpid()}")
     pids: dict[str, int] = field(default_factory=dict)
 
     def call(self, *command: str) -> str:
@@ -47,10 +50,11 @@ class Cluster:
         lines = self.call("squeue", "-h", f"--states={states}", "--format=%i|%T|%k").splitlines()
         return {line.split("|")[0]: tuple(line.split("|")[1:]) for line in lines}
 
-    def job_of(self, comment: str, state: str, timeout: float = 60) -> str:
+    def job_of(self, comment: str, state: str, timeout: float = 60, meanwhile=lambda: None) -> str:
         """Wait until a job whose comment holds a text is in a state; its id."""
 
         def found() -> str | None:
+            meanwhile()
             for job, (now, about) in sorted(self.jobs().items(), key=lambda item: -int(item[0])):
                 if comment in about and now == state:
                     return job
@@ -98,11 +102,11 @@ def install() -> None:
             raise Unavailable(f"{' '.join(command)} failed: {done.stderr[-500:]}")
 
 
-def slurm_conf(folder: Path, gpus: int) -> str:
+def slurm_conf(name: str, folder: Path, gpus: int, preempt: str) -> str:
     host = socket.gethostname().split(".")[0]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20 - 512
     return f"""\
-ClusterName=test
+ClusterName={name}
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
@@ -130,7 +134,7 @@ GresTypes=gpu
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 PreemptType=preempt/partition_prio
-PreemptMode=REQUEUE
+PreemptMode={preempt}
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0,batch_sched_delay=0
 KillWait=30
@@ -171,7 +175,7 @@ def _start_munge(cluster: Cluster) -> None:
     cluster.pids["munged"] = int(wait_for(files["pid"].read_text, "munged's pid"))
 
 
-def _start(cluster: Cluster, gpus: int) -> None:
+def _start(cluster: Cluster, gpus: int, preempt: str) -> None:
     folder = cluster.folder
     for name in ("state", "spool", "log"):
         (folder / name).mkdir(parents=True)
@@ -181,7 +185,7 @@ def _start(cluster: Cluster, gpus: int) -> None:
             os.mknod(device, stat.S_IFCHR | 0o600, os.makedev(1, 3))
         except OSError as error:
             raise Unavailable(f"no device file can be made here ({error.strerror})") from None
-    (folder / "slurm.conf").write_text(slurm_conf(folder, gpus))
+    (folder / "slurm.conf").write_text(slurm_conf(cluster.name, folder, gpus, preempt))
     (folder / "gres.conf").write_text("".join(f"Name=gpu File={device}\n" for device in devices))
     (folder / "cgroup.conf").write_text("CgroupAutomount=no\nConstrainRAMSpace=no\n")
     ETC.mkdir(exist_ok=True)
@@ -204,6 +208,18 @@ def _start(cluster: Cluster, gpus: int) -> None:
     wait_for(is_idle, "an idle node", report=cluster.report)
 
 
+def _end_left_behind(cluster: Cluster) -> None:
+    """End processes of jobs that Slurm lost: it goes by parents here, not by cgroups.
+
+    Seen: the Snakemake of a job step that gets a second SIGTERM while it ends waits for itself.
+    """
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            of_ours = process.environ().get("SLURM_CLUSTER_NAME") == cluster.name
+            if of_ours and process.name() != "slurmstepd":
+                process.kill()
+
+
 def _stop(cluster: Cluster) -> None:
     with contextlib.suppress(AssertionError, subprocess.SubprocessError):
         if "slurmd" in cluster.pids:
@@ -211,6 +227,7 @@ def _stop(cluster: Cluster) -> None:
                 cluster.call("scancel", "--signal=KILL", "--full", job)
                 cluster.call("scancel", job)
             wait_for(lambda: not cluster.jobs("RUNNING,COMPLETING"), "the last jobs", 30)
+    _end_left_behind(cluster)
     for pid in reversed(cluster.pids.values()):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, 15)
@@ -223,8 +240,8 @@ def _stop(cluster: Cluster) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, gpus: int = 2) -> Iterator[Cluster]:
-    """A Slurm whose files lie in `folder`.
+def running(folder: Path, gpus: int = 2, preempt: str = "REQUEUE") -> Iterator[Cluster]:
+    """A Slurm whose files lie in `folder`; what becomes of preempted jobs is `PreemptMode`.
 
     Raises:
         Unavailable: it cannot be run here.
@@ -232,15 +249,15 @@ def running(folder: Path, gpus: int = 2) -> Iterator[Cluster]:
     install()
     cluster = Cluster(folder)
     try:
-        _start(cluster, gpus)
+        _start(cluster, gpus, preempt)
         yield cluster
     finally:
         _stop(cluster)
 
 
-if __name__ == "__main__":  # for trying things out: python tests/slurm/cluster.py FOLDER
+if __name__ == "__main__":  # for trying things out: python tests/slurm/cluster.py FOLDER [CANCEL]
     import sys
 
-    with running(Path(sys.argv[1]).absolute()) as found:
+    with running(Path(sys.argv[1]).absolute(), 2, *sys.argv[2:]) as found:
         print(found.call("sinfo"), flush=True)
         input("Enter stops it. ")

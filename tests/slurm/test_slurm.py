@@ -1,7 +1,8 @@
 """The workflow on a real Slurm: what a cluster does to jobs, and that the results do not show it.
 
 `make test-slurm` runs these; they need root on Debian and say so where they are skipped. All cases
-share one Slurm and, since a Snakemake takes seconds to start, a few runs of the workflow.
+share one Slurm and, since each job and each Snakemake takes seconds to start, one built clip store and
+few runs of the workflow.
 """
 
 import contextlib
@@ -9,10 +10,13 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
@@ -27,13 +31,15 @@ from sslslr.pretrain import pretrain
 
 pytestmark = pytest.mark.slurm
 HERE = Path(__file__).parent
-EPOCHS = 400  # some seconds on a quiet machine: a job is held as soon as it has a checkpoint
+EPOCHS = 150  # seconds on a quiet machine: a job is held as soon as it has a checkpoint
+TARGETS = ("tables/linear.md", "figures/training.png")
 RUN = "sl_fpn.temporal_permutation.paper.toy.s{}"
 # For a cluster of one idle node: look often.
 QUICK = {
     "latency-wait": 5,
     "slurm-init-seconds-before-status-checks": 2,
     "seconds-between-status-checks": 2,
+    "max-jobs-per-timespan": "20/1s",  # Snakemake ends no sooner than that after its last submission
     "jobs": 20,
     "cores": 2,  # in a group, which else asks for the memory of all of its jobs at once
 }
@@ -48,26 +54,57 @@ def cluster(tmp_path_factory):
         pytest.skip(f"no Slurm: {why}")
 
 
-@pytest.fixture(scope="module")
-def make_project(tmp_path_factory):
-    """make_project(change): a copy of the repository whose demo is the tests' study, changed."""
+@pytest.fixture(autouse=True)
+def no_workflow_is_left_behind():
+    """A test that fails while Snakemake works would leave it waiting for jobs of a Slurm that is gone."""
+    yield
+    while Snakemake.STARTED:
+        Snakemake.STARTED.pop().process.kill()
 
-    def make(name: str, change) -> Project:
-        project = copy_repository(tmp_path_factory.mktemp(name) / "project")
+
+@dataclasses.dataclass
+class Built:
+    """The tests' study as a plain run on Slurm left it, and what was said."""
+
+    project: Project
+    text: str
+    jobs: dict[str, tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def built(cluster: Cluster, tmp_path_factory) -> Built:
+    """A copy of the repository whose demo is the tests' study, and whose first run has ended."""
+    project = copy_repository(tmp_path_factory.mktemp("grid") / "project")
+    shutil.copy(HERE / "study.yaml", project.path / "config/demo.yaml")
+    profile = project.path / "profiles/slurm/config.yaml"
+    settings = yaml.safe_load(profile.read_text()) | QUICK
+    del settings["set-resources"]  # the study says it all
+    profile.write_text(yaml.safe_dump(settings, sort_keys=False))
+    text = Snakemake(project, *(f"results/{name}" for name in TARGETS)).ends()
+    return Built(project, text, cluster.jobs())
+
+
+@pytest.fixture
+def long_runs(built, tmp_path):
+    """long_runs(seeds): the built study with those runs still to do, long enough to be disturbed."""
+
+    def make(*seeds: int) -> Project:
+        project = Project(tmp_path / "project")
+        shutil.copytree(built.project.path, project.path, symlinks=True)
         study = yaml.safe_load((HERE / "study.yaml").read_text())
-        change(study)
+        study["runs"][0]["seeds"] = list(seeds)
+        study["pretrain"]["epochs"] = EPOCHS
+        study["resources"]["pretrain"] = {"memory": 1500, "runtime": 10}
         (project.path / "config/demo.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-        profile = project.path / "profiles/slurm/config.yaml"
-        settings = yaml.safe_load(profile.read_text()) | QUICK
-        del settings["set-resources"]  # the study says it all
-        profile.write_text(yaml.safe_dump(settings, sort_keys=False))
         return project
 
     return make
 
 
 class Snakemake:
-    """The workflow in its own process group, its text in a file."""
+    """The workflow as a process, its text in a file."""
+
+    STARTED: ClassVar[list["Snakemake"]] = []
 
     def __init__(self, project: Project, *targets: str):
         self.project = project
@@ -78,11 +115,17 @@ class Snakemake:
             "PYTHONPATH": str(project.path),
             "OMP_NUM_THREADS": "1",
         }
-        command = ["snakemake", *targets, "--workflow-profile", "profiles/slurm"]
+        command = [sys.executable, HERE / "often.py", *targets]
+        command += ["--workflow-profile", "profiles/slurm"]
         with open(self.log, "w") as stream:
             self.process = subprocess.Popen(
                 command, cwd=project.path, env=environment, stdout=stream, stderr=stream
             )
+        self.STARTED.append(self)
+
+    def must_live(self) -> None:
+        """Fails if it has ended: then there is nothing to wait for."""
+        assert self.process.poll() is None, f"Snakemake has ended\n{self.text[-6000:]}"
 
     def ends(self, timeout: float = 240) -> str:
         """Its text, when it has ended well."""
@@ -103,14 +146,12 @@ def log_of(project: Project, seed: int) -> str:
     return (project.path / "results/logs/pretrain" / f"{RUN.format(seed)}.log").read_text()
 
 
-def test_the_tiny_study_is_built_by_jobs_with_more_memory_and_a_gpu(cluster: Cluster, make_project):
+def test_the_tiny_study_is_built_by_jobs_with_more_memory_and_a_gpu(cluster: Cluster, built: Built):
     """Success; a job out of memory that is tried again with more; a GPU job that sees its GPU."""
-    project = make_project("grid", lambda study: None)
-    tables = [f"results/{name}" for name in ("tables/linear.md", "figures/training.png")]
-    text = Snakemake(project, *tables).ends()
-    assert "| SL-FPN |" in (project.path / tables[0]).read_text()
-    assert (project.path / tables[1]).stat().st_size > 1000
-    jobs = cluster.jobs()
+    project, text, jobs = built.project, built.text, built.jobs
+    table, figure = (project.path / "results" / name for name in TARGETS)
+    assert "| SL-FPN |" in table.read_text()
+    assert figure.stat().st_size > 1000
     states = {
         rule: [state for state, about in jobs.values() if rule in about]
         for rule in ("build_clips", "pretrain_encoder", "evaluate_encoder")
@@ -155,18 +196,6 @@ def last_words(project: Project, seed: int) -> str:
     return wait_for(found, f"seed {seed} to stop", 150)
 
 
-def long_runs(seeds: int):
-    """A change of the study: that many runs, long enough to be disturbed."""
-
-    def change(study: dict) -> None:
-        study["runs"][0]["seeds"] = list(range(seeds))
-        study["pretrain"]["epochs"] = EPOCHS
-        study["resources"]["extract"]["memory"] = 1500
-        study["resources"]["pretrain"] = {"memory": 1500, "runtime": 10}
-
-    return change
-
-
 @dataclasses.dataclass
 class Held:
     """A job at work whose training process is stopped, so that a fast machine does not end it."""
@@ -181,7 +210,7 @@ class Held:
 
 def started(cluster: Cluster, workflow: Snakemake, seed: int) -> Held:
     """Wait until a run's job is at work and has a checkpoint, and hold it there."""
-    job = cluster.job_of(RUN.format(seed), "RUNNING", timeout=150)
+    job = cluster.job_of(RUN.format(seed), "RUNNING", timeout=150, meanwhile=workflow.must_live)
     checkpoint = workflow.project.path / "results/checkpoints" / f"{RUN.format(seed)}.ckpt"
     report = lambda: workflow.text[-3000:] + cluster.report()  # noqa: E731
     wait_for(checkpoint.exists, f"a checkpoint of seed {seed}", 150, report)
@@ -201,13 +230,13 @@ def assert_undisturbed(project: Project, seed: int, folder: Path) -> None:
         assert found.read_bytes() == (folder / str(seed) / name).read_bytes(), (seed, name)
 
 
-def test_warned_cancelled_and_overdue_jobs_go_on_and_end_as_if_undisturbed(
-    cluster: Cluster, make_project, tmp_path
-):
-    project = make_project("disturbed", long_runs(3))
+def test_disturbed_jobs_go_on_and_end_as_if_undisturbed(cluster: Cluster, long_runs, tmp_path):
+    """One is warned, one cancelled by its user, one at its time limit, one preempted by another job."""
+    project = long_runs(0, 1, 2, 3)
     workflow = Snakemake(project, "pretrain")
-    warned, cancelled, overdue = (started(cluster, workflow, seed) for seed in range(3))
-    cluster.call("scontrol", "update", f"JobId={overdue.job}", "TimeLimit=1")
+    warned, cancelled, overdue, preempted = (started(cluster, workflow, seed) for seed in range(4))
+    soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 2))
+    cluster.call("scontrol", "update", f"JobId={overdue.job}", f"EndTime={soon}")
     cluster.call("scancel", "--signal=TERM", warned.job)  # as --signal warns a job
     warned.release()
     # A log is begun anew when its job is, so it is read in between.
@@ -219,59 +248,79 @@ def test_warned_cancelled_and_overdue_jobs_go_on_and_end_as_if_undisturbed(
     wait_for(over, "the time limit", 150, cluster.report)
     overdue.release()
     assert "goes back to the queue" not in last_words(project, 2)
+    encoders = [project.path / "results/encoders" / RUN.format(seed) for seed in range(3)]
+    ended = lambda: all((path / "encoder.safetensors").exists() for path in encoders)  # noqa: E731
+    wait_for(ended, "the other three encoders", 150, cluster.report)
+    alone = lambda: set(cluster.jobs("PENDING,RUNNING,COMPLETING")) == {preempted.job}  # noqa: E731
+    wait_for(alone, "the other three jobs", 30, cluster.report)
+    cluster.call("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=:")
+    last_words(project, 3)  # Slurm itself lets a stopped process go on before it warns it
     said = workflow.ends()
     states = {job: state for job, (state, _) in cluster.jobs().items()}
-    # The warned one put itself back: the same job ran twice, and Snakemake had nothing to do.
-    assert states[warned.job] == "COMPLETED"
-    assert "Restarts=1" in cluster.call("scontrol", "show", "job", warned.job)
-    assert f"SLURM-job '{warned.job}' failed" not in said
+    # The warned one put itself back and the preempted one was put back by Slurm: the same jobs ran
+    # twice, and Snakemake had nothing to do.
+    for job in (warned.job, preempted.job):
+        assert states[job] == "COMPLETED"
+        assert "Restarts=1" in cluster.call("scontrol", "show", "job", job)
+        assert f"SLURM-job '{job}' failed" not in said
     # The other two were ended, stayed so, and Snakemake submitted others.
     for seed, job, state in ((1, cancelled.job, "CANCELLED"), (2, overdue.job, "TIMEOUT")):
         assert states[job] == state
         assert f"SLURM-job '{job}' failed, SLURM status is: '{state}'" in said
         assert len([1 for _, about in cluster.jobs().values() if RUN.format(seed) in about]) > 1
-    for seed in range(3):
+    for seed in range(4):
         assert log_of(project, seed).count("resumed after epoch") == 1
         assert_undisturbed(project, seed, tmp_path)
 
 
-def test_a_preempted_job_is_started_again_by_slurm(cluster: Cluster, make_project, tmp_path):
-    project = make_project("preempted", long_runs(1))
-    workflow = Snakemake(project, "pretrain")
-    held = started(cluster, workflow, 0)
-    job = held.job
-    cluster.call("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=:")
-    last_words(project, 0)  # Slurm itself lets a stopped process go on before it warns it
-    said = workflow.ends()
-    assert cluster.jobs()[job][0] == "COMPLETED"
-    assert "Restarts=1" in cluster.call("scontrol", "show", "job", job)
-    assert f"SLURM-job '{job}' failed" not in said
-    assert log_of(project, 0).count("resumed after epoch") == 1
-    assert_undisturbed(project, 0, tmp_path)
-
-
 def test_killed_with_9_and_run_again_two_jobs_do_not_write_one_file(
-    cluster: Cluster, make_project, tmp_path
+    cluster: Cluster, long_runs, tmp_path
 ):
-    project = make_project("killed", long_runs(1))
+    seed = 4  # not a run of the other tests, by whose names jobs are found
+    project = long_runs(seed)
     first = Snakemake(project, "pretrain")
-    held = started(cluster, first, 0)
+    held = started(cluster, first, seed)
     job = held.job
     os.kill(first.process.pid, signal.SIGKILL)
     first.process.wait()
     assert job in cluster.jobs("RUNNING")  # what makes it dangerous
-    project.run("snakemake", "--unlock")
+    project.run("snakemake", "--unlock", quick=False)
     second = Snakemake(project, "pretrain")
     waits = f"Slurm job {job} (process "
-    log = project.path / "results/logs/pretrain" / f"{RUN.format(0)}.log"
+    log = project.path / "results/logs/pretrain" / f"{RUN.format(seed)}.log"
     said_so = lambda: log.exists() and waits in log.read_text()  # noqa: E731
     wait_for(said_so, "the second job's line", 150, lambda: second.text)
-    line = next(line for line in log_of(project, 0).splitlines() if waits in line)
+    line = next(line for line in log_of(project, seed).splitlines() if waits in line)
     assert "is at work on this output; waiting for it to end" in line
     assert f"scancel {job}" in line
     assert job in cluster.jobs("RUNNING")
     held.release()
     second.ends()
-    assert "the other job has made it; nothing is left to do" in log_of(project, 0)
+    assert "the other job has made it; nothing is left to do" in log_of(project, seed)
     assert not list((project.path / "results").rglob(".*.lock"))
-    assert_undisturbed(project, 0, tmp_path)
+    assert_undisturbed(project, seed, tmp_path)
+
+
+def test_jobs_that_a_preemption_cancels_put_themselves_back(cluster: Cluster, long_runs, tmp_path):
+    """On a cluster with `PreemptMode=CANCEL` and no time of grace Slurm would leave them PREEMPTED."""
+    seed = 5
+    project = long_runs(seed)
+    cluster.call("scontrol", "update", "PartitionName=cpu", "PreemptMode=CANCEL", "GraceTime=0")
+    urgent = ("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=:")
+    try:
+        workflow = Snakemake(project, f"results/metrics/{RUN.format(seed)}/metrics.csv")
+        pretraining = started(cluster, workflow, seed).job
+        cluster.call(*urgent)
+        last_words(project, seed)
+        # A job that knows nothing of signals, and that may not even have begun to work.
+        evaluation = cluster.job_of("evaluate_encoder", "RUNNING", 150, workflow.must_live)
+        cluster.call(*urgent)
+        said = workflow.ends()
+    finally:
+        cluster.call("scontrol", "update", "PartitionName=cpu", "PreemptMode=REQUEUE")
+    for job in (pretraining, evaluation):
+        assert cluster.jobs()[job][0] == "COMPLETED"
+        assert "Restarts=1" in cluster.call("scontrol", "show", "job", job)
+        assert f"SLURM-job '{job}' failed" not in said
+    assert log_of(project, seed).count("resumed after epoch") == 1
+    assert_undisturbed(project, seed, tmp_path)

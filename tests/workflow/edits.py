@@ -172,8 +172,9 @@ def other_list(path: tuple, value: list) -> list:
         return ["synthetic"]
     if key in LISTS:
         return LISTS[key]
-    if key == "methods":
-        return [*value, "random"]  # not instead: a run that nothing scores is an error
+    if key == "methods":  # of a protocol; `random` would skip some, and the edit change no job
+        more = "sl_fpn" if "sl_fpn" not in value else "byol"
+        return [*value, more]  # not instead: a run that nothing scores is an error
     last = value[-1]
     return [*value[:-1], last + 1 if isinstance(last, int) and key == "seeds" else last * 0.9
             if isinstance(last, float) else last - 1 if last > 1 else last + 1]  # fmt: skip
