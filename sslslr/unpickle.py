@@ -112,9 +112,19 @@ class _Reconstruct(_StandIn):
 class _FromBuffer(_StandIn):
     __slots__ = ()
 
-    def __call__(self, data: Any, dtype: Any, shape: Any, order: Any = "C") -> _Array:
+    def __call__(
+        self, data: Any, dtype: Any, shape: Any, order: Any = "C", axes: Any = None
+    ) -> _Array:
         made = _Array()
-        made.array = _array(data, dtype, shape, order)
+        if order != "K":
+            made.array = _array(data, dtype, shape, order)
+            return made
+        # Numpy 2 and protocol 5: axes in the order they have in memory, and how to put them back.
+        stored = _array(data, dtype, shape, "C")
+        whole = isinstance(axes, tuple) and all(type(axis) is int for axis in axes)
+        if not whole or sorted(axes) != list(range(stored.ndim)):
+            raise UnsafePickle("an array whose axes have an impossible order")
+        made.array = stored.transpose(axes)
         return made
 
 

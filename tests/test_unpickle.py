@@ -43,6 +43,25 @@ def test_arrays(array, protocol, fortran):
         np.testing.assert_array_equal(found, array)
 
 
+@pytest.mark.parametrize("axes", [(1, 0, 2), (2, 0, 1), (0, 2, 1), (2, 1, 0)])
+@pytest.mark.parametrize("protocol", range(6))
+def test_transposed_arrays(axes, protocol):
+    array = np.arange(24.0).reshape(2, 3, 4).transpose(axes)
+    np.testing.assert_array_equal(load(pickle.dumps(array, protocol=protocol)), array)
+
+
+@pytest.mark.parametrize("axes", [(0, 0, 1), (0, 1), (0, 1, 3), (0.0, 1.0, 2.0), None, "012"])
+def test_axes_that_cannot_be(axes):
+    class Odd:
+        def __reduce__(self):
+            from numpy._core.numeric import _frombuffer
+
+            return _frombuffer, (bytes(192), np.dtype("f8"), (2, 3, 4), "K", axes)
+
+    with pytest.raises(UnsafePickle, match="axes"):
+        load(pickle.dumps(Odd(), protocol=5))
+
+
 @settings(max_examples=60, deadline=None)
 @given(PLAIN, st.integers(0, 5))
 def test_builtins(value, protocol):
