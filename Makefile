@@ -64,7 +64,7 @@ test-s3: $(READY) ## push to and restore from a pretended S3 on loopback; instal
 	python -m pytest tests/workflow/test_remotes.py
 
 # CONFIG=config/demo.yaml kills the demo itself (hours); without it a tiny study of all stages.
-# A handful for CI, up to the metrics: make test-chaos KILLS=2 TARGET=evaluate
+# A handful for CI, up to the metrics: make test-chaos KILLS=4 TARGET=evaluate
 KILLS ?= 50
 SEED ?= 0
 FROM ?= 0
