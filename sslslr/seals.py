@@ -30,9 +30,6 @@ NAME = re.compile(r"(?P<job>.+?)(?:~(?P<number>\d+))?\.json")
 # Which job makes a file, for files that came without seals: pattern of the path, stage, job.
 MAKERS = (
     (r"data/([^/]+)/raw/.*", "download", r"\1"),
-    (r"data/([^/]+)/pose_model/.*", "extract", r"\1.model"),
-    (r"data/([^/]+)/shards/(\d+)/.*", "extract", r"\1.\2"),
-    (r"data/([^/]+)/quality/.*", "extract", r"\1.quality"),
     (r"data/([^/]+)/clips/.*", "extract", r"\1"),
     (r"data/([^/]+)/pose_model/.*", "extract", r"\1-model"),
     (r"data/([^/]+)/shards/(\d+)/.*", "extract", r"\1-shard\2"),

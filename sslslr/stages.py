@@ -45,9 +45,6 @@ REPORT_MODULES = {
 QUALITY_MODULES = ("sslslr.report.quality",)
 
 
-QUALITY_MODULES = ("sslslr.report.quality",)
-
-
 def data_modules(source: str) -> tuple[str, ...]:
     """Of downloading and building a data set."""
     return ("sslslr.datasets", DATASETS.module(source))

@@ -113,6 +113,24 @@ def test_files_that_came_without_seals_are_adopted_by_their_jobs(sealed):
     assert seals.unsealed(results) == {}
 
 
+@pytest.mark.parametrize(
+    ("file", "job"),
+    [
+        ("pose_model/model.json", "mine-model"),
+        ("shards/0/videos.csv", "mine-shard0"),
+        ("quality/quality.md", "mine-quality"),
+        ("clips/card.json", "mine"),
+    ],
+)
+def test_what_came_of_videos_gets_the_seal_that_its_rule_names(tmp_path, file, job):
+    """Else a file that is damaged later would be named, and never made again."""
+    path = tmp_path / "results/data/mine" / file
+    path.parent.mkdir(parents=True)
+    path.write_text("x")
+    seals.adopt(tmp_path / "results")
+    assert set(seals.read(seals.current(tmp_path / "results", "extract", job)))
+
+
 def test_files_that_others_have_checked_get_seals_of_their_own(sealed):
     """After a checked pull the old seals are of other files: they must not have these made again."""
     results, file, seal = sealed
