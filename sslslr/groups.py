@@ -11,6 +11,7 @@ from sslslr.methods import METHODS
 
 OWN = {"run_id", "method", "method_options", "augmentation", "augmentation_steps", "seed", "tag"}
 OWN_RATES = {"learning_rate", "weight_decay"}
+ALONE_IN = {"16-mixed", "64-true"}  # precisions that a stack has not
 
 
 def shared_settings(spec: RunSpec) -> dict[str, Any]:
@@ -33,7 +34,10 @@ def stacks(specs: Iterable[RunSpec], most: int | None = None) -> list[list[RunSp
     groups: dict[str, list[RunSpec]] = {}
     for spec in specs:
         alone = (
-            spec.dataset == NO_DATASET or spec.pretrain.devices > 1 or draws_within_its_step(spec)
+            spec.dataset == NO_DATASET
+            or spec.pretrain.devices > 1
+            or spec.pretrain.precision in ALONE_IN
+            or draws_within_its_step(spec)
         )
         key = spec.run_id if alone else fingerprint(shared_settings(spec))
         groups.setdefault(key, []).append(spec)

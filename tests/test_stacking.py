@@ -130,6 +130,12 @@ def test_groups_hold_what_can_be_stacked_and_no_more():
     assert max(map(len, stacks(specs(blocks), most=2))) == 2
 
 
+@pytest.mark.parametrize("precision", ["16-mixed", "64-true"])
+def test_runs_in_a_precision_that_a_stack_refuses_are_left_alone(precision):
+    blocks = [{"methods": ["simclr"], "seeds": [0, 1, 2]}]
+    assert list(map(len, stacks(specs(blocks, precision=precision)))) == [1, 1, 1]
+
+
 def test_runs_that_cannot_be_stacked_are_refused_by_name(toy_store, tmp_path):
     def train(runs) -> None:
         pretrain_stack(runs, toy_store, tmp_path, tmp_path / "all.ckpt", "code", say=str)
