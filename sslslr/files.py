@@ -26,6 +26,8 @@ HOST = platform.node().partition(".")[0] or "localhost"
 LEFT_OVER = re.compile(
     r"\.(?P<name>.+)\.(?P<host>[^.]+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.(?P<kind>tmp|old)"
 )
+# What systems, network disks and Snakemake leave in any folder; all else that is hidden is somebody's.
+OF_SYSTEMS = re.compile(r"\.DS_Store|\.directory|\.snakemake_timestamp|\._.*|\.nfs[0-9a-f]+")
 _finished: dict[Path, None] = {}  # in the order of writing
 
 
@@ -135,14 +137,15 @@ def refuse_foreign(path: str | os.PathLike, own: Iterable[str], kind: str) -> No
     """Raise UserError where `path` holds what a folder of this kind does not: it would be replaced.
 
     Args:
-        own: names of files in such a folder; hidden files may be there too.
+        own: names of files in such a folder; what systems leave there (OF_SYSTEMS) may be too.
         kind: what the folder is, for the message: "clip store".
     """
     path, own = Path(path), set(own)
     if path.is_dir():
-        foreign = sorted(p.name for p in path.iterdir() if p.name not in own and p.name[0] != ".")
-    else:
-        foreign = [path.name] if path.exists() else []
+        names = sorted(p.name for p in path.iterdir())
+        foreign = [name for name in names if name not in own and not OF_SYSTEMS.fullmatch(name)]
+    else:  # a file, or a link to nowhere
+        foreign = [path.name] if path.exists() or path.is_symlink() else []
     if foreign:
         raise UserError(
             f"{path}: holds {foreign[0]!r}, which is no part of a {kind}, and would be replaced as a "

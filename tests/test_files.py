@@ -3,12 +3,21 @@
 # ruff: noqa: PT012 (what fails is the context manager, inside it something must happen)
 
 import os
+import re
 
 import pytest
 
 from disks import read_only, small_disk
 from sslslr.errors import UserError
-from sslslr.files import atomic_file, atomic_folder, read_json, sha256_of, write_json, write_text
+from sslslr.files import (
+    atomic_file,
+    atomic_folder,
+    read_json,
+    refuse_foreign,
+    sha256_of,
+    write_json,
+    write_text,
+)
 
 
 def test_text_is_replaced_as_a_whole(tmp_path):
@@ -91,6 +100,28 @@ def test_a_missing_input_is_not_called_a_write_error(tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "out" / "x"):
         (tmp_path / "absent.txt").read_text()
+
+
+@pytest.mark.parametrize("name", [".git", ".env", "notes.txt", ".card.json"])
+def test_a_folder_of_somebody_elses_is_refused(tmp_path, name):
+    """Hidden files too: the folder would be replaced as a whole."""
+    (tmp_path / "card.json").write_text("{}")
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=re.escape(f"holds {name!r}, which is no part of a toy")):
+        refuse_foreign(tmp_path, ["card.json"], "toy")
+
+
+def test_what_systems_leave_in_a_folder_is_no_reason_to_refuse_it(tmp_path):
+    for name in ("card.json", ".DS_Store", "._card.json", ".snakemake_timestamp", ".nfs000a01"):
+        (tmp_path / name).write_text("x")
+    refuse_foreign(tmp_path, ["card.json"], "toy")
+    refuse_foreign(tmp_path / "absent", ["card.json"], "toy")
+
+
+def test_a_link_to_nowhere_is_refused(tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match=r"holds 'out'"):
+        refuse_foreign(tmp_path / "out", ["card.json"], "toy")
 
 
 def test_json(tmp_path):
