@@ -1,6 +1,7 @@
 """`resources.stack`: one job pretrains several runs, each sealed, and both tools agree on what is stale."""
 
 import json
+import re
 
 import pytest
 from edits import CONFIG, Edit
@@ -26,6 +27,15 @@ def stacked(tmp_path) -> Project:
     project.edit(CONFIG, "stack: 1", "stack: 2")
     project.run("python", "scripts/generate.py")
     return project
+
+
+def test_a_stack_gets_what_a_profile_sets_for_single_runs(stacked):
+    """Else it would go to the partition without GPUs, and train there."""
+    setting = ("--set-resources", "pretrain_encoder:slurm_partition=gpus")
+    done = stacked.run("snakemake", "--dry-run", "pretrain", *setting)
+    blocks = re.split(r"\n(?=(?:localrule|rule) )", done.stdout + done.stderr)
+    (stack,) = (block for block in blocks if block.startswith("rule pretrain_stack_"))
+    assert "slurm_partition=gpus" in stack
 
 
 def test_runs_of_a_stack_are_one_job_and_sealed_each(stacked):

@@ -44,7 +44,12 @@ rule pretrain_encoder:
         " --checkpoint {params.checkpoint} --threads {params.threads} --requeue > {log} 2>&1"
 
 
+# What a profile sets for the jobs of single runs holds for stacks too, whose names nobody knows.
+SET = workflow.resource_settings._parsed_overwrite_resources
+
 for name, group in STACKS.items():
+    if "pretrain_encoder" in SET:
+        SET.setdefault(f"pretrain_stack_{name}", SET["pretrain_encoder"])
 
     rule:
         name:
