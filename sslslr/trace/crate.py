@@ -199,9 +199,11 @@ class _Crate:
         ]
         data = [{"@id": f"#data-{spec.dataset}"}] if run["data_hash"] else []
         command = commands.pretrain(spec, self.results, run["cost"].get("threads", 1))
+        title = f"Pretraining of {name}, seed {spec.seed}"
+        if others := run.get("stacked_with"):  # the command makes it alone, equal but for rounding
+            title += f", in one process with {', '.join(others)}"
         self._action(
-            f"pretrain-{name}", "pretrain", f"Pretraining of {name}, seed {spec.seed}",
-            run, command, data, made, None,
+            f"pretrain-{name}", "pretrain", title, run, command, data, made, None
         )  # fmt: skip
         settings: EvaluateSpec = parse(EvaluateSpec, evaluation["spec"], "evaluation.json")
         metrics = self.results / "metrics" / name

@@ -5,6 +5,7 @@ temporary folder, from the clip stores at hand; the cell is then computed from t
 one device, one number of threads and the same versions the bytes must be the same. Elsewhere sums
 are added up in another order, and training magnifies their last bits: there a cell agrees if it
 lies within its own 95 % interval over test clips, which says how far it may move by chance alone.
+So does a cell of stacked runs, which are made again one by one.
 """
 
 import os
@@ -39,7 +40,7 @@ class Outcome:
     Attributes:
         stored, computed: the cell, as the table's CSV has it.
         same_bytes: encoder, metrics and predictions of every run are the same files.
-        comparable: made on this device, with this number of threads and these versions.
+        comparable: made alone on this device, with this number of threads and these versions.
         agrees: the verdict.
         seconds: what it took.
     """
@@ -159,8 +160,8 @@ def report(outcome: Outcome) -> list[str]:
         lines += [f"  differs     {name}" for name in outcome.differing]
     if not outcome.comparable:
         lines.append(
-            "  note        made on another device, with other threads or versions: bytes need not be "
-            "the same, and the score may differ by half of its 95 % interval over test clips"
+            "  note        made on another device, with other threads or versions, or stacked: bytes need "
+            "not be the same, and the score may differ by half of its 95 % interval over test clips"
         )
     elif not outcome.agrees:
         lines.append(

@@ -128,6 +128,11 @@ class _Run:
             f"{cost.get('device')}, {cost.get('threads')} threads, {cost.get('precision')}, "
             f"{cost.get('wall_seconds')} s",
         ]
+        if others := self.record.get("stacked_with"):
+            lines.append(
+                f"  stacked with   {', '.join(others)}: the seconds are of all; the command makes it alone, "
+                "equal but for rounding"
+            )
         if self.evaluation:
             spec = self.evaluation_spec()
             now = stages.code_hash(*stages.evaluate_modules(spec))

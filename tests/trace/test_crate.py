@@ -85,6 +85,18 @@ def test_runs_are_there_with_commands_seeds_licences_and_costs(results):
     assert study_of(results).name == "traced"
 
 
+def test_a_stacked_run_is_not_said_to_be_made_alone(results):
+    path = results / "encoders/random.none.paper.none.s0/run.json"
+    run = json.loads(path.read_text())
+    path.write_text(json.dumps(run | {"stacked_with": ["random.none.paper.none.s1"]}))
+    render(results, study_of(results))
+    names = [e["name"] for e in graph(results).values() if e["@type"] == "CreateAction"]
+    said = "in one process with random.none.paper.none.s1"
+    assert [name for name in names if said in name] == [
+        f"Pretraining of random.none.paper.none.s0, seed 0, {said}"
+    ]
+
+
 def test_the_same_results_give_the_same_bytes(results):
     before = (results / "provenance.json").read_bytes()
     render(results, study_of(results))

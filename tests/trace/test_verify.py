@@ -73,6 +73,15 @@ def test_results_of_another_device_may_differ_by_their_interval(results):
     assert any("another device" in line for line in checking.report(outcome))
 
 
+def test_a_stacked_run_is_made_again_alone_and_goes_by_its_interval(results):
+    path = results / "encoders/random.none.paper.none.s0/run.json"
+    run = json.loads(path.read_text())
+    path.write_text(json.dumps(run | {"stacked_with": ["random.none.paper.none.s1"]}))
+    outcome = verify(results, f"{RANDOM}:top1_mean")
+    assert (outcome.comparable, outcome.agrees) == (False, True)
+    assert any("stacked" in line for line in checking.report(outcome))
+
+
 def test_cells_are_chosen_by_seed_and_are_scores(results):
     chosen = [str(cell) for cell in checking.choose(results, 3, 4)]
     assert chosen == [str(cell) for cell in checking.choose(results, 3, 4)]

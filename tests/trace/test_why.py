@@ -68,6 +68,14 @@ def test_runs_seeds_hashes_data_settings_and_commands_are_those_recorded(results
     assert "the code is" not in answer.text, "nothing was edited"
 
 
+def test_the_runs_that_a_run_was_stacked_with_are_named(results):
+    path = results / "encoders/random.none.paper.none.s0/run.json"
+    run = json.loads(path.read_text())
+    path.write_text(json.dumps(run | {"stacked_with": ["random.none.paper.none.s1"]}))
+    text = ask(results, f"linear.csv:{RANDOM}:top1_mean").text
+    assert text.count("stacked with   random.none.paper.none.s1") == 1
+
+
 def test_an_ablation_names_both_sides(results):
     text = ask(results, "ablations.csv:dataset=toy,linear:difference").text
     assert "Numbers, tagged no_original:" in text
