@@ -1,8 +1,8 @@
 """AdamW by torch's fused kernel, without `torch.optim`, whose first use imports torch's compiler.
 
 That import is 1.5 s of a job that may train for two (docs/performance.md). The kernel, its results to
-the last bit and the layout of the state are torch's, so that a run which began with one can go on with
-the other (tests/training/test_adamw.py).
+the last bit and the layout of the state are torch's, so that either takes up the other's state
+(tests/training/test_adamw.py). Whether a checkpoint may be resumed at all, its fingerprint decides.
 """
 
 from collections.abc import Iterable

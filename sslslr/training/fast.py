@@ -64,13 +64,13 @@ def compile_encoders(
                 vars(encoder).pop(name, None)
 
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    found = attempt(compile_all, undo, device, steps, say)
+    found = compile_or_undo(compile_all, undo, device, steps, say)
     module.load_state_dict(before)
     module.zero_grad(set_to_none=True)
     return found if encoders else Compilation("off", found.seconds, found.reason)
 
 
-def attempt(
+def compile_or_undo(
     compile_all: Callable[[], None],
     undo: Callable[[], None],
     device: torch.device,

@@ -26,7 +26,7 @@ from torch.overrides import TorchFunctionMode
 
 from sslslr.batch import Batch
 from sslslr.errors import UserError
-from sslslr.training.fast import Compilation, attempt
+from sslslr.training.fast import Compilation, compile_or_undo
 from sslslr.training.ranks import Say
 
 Step = tuple[Batch, Batch, Batch]  # a run's clips and two views of them
@@ -91,7 +91,7 @@ class Stack:
         def undo() -> None:
             self._step = self._all_runs
 
-        found = attempt(compile_all, undo, device, steps, say)
+        found = compile_or_undo(compile_all, undo, device, steps, say)
         self.load_state(before)
         for parameter in self.parameters.values():
             parameter.grad = None

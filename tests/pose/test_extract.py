@@ -269,7 +269,7 @@ def test_both_normal_forms_of_a_name_can_be_told_apart(tmp_path):
     for name in forms:
         (tmp_path / name).write_bytes(b"")
     if len(list(tmp_path.iterdir())) == 1:
-        pytest.skip("this file system takes them for one")
+        pytest.skip("this file system keeps one normal form, so both names are one file")
     rows = "".join(f"{name},x,{number}\n" for number, name in enumerate(forms))
     (tmp_path / "labels.csv").write_text(f"file,gloss,clip_id\n{rows}", encoding="utf-8")
     entries, left_out = list_videos(tmp_path, tmp_path / "labels.csv")
