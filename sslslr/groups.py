@@ -20,8 +20,11 @@ def shared_settings(spec: RunSpec) -> dict[str, Any]:
     settings["pretrain"] = {k: v for k, v in settings["pretrain"].items() if k not in OWN_RATES}
     if spec.pretrain.share < 1:  # the share is drawn by the seed
         settings["seed"] = spec.seed
-    options = spec.method_options.items()
-    settings["options"] = {k: v for k, v in options if not isinstance(v, float)}
+    # A weight of zero may leave a part of the program out.
+    settings["options"] = {
+        name: value > 0 if isinstance(value, float) else value
+        for name, value in spec.method_options.items()
+    }
     return settings
 
 

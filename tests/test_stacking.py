@@ -90,6 +90,19 @@ def test_rates_views_and_real_options_may_differ(toy_store, tmp_path):
     compare(runs, toy_store, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("method", "weight"), [("sl_fpn_vc", "w_p"), ("sl_fpn_rate", "w_features")]
+)
+def test_weights_may_differ_but_one_of_zero_is_another_program(toy_store, tmp_path, method, weight):
+    blocks = [
+        {"methods": [method], "tag": f"at_{i}", "method_options": {weight: value}}
+        for i, value in enumerate([0.5, 0.0, 1.5])
+    ]
+    groups = stacks(specs(blocks))
+    assert [[spec.tag for spec in group] for group in groups] == [["at_0", "at_2"], ["at_1"]]
+    compare(groups[0], toy_store, tmp_path)
+
+
 class Killed(BaseException):
     """Stands for a kill: nothing in the package catches it."""
 

@@ -19,6 +19,7 @@ SMALL = {
     "moco": {"queue": 24, "projection": 16},
     "simclr": {"projection": 16},
     "simsiam": {"projector_hidden": 64, "projection": 32, "predictor_hidden": 16},
+    "sl_fpn_rate": {"projector_hidden": 64, "projection": 16},
     "sl_fpn_vc": {"projector_hidden": 64, "projection": 32, "w_p": 25},
     "vicreg": {"expander": [64, 32]},
 }

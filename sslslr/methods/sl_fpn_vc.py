@@ -78,6 +78,7 @@ class SlFpnVc(Method):
             batch_norm=options.batch_norm,
             last_bias=False,
         )
+        self.predictor = None
         if options.w_p > 0:
             self.predictor = mlp(options.projection, options.predictor_hidden, options.projection)
 
@@ -99,7 +100,7 @@ class SlFpnVc(Method):
             ),
             "covariance": (options.w_covariance, sum(covariance_term(x) for x in branches)),
         }
-        if options.w_p > 0:
+        if self.predictor is not None:
             weighted["predictor"] = (options.w_p, mse(self.predictor(z), z_b.detach()))
         loss = sum(weight * term for weight, term in weighted.values())
         return MethodOutput(loss, {name: term.detach() for name, (_, term) in weighted.items()})

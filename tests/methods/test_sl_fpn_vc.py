@@ -62,5 +62,5 @@ def test_the_projector_is_as_deep_and_normalised_as_asked_for():
     kinds = [type(layer).__name__ for layer in method.projector]
     hidden = ["Linear", "BatchNorm1d", "ReLU"]
     assert kinds == [*hidden, *hidden, "Linear"]
-    assert not hasattr(method, "predictor")
+    assert method.predictor is None
     assert len(build("sl_fpn_vc", projector_layers=1).projector) == 1
