@@ -56,9 +56,13 @@ class Claim(Strict):
     protocol: Name | None = Field(None, description="Left out: that of the file.")
     label_fraction: float = Field(1.0, gt=0, le=1)
     scope: Literal["own", "transfer"] = Field(
-        "own", description="own: pretrained on the target's data. transfer: on another's."
+        "own",
+        description="own: pretrained on the target's data (or, where that is no target, its language's). "
+        "transfer: on another language's.",
     )
-    margin: float = Field(0.0, ge=0, lt=1, description="Effect claimed at least, in 0..1.")
+    margin: float = Field(
+        0.0, ge=0, lt=1, description="Effect claimed, in 0..1; what is tested is a larger one."
+    )
 
 
 class Claims(Strict):

@@ -170,7 +170,7 @@ def _verdicts(cell: Cell, metrics: pd.DataFrame, predictions: _Predictions) -> S
         groups[side] = pd.concat(found).drop_duplicates()
     how = (
         f"the verdict over {len(decisive)} comparisons, which verdicts_comparisons.csv lists; the "
-        "numbers of the row are those of the comparison that is worst for the claim"
+        "numbers of the row are those of the worst comparison for the claim that gives the verdict"
     )
     return Sources(groups, row, how, [CLAIMS])
 
