@@ -36,6 +36,8 @@ def check(study: StudyConfig) -> int:
                 where = f"evaluate.protocols.{name}.methods"
                 raise UserError(f"{where}: {method!r} is not defined. {hint}")
         parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
+    for number, block in enumerate(study.runs):
+        compose(block.views or [], f"runs[{number}].views")
     specs = runs(study)
     for run in specs.values():
         parse(METHODS.get(run.method_type).Options, run.method_options, f"methods.{run.method}")

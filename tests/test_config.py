@@ -99,6 +99,10 @@ def test_a_wrong_key_or_value_is_named(changes, message):
             r"augmentations.temporal_permutation\[0\]: unknown transform",
         ),
         (
+            {"runs": [{"methods": ["sl_fpn"], "datasets": ["toy"], "views": [{"name": "rotat"}]}]},
+            r"runs\[0\].views\[0\]: unknown transform 'rotat'",
+        ),
+        (
             {"runs": [{"methods": ["sl_fpn"], "datasets": ["toy"], "encoder": {"width": 7}}]},
             r"runs\[0\].encoder",
         ),
