@@ -94,7 +94,9 @@ class Registry:
         file = Path(package.__path__[0], f"{name}.py")
         if not file.is_file():  # added from outside the package
             fields = self._classes[name].Options.model_fields
-            stated = {key: field.default for key, field in fields.items() if not field.is_required()}
+            stated = {
+                key: field.default for key, field in fields.items() if not field.is_required()
+            }
             return {**stated, **options}
         stated, variants = _stated_defaults(file)
         variant = options.get("variant", stated.get("variant"))
