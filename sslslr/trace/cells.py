@@ -32,8 +32,9 @@ SHOWN = {
     "linear": {
         "Target": "dataset", "Pretrained on": "pretrain_dataset", "Method": "method",
         "Views": "augmentation", "Encoder": "variant", "Tag": "tag", "Protocol": "protocol",
-        "95 % interval": "top1_low", "Chance": "chance", "n test": "n_test", "n train": "n_train",
-        "Classes": "n_classes", "Joints": "n_joints", "Seeds": "seeds", "Paper": "paper",
+        "95 % interval": "top1_low", "Over seeds": "top1_seeds_low", "Chance": "chance",
+        "n test": "n_test", "n train": "n_train", "Classes": "n_classes", "Joints": "n_joints",
+        "Seeds": "seeds", "Paper": "paper",
         **{name: f"{metric}_mean" for metric, name in tables.METRIC_NAMES.items()},
     },
     "verdicts": {
