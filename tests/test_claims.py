@@ -1,12 +1,17 @@
 """Verdicts on simulated runs whose truth is known."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from sslslr import claims as c
+from sslslr import grid
+from sslslr.config import load
 from sslslr.errors import UserError
+from sslslr.protocols.semi_supervised import SemiSupervisedConfig
 from sslslr.strict import parse
 from toys import ROOT
 
@@ -331,6 +336,27 @@ def test_the_shipped_claims_are_the_papers_six_and_ours():
     assert table.loc["pretraining_helps", "verdict"] == c.HOLDS
     assert set(table["verdict"].drop("pretraining_helps")) == {c.UNSURE}
     assert (table["missing"].drop("pretraining_helps") != "").all()
+
+
+@pytest.mark.parametrize("name", ["paper", "wlasl", "wlasl_cpu"])
+def test_the_studies_can_decide_every_claim(name):
+    """Their grids have the runs, targets, protocols and label fractions that the claims name."""
+    study, rows = load(ROOT / "config" / f"{name}.yaml"), []
+    for run in grid.runs(study).values():
+        spec = grid.evaluate_spec(study, run)
+        keys = {"run_id": run.run_id, "method": run.method, "augmentation": run.augmentation,
+                "variant": run.encoder.variant, "tag": run.tag or "",
+                "pretrain_dataset": run.dataset, "metric": "top1", "shots": 0}  # fmt: skip
+        for (target, about), (protocol, options) in itertools.product(
+            spec.targets.items(), spec.protocols.items()
+        ):
+            few = protocol == "semi_supervised"
+            fractions = SemiSupervisedConfig(**options).fractions if few else [1.0]
+            place = {"dataset": target, "target_dataset": about.dataset, "protocol": protocol}
+            rows += [{**keys, **place, "label_fraction": fraction} for fraction in fractions]
+    shipped = c.load(ROOT / "config" / "claims.yaml")
+    absent = {claim.id: c.missing(shipped, claim, pd.DataFrame(rows)) for claim in shipped.claims}
+    assert absent == {claim.id: [] for claim in shipped.claims}
 
 
 def test_an_unknown_key_and_a_repeated_id_are_named(tmp_path):
