@@ -232,6 +232,12 @@ def test_each_other_names_what_was_run_but_the_ceiling():
         "simclr, temporal_permutation"
     }
     assert set(judged(make_against(views), found)[1]["opponent"]) == {"sl_fpn, rotation"}
+    # What has no run of that kind at all is no opponent, and is not missing either.
+    more = joined(found, runs("raw_keypoints", [0.3] * 2, variant="raw", augmentation="none"),
+                  runs("simclr", [0.5] * 2, augmentation="strong"))  # fmt: skip
+    for against in (methods, views):
+        verdict, _ = judged(make_against(against), more)
+        assert (verdict.verdict, verdict.missing) == (c.HOLDS, "")
     alone = judged(make_against(methods), runs("sl_fpn", [0.9]))[0]
     assert alone.missing == "no run of method other than the subject's"
 
