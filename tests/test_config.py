@@ -93,6 +93,14 @@ def test_a_wrong_key_or_value_is_named(changes, message):
             {"evaluate": {"protocols": {"linear": {"epoch": 3}}}},
             r"evaluate.protocols.linear: unknown key 'epoch'",
         ),
+        (
+            {"evaluate": {"targets": {"toy": {"protocols": ["linear", "knnn"]}}}},
+            r"evaluate.targets.toy.protocols: unknown protocol 'knnn'. Did you mean 'knn'",
+        ),
+        (
+            {"evaluate": {"transfer": ["sl_fpm"]}},
+            r"evaluate.transfer: 'sl_fpm' is not defined. Did you mean 'sl_fpn'",
+        ),
         ({"evaluate": {"targets": {"tay": {}}}}, r"evaluate.targets: 'tay' is not defined"),
         (
             {"augmentations": {"temporal_permutation": [{"name": "rotat"}]}},
