@@ -176,9 +176,9 @@ def display_ablations(table: pd.DataFrame) -> pd.DataFrame:
         {
             "Ablation": row["tag"],
             "Method": METHOD_NAMES.get(row["method"], row["method"]),
-            "Views": row["augmentation"],
+            "Views": "–" if row["augmentation"] == "none" else row["augmentation"],
             "Encoder": row["variant"],
-            "Pretrained on": row["pretrain_dataset"],
+            "Pretrained on": "–" if row["pretrain_dataset"] == "none" else row["pretrain_dataset"],
             "Target": row["dataset"],
             "Protocol": PROTOCOLS[row["protocol"]],
             "Top-1": percent(row["accuracy"]),
