@@ -155,7 +155,7 @@ class TargetConfig(Strict):
         "given",
         description="given: the data set's split. clips: dealt out anew within each gloss, signers on both sides.",
     )
-    train: list[Literal["train", "val", "test"]] = Field(
+    train: Annotated[list[Literal["train", "val", "test"]], Field(min_length=1)] = Field(
         ["train"], description="Splits a probe learns from."
     )
     test: Literal["train", "val", "test"] = Field("test", description="Split that is scored.")
@@ -169,6 +169,15 @@ class TargetConfig(Strict):
     unseen_labels: Literal["error", "drop"] = Field(
         "error", description="What to do with test clips whose gloss no training clip has."
     )
+
+    @model_validator(mode="after")
+    def _test_clips_are_not_learnt_from(self) -> "TargetConfig":
+        if self.test in self.train:
+            raise ValueError(
+                f"split {self.test} is both in `train` and `test`; a probe would be scored on clips that "
+                "it learnt from"
+            )
+        return self
 
 
 class EvaluateConfig(Strict):

@@ -61,25 +61,33 @@ def sinusoidal_positions(length: int, width: int) -> Tensor:
     return table
 
 
-def hand_shape(keypoints: Tensor) -> Tensor:
-    """Each hand's joints relative to its wrist, in palm lengths: (B, T, 42, 2).
+def hand_shape(keypoints: Tensor, lengths: Tensor) -> Tensor:
+    """Each hand's joints relative to its wrist, in palm lengths: (B, T, 42, 2), padding zero.
 
     Where the hand is and how large it appears are taken out; what is left is the handshape. The
-    palm's length is a mean over the clip, so that a hand that turns edge-on does not explode.
-    Joints that the clip lacks (zero throughout) stay zero.
+    palm's length is a mean over the clip, so that a hand that turns edge-on does not explode, and
+    over its true length, so that padding does not make it shorter. Joints that the clip lacks (zero
+    throughout) stay zero.
     """
+    keypoints = keypoints * _inside(keypoints, lengths)
     hands = torch.stack([keypoints[:, :, LEFT_HAND], keypoints[:, :, RIGHT_HAND]], dim=2)
     present = hands.abs().sum(dim=(1, 4), keepdim=True) > 0
     local = (hands - hands[:, :, :, :1]) * present
-    palm = local[:, :, :, MIDDLE_MCP].norm(dim=-1).mean(dim=1)[:, None, :, None, None]
+    palm = local[:, :, :, MIDDLE_MCP].norm(dim=-1).sum(dim=1) / lengths[:, None]
+    palm = palm[:, None, :, None, None]
     return torch.where(palm > 1e-4, local / palm.clamp_min(1e-4), 0.0).flatten(2, 3)
 
 
 def velocity(keypoints: Tensor, lengths: Tensor) -> Tensor:
     """Change since the frame before, zero for the first and for padding: (B, T, 75, 2)."""
     change = F.pad(keypoints[:, 1:] - keypoints[:, :-1], (0, 0, 0, 0, 1, 0))
+    return change * _inside(keypoints, lengths)
+
+
+def _inside(keypoints: Tensor, lengths: Tensor) -> Tensor:
+    """bool (B, T, 1, 1): True for frames of the clip, False for padding."""
     inside = torch.arange(keypoints.shape[1], device=lengths.device) < lengths[:, None]
-    return change * inside[:, :, None, None]
+    return inside[:, :, None, None]
 
 
 # Values a frame of each kind of input.
@@ -129,7 +137,7 @@ class PoseTransformer(nn.Module):
         """What the encoder is told of each frame, (B, T, values)."""
         made = {
             "position": lambda: keypoints,
-            "hand_shape": lambda: hand_shape(keypoints),
+            "hand_shape": lambda: hand_shape(keypoints, lengths),
             "velocity": lambda: velocity(keypoints, lengths),
         }
         return torch.cat([made[name]().flatten(2) for name in self.inputs], dim=2)

@@ -132,7 +132,8 @@ def evaluate(
             entry = PROTOCOLS.get(protocol)
             options = parse(entry.Options, values, f"evaluate.protocols.{protocol}")
             for prediction in entry().run(task, options, say):
-                rows += [row | counts for row in _metrics(task, protocol, prediction)]
+                own = {"target_dataset": target.dataset or dataset, **counts}
+                rows += [row | own for row in _metrics(task, protocol, prediction)]
                 predictions.append(_predictions(task, protocol, prediction, clip_ids))
             say(f"{spec.run.run_id} {dataset} {protocol}: {_headline(rows, dataset, protocol)}")
     if weights_hash(encoder) != before:
@@ -210,6 +211,8 @@ def _task(
                 f"{found}. Mend the split, or set `evaluate.targets.{dataset}.unseen_labels: drop` to leave "
                 "those clips out, counted."
             )
+        if len(unseen) == len(test):
+            raise UserError(f"{found}, and no other test clip is left to score. Mend the split.")
         say(f"{found}; left out of the test set")
         test = test[labels[test] >= 0]
 
@@ -332,6 +335,9 @@ def _write(
     for position, (name, value) in enumerate(about.items()):
         metrics.insert(position, name, value)
     metrics.insert(metrics.columns.get_loc("probe_seed"), "seed", run.seed)
+    metrics.insert(
+        metrics.columns.get_loc("dataset") + 1, "target_dataset", metrics.pop("target_dataset")
+    )
     order = ["metric", "value", "low", "high", "n_train", "n_test", "n_classes"]
     order += ["n_joints", "n_joints_masked"]
     metrics = metrics[[c for c in metrics.columns if c not in order] + order]

@@ -160,8 +160,14 @@ def _tag(name: str, value: Any) -> str:
     return f"{name}_{re.sub(r'[^a-z0-9]+', '_', text).strip('_')}"
 
 
+def _settled(spec: RunSpec) -> RunSpec:
+    """The run with its method's own defaults written out: what runs are compared by."""
+    options = METHODS.settled(spec.method_type, spec.method_options)
+    return spec.model_copy(update={"method_options": options})
+
+
 def _changes_nothing(spec: RunSpec, plain: list[RunSpec]) -> bool:
-    """Whether a run of a sweep is one of the runs of its block without the sweep."""
+    """Whether a run of a sweep is one of the runs of its block without the sweep, both settled."""
     return any(spec.model_copy(update={"tag": other.tag}) == other for other in plain)
 
 
@@ -181,8 +187,8 @@ def _block_runs(study: StudyConfig, block: RunBlock, where: str) -> list[RunSpec
     specs = [spec for one in _swept(block, where) for spec in _expand(study, one, where)]
     if not block.sweep:
         return specs
-    plain = _expand(study, block, where)
-    return [spec for spec in specs if not _changes_nothing(spec, plain)]
+    plain = list(map(_settled, _expand(study, block, where)))
+    return [spec for spec in specs if not _changes_nothing(_settled(spec), plain)]
 
 
 def runs(study: StudyConfig) -> dict[str, RunSpec]:
@@ -194,7 +200,7 @@ def runs(study: StudyConfig) -> dict[str, RunSpec]:
     found: dict[str, RunSpec] = {}
     for number, block in enumerate(study.runs):
         for spec in map(_named, _block_runs(study, block, f"runs[{number}]")):
-            if found.setdefault(spec.run_id, spec) != spec:
+            if _settled(found.setdefault(spec.run_id, spec)) != _settled(spec):
                 raise UserError(
                     f"runs[{number}]: run {spec.run_id!r} is already defined with other settings. "
                     "Give this block a `tag`."

@@ -6,9 +6,11 @@ costs no import of torch.
 """
 
 import ast
+import contextlib
 import importlib
 import pkgutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +81,48 @@ class Registry:
         file = Path(package.__path__[0], f"{name}.py")
         if not file.is_file():  # added from outside the package
             return dict(getattr(self._classes[name], "TRAITS", {}))
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "TRAITS":
-                return ast.literal_eval(node.value)
-        return {}
+        return _literal(ast.parse(file.read_text(encoding="utf-8")), "TRAITS")
+
+    def settled(self, name: str, options: dict[str, Any]) -> dict[str, Any]:
+        """Options with the entry's own defaults filled in, read without importing it.
+
+        Defaults that are no literals stay out. Where a module has `VARIANTS = {...}`, what the
+        option `variant` stands for counts before the defaults of the fields.
+        """
+        self._check(name)
+        package = importlib.import_module(self.package)
+        file = Path(package.__path__[0], f"{name}.py")
+        if not file.is_file():  # added from outside the package
+            fields = self._classes[name].Options.model_fields
+            stated = {
+                key: field.default for key, field in fields.items() if not field.is_required()
+            }
+            return {**stated, **options}
+        stated, variants = _stated_defaults(file)
+        variant = options.get("variant", stated.get("variant"))
+        return {**stated, **variants.get(variant, {}), **options}
+
+
+def _literal(tree: ast.Module, name: str) -> dict[str, Any]:
+    """The dictionary that a module assigns to `name`; empty if it does not."""
+    for node in tree.body:
+        target = getattr(node, "target", None) or getattr(node, "targets", [None])[0]
+        if isinstance(node, ast.Assign | ast.AnnAssign) and getattr(target, "id", "") == name:
+            return ast.literal_eval(node.value) if node.value else {}
+    return {}
+
+
+@cache
+def _stated_defaults(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of the class `Options` in a file, `key: type = Field(default, ...)` or `= default`; VARIANTS."""
+    tree, found = ast.parse(file.read_text(encoding="utf-8")), {}
+    options = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == "Options"]
+    for node in options[0].body if options else []:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            value = node.value
+            if isinstance(value, ast.Call):
+                value = value.args[0] if value.args else None
+            with contextlib.suppress(ValueError):  # no literal
+                if value is not None:
+                    found[node.target.id] = ast.literal_eval(value)
+    return found, _literal(tree, "VARIANTS")

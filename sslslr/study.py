@@ -29,13 +29,20 @@ def check(study: StudyConfig) -> int:
     _check_licences(study.accept_licences)
     for name, steps in study.augmentations.items():
         compose(steps, f"augmentations.{name}")
+    if isinstance(study.evaluate.transfer, list):
+        _check_methods(study, study.evaluate.transfer, "evaluate.transfer")
+    for name, target in study.evaluate.targets.items():
+        for protocol in target.protocols or []:
+            if protocol not in PROTOCOLS.names():
+                hint = nearest(protocol, PROTOCOLS.names())
+                where = f"evaluate.targets.{name}.protocols"
+                raise UserError(f"{where}: unknown protocol {protocol!r}. {hint}")
     for name, options in protocol_options(study).items():
-        for method in study.evaluate.protocols[name].get("methods", []):
-            if method not in study.methods:
-                hint = nearest(str(method), study.methods)
-                where = f"evaluate.protocols.{name}.methods"
-                raise UserError(f"{where}: {method!r} is not defined. {hint}")
+        wanted = study.evaluate.protocols[name].get("methods", [])
+        _check_methods(study, wanted, f"evaluate.protocols.{name}.methods")
         parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
+    for number, block in enumerate(study.runs):
+        compose(block.views or [], f"runs[{number}].views")
     specs = runs(study)
     for run in specs.values():
         parse(METHODS.get(run.method_type).Options, run.method_options, f"methods.{run.method}")
@@ -72,6 +79,13 @@ def outdated(results: str | Path, specs: dict[str, RunSpec]) -> list[Path]:
         if made["spec"] != run.model_dump(mode="json") or made["code_hash"] not in hashes:
             found.append(record)
     return found
+
+
+def _check_methods(study: StudyConfig, names: list[str], where: str) -> None:
+    known = {*study.methods, *METHODS.names()}  # a method needs no entry of its own
+    for name in names:
+        if name not in known:
+            raise UserError(f"{where}: {name!r} is not defined. {nearest(str(name), known)}")
 
 
 def _check_licences(accepted: list[str]) -> None:

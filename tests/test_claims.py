@@ -1,12 +1,17 @@
 """Verdicts on simulated runs whose truth is known."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from sslslr import claims as c
+from sslslr import grid
+from sslslr.config import load
 from sslslr.errors import UserError
+from sslslr.protocols.semi_supervised import SemiSupervisedConfig
 from sslslr.strict import parse
 from toys import ROOT
 
@@ -113,6 +118,45 @@ def test_a_small_gain_refutes_a_claim_of_a_large_one():
     assert judged(make_claims(margin=0.2), found)[0].verdict == c.FAILS
 
 
+def test_a_claim_of_a_large_gain_holds_only_above_it():
+    found = joined(runs("sl_fpn", [0.72] * 3), runs("simclr", [0.5] * 3))
+    assert judged(make_claims(margin=0.1), found)[0].verdict == c.HOLDS
+    assert judged(make_claims(margin=0.2), found)[0].verdict == c.UNSURE  # 0.22, but not surely
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_a_handful_of_clips_decides_nothing_either_way(n):
+    """All clips right against all wrong: a bootstrap of so few is sure, sign flips are not."""
+    best, worst = runs("sl_fpn", [1.0] * 3, n=n), runs("simclr", [0.0] * 3, n=n)
+    verdict, _ = judged(make_claims(), joined(best, worst))
+    assert (verdict.verdict, verdict.low, verdict.high) == (c.UNSURE, 1, 1)
+    worst, best = runs("sl_fpn", [0.0] * 3, n=n), runs("simclr", [1.0] * 3, n=n)
+    assert judged(make_claims(), joined(worst, best))[0].verdict == c.UNSURE
+
+
+def test_refuting_is_corrected_for_the_number_of_opponents_as_holding_is():
+    """Of 40 equal opponents two are ahead by luck, the first with p = 0.014 by itself."""
+    alike = [runs(f"m{i}", [0.6], n=150, noise=i) for i in range(40)]
+    found = joined(runs("sl_fpn", [0.6], n=150, noise=4), *alike)
+    verdict, comparisons = judged(make_claims([f"m{i}" for i in range(40)]), found)
+    assert (comparisons["high"] < 0).any()
+    assert verdict.verdict == c.UNSURE
+
+
+def test_the_comparison_that_is_shown_is_one_that_gives_the_verdict():
+    # Against m0 the difference is larger, but its seeds scatter so much that it says nothing.
+    found = joined(runs("sl_fpn", [0.6] * 3), runs("m0", [0.45, 1.0, 0.95]), runs("m1", [0.75] * 3))
+    verdict, comparisons = judged(make_claims(["m0", "m1"]), found)
+    table = comparisons.set_index("opponent")
+    assert table["difference"].idxmin().startswith("m0")
+    assert table["outcome"].to_dict() == {
+        "m0, temporal_permutation": c.UNSURE, "m1, temporal_permutation": c.FAILS
+    }  # fmt: skip
+    assert verdict.verdict == c.FAILS
+    assert verdict.opponent.startswith("m1")
+    assert verdict.high < 0
+
+
 def test_one_seed_is_judged_over_clips_and_counted():
     verdict, _ = judged(make_claims(), joined(runs("sl_fpn", [0.8]), runs("simclr", [0.5] * 3)))
     assert (verdict.verdict, verdict.seeds) == (c.HOLDS, 1)
@@ -188,6 +232,12 @@ def test_each_other_names_what_was_run_but_the_ceiling():
         "simclr, temporal_permutation"
     }
     assert set(judged(make_against(views), found)[1]["opponent"]) == {"sl_fpn, rotation"}
+    # What has no run of that kind at all is no opponent, and is not missing either.
+    more = joined(found, runs("raw_keypoints", [0.3] * 2, variant="raw", augmentation="none"),
+                  runs("simclr", [0.5] * 2, augmentation="strong"))  # fmt: skip
+    for against in (methods, views):
+        verdict, _ = judged(make_against(against), more)
+        assert (verdict.verdict, verdict.missing) == (c.HOLDS, "")
     alone = judged(make_against(methods), runs("sl_fpn", [0.9]))[0]
     assert alone.missing == "no run of method other than the subject's"
 
@@ -216,6 +266,41 @@ def test_transfer_compares_encoders_of_the_same_pretraining_set_and_untrained_on
     places = set(zip(comparisons["dataset"], comparisons["pretrain_dataset"], strict=True))
     assert places == {("lsa64", "wlasl")}
     assert len(comparisons) == 2
+
+
+def test_a_pretraining_set_that_is_no_target_is_judged_on_its_language():
+    """As in config/wlasl.yaml: pretrained on WLASL-2000, scored on its smaller vocabularies."""
+
+    def at(method, accuracy, dataset):
+        return runs(method, [accuracy] * 2, dataset=dataset, pretrain_dataset="wlasl_2000")
+
+    found = joined(*(at(method, accuracy, dataset) for dataset in ("wlasl_100", "wlasl_300", "indian")
+                     for method, accuracy in (("sl_fpn", 0.8), ("simclr", 0.5))))  # fmt: skip
+    same = {"same_language": [["wlasl_100", "wlasl_300", "wlasl_2000"]]}
+    own = make_claims().model_copy(update=same)
+    verdict, comparisons = judged(own, found)
+    assert (verdict.verdict, verdict.missing) == (c.HOLDS, "")
+    assert set(comparisons["dataset"]) == {"wlasl_100", "wlasl_300"}
+    transfer = make_claims(scope="transfer").model_copy(update=same)
+    assert set(judged(transfer, found)[1]["dataset"]) == {"indian"}
+    direct = joined(found, at("sl_fpn", 0.8, "wlasl_2000"), at("simclr", 0.5, "wlasl_2000"))
+    assert set(judged(own, direct)[1]["dataset"]) == {"wlasl_2000"}
+
+
+def test_another_split_of_the_pretraining_set_is_no_transfer():
+    def at(method, accuracy, dataset, clips_of):
+        columns = {"dataset": dataset, "pretrain_dataset": "lsfb"}
+        metrics, predictions = runs(method, [accuracy] * 2, **columns)
+        return metrics.assign(target_dataset=clips_of), predictions
+
+    found = joined(*(at(method, accuracy, *place)
+                     for place in (("lsfb_known_signers", "lsfb"), ("gsl", "gsl"))
+                     for method, accuracy in (("sl_fpn", 0.8), ("simclr", 0.5))))  # fmt: skip
+    transfer = judged(make_claims(scope="transfer"), found)[1]
+    assert set(transfer["dataset"]) == {"gsl"}
+    assert set(judged(make_claims(), found)[1]["dataset"]) == {"lsfb_known_signers"}
+    with_own = joined(found, at("sl_fpn", 0.8, "lsfb", "lsfb"), at("simclr", 0.5, "lsfb", "lsfb"))
+    assert set(judged(make_claims(), with_own)[1]["dataset"]) == {"lsfb"}
 
 
 def test_a_study_without_the_subject_tells_nothing_and_says_what_is_missing():
@@ -257,6 +342,27 @@ def test_the_shipped_claims_are_the_papers_six_and_ours():
     assert table.loc["pretraining_helps", "verdict"] == c.HOLDS
     assert set(table["verdict"].drop("pretraining_helps")) == {c.UNSURE}
     assert (table["missing"].drop("pretraining_helps") != "").all()
+
+
+@pytest.mark.parametrize("name", ["paper", "wlasl", "wlasl_cpu"])
+def test_the_studies_can_decide_every_claim(name):
+    """Their grids have the runs, targets, protocols and label fractions that the claims name."""
+    study, rows = load(ROOT / "config" / f"{name}.yaml"), []
+    for run in grid.runs(study).values():
+        spec = grid.evaluate_spec(study, run)
+        keys = {"run_id": run.run_id, "method": run.method, "augmentation": run.augmentation,
+                "variant": run.encoder.variant, "tag": run.tag or "",
+                "pretrain_dataset": run.dataset, "metric": "top1", "shots": 0}  # fmt: skip
+        for (target, about), (protocol, options) in itertools.product(
+            spec.targets.items(), spec.protocols.items()
+        ):
+            few = protocol == "semi_supervised"
+            fractions = SemiSupervisedConfig(**options).fractions if few else [1.0]
+            place = {"dataset": target, "target_dataset": about.dataset, "protocol": protocol}
+            rows += [{**keys, **place, "label_fraction": fraction} for fraction in fractions]
+    shipped = c.load(ROOT / "config" / "claims.yaml")
+    absent = {claim.id: c.missing(shipped, claim, pd.DataFrame(rows)) for claim in shipped.claims}
+    assert absent == {claim.id: [] for claim in shipped.claims}
 
 
 def test_an_unknown_key_and_a_repeated_id_are_named(tmp_path):

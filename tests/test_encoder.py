@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from sslslr.batch import Batch
 from sslslr.config import EncoderConfig
@@ -120,14 +121,15 @@ def test_heads_must_divide_the_width():
 def test_hand_shape_is_each_hand_by_itself_in_palm_lengths():
     keypoints = torch.randn(2, 5, 75, 2, generator=torch.Generator().manual_seed(0))
     keypoints[0, :, :21] = 0  # a hand that the clip lacks
-    found = hand_shape(keypoints)
+    lengths = torch.tensor([5, 5])
+    found = hand_shape(keypoints, lengths)
     assert (found[0, :, :21] == 0).all()
     for clip, first in ((1, 0), (1, 21), (0, 21)):
         hand = keypoints[clip, :, first : first + 21]
         palm = torch.stack([(frame[9] - frame[0]).norm() for frame in hand]).mean()
         torch.testing.assert_close(found[clip, :, first : first + 21], (hand - hand[:, :1]) / palm)
     moved = torch.where(keypoints != 0, keypoints * 3 + 1, keypoints)
-    torch.testing.assert_close(hand_shape(moved), found, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(hand_shape(moved, lengths), found, atol=1e-4, rtol=1e-4)
 
 
 def test_velocity_is_the_difference_of_frames_within_the_clip():
@@ -148,3 +150,10 @@ def test_inputs_are_a_setting_and_padding_stays_masked():
     assert torch.isfinite(features).all()
     encoder = build_encoder(EncoderConfig(**SMALL, inputs=inputs), 12, 0)
     assert encoder.embed.in_features == 150 + 84 + 150
+    # The frames of padding, and their number, are nothing to a clip.
+    noisy = batch.keypoints + 100.0 * (~batch.frame_mask())[:, :, None, None]
+    noisy = Batch(noisy, batch.lengths, batch.present)
+    padded = Batch(F.pad(batch.keypoints, (0, 0, 0, 0, 0, 9)), batch.lengths, batch.present)
+    for other in (noisy, padded):
+        found = encode("paper", other, inputs=inputs, pooling="mean")
+        torch.testing.assert_close(found, features, atol=1e-5, rtol=1e-5)

@@ -187,6 +187,21 @@ def test_or_it_is_dropped_on_request_and_counted(make_store, tmp_path):
     assert (metrics["n_test"] == 11).all()
 
 
+def test_a_test_split_of_unseen_glosses_alone_is_named(make_store, tmp_path):
+    clips = {
+        name: (keypoints, {**about, "gloss": "x" if about["split"] == "test" else about["gloss"]})
+        for name, (keypoints, about) in toy_clips().items()
+    }
+    study = make_study(targets={"toy": {"unseen_labels": "drop"}})
+    with pytest.raises(UserError, match=r"12 test clips have a gloss.*no other test clip is left"):
+        run(study, make_store(clips), tmp_path)
+
+
+def test_a_split_that_is_learnt_from_is_not_scored():
+    with pytest.raises(UserError, match=r"evaluate.targets.toy: split val is both in `train`"):
+        make_study(targets={"toy": {"train": ["train", "val"], "test": "val"}})
+
+
 def test_an_empty_split_is_named(make_store, tmp_path):
     study = make_study(targets={"toy": {"test": "val"}})
     with pytest.raises(UserError, match=r"no clip in split val; `evaluate.targets.toy`"):
@@ -263,3 +278,4 @@ def test_clips_that_two_targets_share_are_embedded_once(
     assert np.array_equal(*found) == (passes == 1)
     metrics = pd.read_csv(tmp_path / "metrics" / "metrics.csv")
     assert set(metrics["dataset"]) == set(targets)
+    assert set(metrics["target_dataset"]) == {"toy"}

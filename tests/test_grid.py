@@ -8,6 +8,7 @@ from sslslr import grid
 from sslslr.config import StudyConfig
 from sslslr.errors import UserError
 from sslslr.estimate import estimate
+from sslslr.methods import METHODS
 from sslslr.strict import parse
 
 BASE = {
@@ -160,6 +161,28 @@ def test_a_sweep_is_one_tagged_run_a_combination_but_the_one_that_changes_nothin
     assert tags["w_o_0p0022_depth_6"].method_options == {"w_o": 0.0022}
     assert tags["w_o_0p0022_depth_6"].encoder.depth == 6
     assert tags[None].encoder.depth == 12
+
+
+def test_what_a_method_has_anyway_changes_nothing():
+    """Defaults of fields and of the method's variant, whether or not the study states them."""
+    base = {"methods": ["sl_fpn"], "datasets": ["a"]}
+    plain = {"methods": {"sl_fpn": {}}}
+    stated = {**base, "method_options": {"w_o": 1, "stop_gradient": True}}
+    assert len(grid.runs(study(base, stated, **plain))) == 1
+    with pytest.raises(UserError, match="already defined with other settings"):
+        grid.runs(study(base, {**base, "method_options": {"w_p": 0.5}}, **plain))
+    swept = {**base, "sweep": {"method_options.w_o": [0, 1], "method_options.w_p": [0.5, 1]}}
+    tags = {spec.tag for spec in grid.runs(study(base, swept, **plain)).values()}
+    assert tags == {None, "w_o_0_w_p_0p5", "w_o_0_w_p_1", "w_o_1_w_p_0p5"}
+    released = {"methods": {"sl_fpn": {"variant": "as_released"}}}  # whose w_p is 0.5
+    tags = {spec.tag for spec in grid.runs(study(base, swept, **released)).values()}
+    assert tags == {None, "w_o_0_w_p_0p5", "w_o_0_w_p_1", "w_o_1_w_p_1"}
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_the_defaults_that_are_read_are_those_that_hold(name):
+    read = METHODS.settled(name, {})
+    assert read == METHODS.get(name).Options().model_dump()
 
 
 def test_a_sweep_of_something_else_is_refused():

@@ -3,11 +3,13 @@
 A claim says that a *subject* (a method with its views) scores higher than each of its *opponents*.
 Every comparison is paired on the test clips of one target data set, for encoders pretrained on the
 same data (untrained opponents fit any). A comparison is significant if the p value, corrected by
-Holm within the claim, is below `alpha` **and** the interval over clips and encoder seeds excludes 0:
-the p value knows the clips alone, and encoders of one method differ by several points.
+Holm within the claim, is below `alpha` **and** the interval over clips and encoder seeds excludes
+`margin`, the effect that is claimed (0 unless said): the p value knows the clips alone, and encoders
+of one method differ by several points; an interval by resampling knows nothing of how few clips
+there are, and of a single one would be sure.
 
-    holds           every comparison is significant and positive, and nothing is missing
-    does not hold   an interval's upper end is below `margin`, the effect that is claimed at least
+    holds           every comparison is significant, and above the margin; nothing is missing
+    does not hold   a comparison is significant, and below the margin
     cannot tell     otherwise
 
     schema.py    what a claim is

@@ -29,7 +29,8 @@ def decide(claims: Claims, metrics: pd.DataFrame, predictions: pd.DataFrame) -> 
 
     Returns:
         Columns `COMPARISON`; accuracies are top-1 in 0..1, averaged over probe and encoder seeds.
-        `p_corrected` is NaN, and `outcome` by the plain p, for an opponent that does not decide.
+        `p` is of the difference being the claim's margin. `p_corrected` is NaN, and `outcome` by
+        the plain p, for an opponent that does not decide.
 
     Raises:
         UserError: runs that were scored on other clips, or predictions that are absent or
@@ -40,7 +41,11 @@ def decide(claims: Claims, metrics: pd.DataFrame, predictions: pd.DataFrame) -> 
         cells = cells_of(claims, claim, metrics)
         right = _Correctness(predictions, cells, claims.protocol_of(claim), claim.label_fraction)
         own = [
-            {"claim": claim.id, **_compare(claims, right, subject, opponent), "decides": decides}
+            {
+                "claim": claim.id,
+                **_compare(claims, claim.margin, right, subject, opponent),
+                "decides": decides,
+            }
             for subject, opponent, decides in _pairs(claims, claim, metrics, cells)
         ]
         deciding = [row for row in own if row["decides"]]
@@ -54,15 +59,15 @@ def decide(claims: Claims, metrics: pd.DataFrame, predictions: pd.DataFrame) -> 
 
 
 def verdicts(claims: Claims, comparisons: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
-    """One row a claim: the verdict, and the comparison that is worst for the claim.
+    """One row a claim: the verdict, and the worst comparison for the claim that gives it.
 
     Args:
         comparisons: of :func:`decide`, for the same metrics.
 
     Returns:
         Columns claim, statement, source, verdict; dataset, pretrain_dataset, opponent, difference,
-        low, high, p_corrected, n_test, smallest_difference of the worst comparison (NaN without
-        one); comparisons, their number; seeds, the fewest of any; missing, what is absent, "; "
+        low, high, p_corrected, n_test, smallest_difference of the worst comparison that gives the
+        verdict (NaN without one); comparisons, their number; seeds, the fewest of any; missing, what is absent, "; "
         between.
     """
     rows = []
@@ -79,7 +84,10 @@ def verdicts(claims: Claims, comparisons: pd.DataFrame, metrics: pd.DataFrame) -
                  "p_corrected", "n_test", "smallest_difference"]  # fmt: skip
         worst = dict.fromkeys(shown, np.nan)
         if len(decisive):
-            worst = decisive.sort_values("difference", kind="stable").iloc[0][shown].to_dict()
+            # Of the comparisons that the verdict rests on, if it rests on some and not on a lack.
+            why = decisive[decisive["outcome"] == verdict]
+            why = why if len(why) else decisive
+            worst = why.sort_values("difference", kind="stable").iloc[0][shown].to_dict()
         seeds = decisive[["subject_seeds", "opponent_seeds"]].to_numpy()
         rows.append(
             {
@@ -165,7 +173,11 @@ class _Correctness:
 
 
 def _compare(
-    claims: Claims, right: _Correctness, subject: pd.DataFrame, opponent: pd.DataFrame
+    claims: Claims,
+    margin: float,
+    right: _Correctness,
+    subject: pd.DataFrame,
+    opponent: pd.DataFrame,
 ) -> dict[str, Any]:
     a, reference = right.of(subject)
     b, _ = right.of(opponent, reference)
@@ -181,7 +193,7 @@ def _compare(
         "difference": difference,
         "low": low,
         "high": high,
-        "p": paired_p_value(a, b, claims.flips),
+        "p": paired_p_value(a - margin, b, claims.flips),
         "n_test": a.shape[1],
         "subject_seeds": len(a),
         "opponent_seeds": len(b),
@@ -192,7 +204,7 @@ def _compare(
 
 
 def _outcome(row: dict[str, Any], alpha: float, margin: float) -> str:
-    if row["high"] < margin:
-        return FAILS
     p = row["p_corrected"] if row["decides"] else row["p"]
-    return HOLDS if p < alpha and row["low"] > 0 else UNSURE
+    if p >= alpha or row["low"] <= margin <= row["high"]:
+        return UNSURE
+    return HOLDS if row["low"] > margin else FAILS

@@ -26,7 +26,7 @@ def missing(claims: Claims, claim: Claim, metrics: pd.DataFrame) -> list[str]:
         elif matching(cells, selector).empty:
             found.append(f"{what} for {selector}")
         elif selector is claim.subject and subjects.empty:
-            place = "its own pretraining set" if claim.scope == "own" else "another language's set"
+            place = "its own data or language" if claim.scope == "own" else "another language's set"
             found.append(f"no metrics of protocol {protocol} for {selector} on {place}")
         else:
             found += [
@@ -71,13 +71,23 @@ def matching(cells: pd.DataFrame, selector: Selector) -> pd.DataFrame:
 
 
 def subjects_of(claims: Claims, claim: Claim, cells: pd.DataFrame) -> pd.DataFrame:
-    """The subject's cells in the claim's scope."""
+    """The subject's cells in the claim's scope.
+
+    `own` is the target of the pretraining set's name. A set that is no target itself (WLASL-2000,
+    evaluated on WLASL-100) is judged on the targets made of its clips or of its language's, as
+    `sslslr.grid.targets` evaluates it there.
+    """
     cells = matching(cells, claim.subject)
-    if claim.scope == "own":
-        return cells[cells["dataset"] == cells["pretrain_dataset"]]
-    places = zip(cells["dataset"], cells["pretrain_dataset"], strict=True)
-    transfers = [p != UNTRAINED and claims.is_transfer(d, p) for d, p in places]
-    return cells[np.array(transfers, dtype=bool)]  # an empty list would select columns
+    cells = cells[cells["pretrain_dataset"] != UNTRAINED]
+    clips_of = cells["target_dataset"] if "target_dataset" in cells else cells["dataset"]
+    pairs = zip(clips_of, cells["pretrain_dataset"], strict=True)
+    # An empty list would select columns.
+    transfers = np.array([claims.is_transfer(d, p) for d, p in pairs], dtype=bool)
+    if claim.scope == "transfer":
+        return cells[transfers]
+    own = cells["dataset"] == cells["pretrain_dataset"]
+    has_own = cells["pretrain_dataset"].isin(set(cells["pretrain_dataset"][own]))
+    return cells[own | (~has_own & ~transfers)]
 
 
 def places(cells: pd.DataFrame) -> list[tuple[str, str]]:

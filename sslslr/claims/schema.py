@@ -1,6 +1,5 @@
 """What a claim is: the models of `config/claims.yaml`."""
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -28,16 +27,28 @@ class Selector(Strict):
     tag: str | None = Field("", description="Of the ablation; empty: none. null: every one.")
 
     def singles(self, metrics: pd.DataFrame, subject: "Selector | None") -> list["Selector"]:
-        """One selector for each name; `each_other` becomes the names that `metrics` has."""
-        lists = {}
-        for column in ("method", "augmentation"):
+        """One selector for each name; `each_other` becomes the names that `metrics` has.
+
+        Of methods those that were run with this selector's variant and tag, of views those that
+        the method was run with.
+        """
+        for column in ("variant", "tag"):
+            if (value := getattr(self, column)) is not None:
+                metrics = metrics[metrics[column] == value]
+
+        def names(column: str, found: pd.Series) -> list[Any]:
             value = getattr(self, column)
             if value == EACH_OTHER:
-                own = {getattr(subject, column)} | NOT_OTHERS
-                value = sorted(set(metrics[column]) - own) or [EACH_OTHER]
-            lists[column] = value if isinstance(value, list) else [value]
-        pairs = itertools.product(*lists.values())
-        return [self.model_copy(update=dict(zip(lists, pair, strict=True))) for pair in pairs]
+                return sorted(set(found) - {getattr(subject, column)} - NOT_OTHERS) or [EACH_OTHER]
+            return value if isinstance(value, list) else [value]
+
+        return [
+            self.model_copy(update={"method": method, "augmentation": augmentation})
+            for method in names("method", metrics["method"])
+            for augmentation in names(
+                "augmentation", metrics["augmentation"][metrics["method"] == method]
+            )
+        ]
 
     def __str__(self) -> str:
         return label(self.model_dump())
@@ -56,9 +67,13 @@ class Claim(Strict):
     protocol: Name | None = Field(None, description="Left out: that of the file.")
     label_fraction: float = Field(1.0, gt=0, le=1)
     scope: Literal["own", "transfer"] = Field(
-        "own", description="own: pretrained on the target's data. transfer: on another's."
+        "own",
+        description="own: pretrained on the target's data (or, where that is no target, its language's). "
+        "transfer: on another language's.",
     )
-    margin: float = Field(0.0, ge=0, lt=1, description="Effect claimed at least, in 0..1.")
+    margin: float = Field(
+        0.0, ge=0, lt=1, description="Effect claimed, in 0..1; what is tested is a larger one."
+    )
 
 
 class Claims(Strict):

@@ -7,6 +7,8 @@ A method module may state literal `TRAITS` (read without importing torch):
     protocols   the only protocols that make sense for it (default: those of the study)
     stacks      False where a step draws within itself (see sslslr/groups.py; default True)
     skips       protocols of the study that would repeat another row of the tables
+
+and, where its options have a `variant`, literal `VARIANTS`: the other options that each stands for.
 """
 
 from sslslr.registry import Registry

@@ -65,6 +65,15 @@ def fit_logistic(
     return w[:, :-1], w[:, -1:]
 
 
+def softmax_strength(c: float, n_classes: int) -> float:
+    """The C of :func:`fit_logistic` that regularises as scikit-learn's does.
+
+    Of two classes scikit-learn has one margin m; here they are -m / 2 and m / 2, whose weights
+    together are half as long.
+    """
+    return c / 2 if n_classes == 2 else c
+
+
 def standardised(features: Tensor, rows: Tensor) -> Tensor:
     """Features with mean 0 and standard deviation 1 over `rows`; constant features become 0."""
     chosen = features[rows].double()

@@ -8,7 +8,7 @@ import torch
 
 from sslslr.config import LogisticConfig
 from sslslr.protocols import Prediction, Predictions, Task, register
-from sslslr.protocols._logistic import fit_logistic, in_span, standardised
+from sslslr.protocols._logistic import fit_logistic, in_span, softmax_strength, standardised
 
 
 @register
@@ -23,9 +23,7 @@ class Logistic:
         train, test = in_span(features[rows], features[torch.as_tensor(task.test)])
         labels = torch.as_tensor(task.labels)[rows].to(task.device)
         n_classes = len(task.classes)
-        # Of two classes scikit-learn has one margin m; here they are -m / 2 and m / 2, whose weights
-        # together are half as long.
-        strength = options.C / 2 if n_classes == 2 else options.C
+        strength = softmax_strength(options.C, n_classes)
         w, b = fit_logistic(
             train,
             labels,

@@ -22,7 +22,7 @@ from torch import Tensor
 from sslslr.config import LinearConfig
 from sslslr.protocols import Prediction, Predictions, Task, register
 from sslslr.protocols._heads import StackedHeads, fit_heads, linear_decay_with_warmup
-from sslslr.protocols._logistic import fit_logistic, in_span, standardised
+from sslslr.protocols._logistic import fit_logistic, in_span, softmax_strength, standardised
 from sslslr.protocols._subsets import stratified_subset
 from sslslr.seeds import derive, generator
 from sslslr.strict import Strict
@@ -165,7 +165,8 @@ def _logistic(task: Task, options: SemiSupervisedConfig, batch: list[Problem]) -
     features = standardised(torch.as_tensor(task.features).to(task.device), train)
     fitted, scored = in_span(features[train[seen]], features[test])
     weights = masks[:, seen].to(features)
-    strengths = weights.new_full((len(batch),), options.C)
+    strength = softmax_strength(options.C, len(task.classes))
+    strengths = weights.new_full((len(batch),), strength)
     labels = torch.as_tensor(task.labels)[train[seen]].to(task.device)
     w, b = fit_logistic(fitted, labels, len(task.classes), weights, strengths, options.max_iter)
     return scored @ w + b

@@ -27,7 +27,7 @@ def forest(table: pd.DataFrame, protocol: str = "linear") -> Figure:
     with matplotlib.rc_context(STYLE):
         if shown.empty:
             return message("No ablation was run, or none beside the runs that it changes.")
-        key = ["method", "augmentation", "tag", "pretrain_dataset"]
+        key = ["method", "augmentation", "variant", "tag", "pretrain_dataset"]
         middle = shown.groupby(key)["difference"].mean().sort_values(ascending=False, kind="stable")
         targets = sorted(shown["dataset"].unique())
         rows = -(-len(targets) // PANELS)
@@ -66,20 +66,22 @@ def _forest_panel(axes: Axes, table: pd.DataFrame, order: pd.Index) -> None:
 
 
 def _name(row: tuple[str, ...], rows: pd.Index) -> str:
-    """The tag, and of method, views and pretraining set what tells rows apart."""
-    method, augmentation, tag, source = row
+    """The tag, and of method, views, encoder and pretraining set what tells rows apart."""
+    method, augmentation, variant, tag, source = row
     names = [tag]
     if len(set(rows.get_level_values("method"))) > 1:
         names.append(METHOD_NAMES.get(method, method))
     if len(set(rows.get_level_values("augmentation"))) > 1:
         names.append(augmentation.replace("_", " "))
+    if len(set(rows[rows.get_level_values("tag") == tag].get_level_values("variant"))) > 1:
+        names.append(variant)
     if len(set(rows.get_level_values("pretrain_dataset"))) > 1:
         names.append(f"from {source}")
     return ", ".join(names)
 
 
 def views_table(metrics: pd.DataFrame, protocol: str = "linear") -> pd.DataFrame:
-    """Mean top-1 of untagged runs: method, augmentation, pretrain_dataset, dataset, value, seeds, n_test.
+    """Mean top-1 of untagged runs: method, variant, augmentation, pretrain_dataset, dataset, value, seeds, n_test.
 
     Probe seeds are averaged first, then encoder seeds.
     """
@@ -91,7 +93,7 @@ def views_table(metrics: pd.DataFrame, protocol: str = "linear") -> pd.DataFrame
         & (metrics["tag"].fillna("") == "")
         & (metrics["pretrain_dataset"] != "none")
     ].dropna(subset=["value"])
-    key = ["method", "augmentation", "pretrain_dataset", "dataset"]
+    key = ["method", "variant", "augmentation", "pretrain_dataset", "dataset"]
     by_seed = shown.groupby([*key, "seed"])[["value", "n_test"]].mean()
     table = by_seed.groupby(level=key)["value"].agg(value="mean", seeds="size")
     table["n_test"] = by_seed.groupby(level=key)["n_test"].max().astype(int)
@@ -99,7 +101,7 @@ def views_table(metrics: pd.DataFrame, protocol: str = "linear") -> pd.DataFrame
 
 
 def views_matrix(metrics: pd.DataFrame, protocol: str = "linear") -> Figure:
-    """Heat maps of mean top-1: methods down, views across; a panel a pretraining set and target.
+    """Heat maps of mean top-1: methods (and encoders) down, views across; a panel a pretraining set and target.
 
     Args:
         metrics: of :func:`sslslr.report.collect.read_metrics`.
@@ -108,8 +110,7 @@ def views_matrix(metrics: pd.DataFrame, protocol: str = "linear") -> Figure:
     with matplotlib.rc_context(STYLE):
         if table.empty or table["augmentation"].nunique() < 2:
             return message("No method was pretrained with two kinds of views.")
-        methods = [name for name in METHOD_NAMES if name in set(table["method"])]
-        methods += sorted(set(table["method"]) - set(methods))
+        methods = _rows(table)
         views = sorted(table["augmentation"].unique())
         panels = list(table.groupby(["pretrain_dataset", "dataset"]))
         height = len(panels) * (0.2 * len(methods) + 0.45) + 0.9
@@ -129,14 +130,29 @@ def views_matrix(metrics: pd.DataFrame, protocol: str = "linear") -> Figure:
         return figure
 
 
+def _rows(table: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """(method, variant) in the order of the tables, and what a row is called."""
+    known = list(METHOD_NAMES)
+    found = sorted(
+        set(zip(table["method"], table["variant"], strict=True)),
+        key=lambda pair: (known.index(pair[0]) if pair[0] in known else len(known), pair),
+    )
+    several = len({variant for _, variant in found}) > 1
+    return {
+        (method, variant): METHOD_NAMES.get(method, method) + (f" ({variant})" if several else "")
+        for method, variant in found
+    }
+
+
 def _heat_map(
     axes: Axes,
     cells: pd.DataFrame,
-    methods: list[str],
+    methods: dict[tuple[str, str], str],
     views: list[str],
     scale: matplotlib.colors.Normalize,
 ) -> None:
-    values = cells.pivot_table("value", "method", "augmentation").reindex(methods, columns=views)
+    values = cells.pivot_table("value", ["method", "variant"], "augmentation")
+    values = values.reindex(pd.MultiIndex.from_tuples(methods), columns=views)
     percent = 100 * values.to_numpy(dtype=float)
     axes.set_facecolor(ABSENT)
     axes.pcolormesh(
@@ -149,8 +165,7 @@ def _heat_map(
                 column + 0.5, row + 0.5, f"{value:.1f}", ha="center", va="center", fontsize=6,
                 color=colour,
             )  # fmt: skip
-    names = [METHOD_NAMES.get(name, name) for name in methods]
-    axes.set_yticks(np.arange(len(methods)) + 0.5, names)
+    axes.set_yticks(np.arange(len(methods)) + 0.5, list(methods.values()))
     axes.invert_yaxis()
     axes.grid(False)
     axes.tick_params(length=0)

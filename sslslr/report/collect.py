@@ -1,6 +1,7 @@
 """Read what the stages wrote below `results/` into frames; an error names the file.
 
-Columns are the contract between `sslslr evaluate` and the report: see the constants below.
+Columns are the contract between `sslslr evaluate` and the report: see the constants below, and
+`target_dataset` of metrics.csv, the data set that a target's clips are of (`dataset` is its name).
 """
 
 from collections.abc import Callable, Iterable
@@ -63,6 +64,8 @@ def _metrics(path: Path) -> pd.DataFrame:
     # Names such as "none" or "NA" are names: nothing but an empty number is missing.
     frame = _read(path, lambda file: pd.read_csv(file, dtype=str, keep_default_na=False))
     _check_columns(path, frame, METRICS)
+    if "target_dataset" not in frame:  # of a version that did not say whose clips a target's are
+        frame["target_dataset"] = frame["dataset"]
     frame = _to_numbers(path, frame, METRICS_NUMBERS)
     outside = ~frame["value"].between(0, 1) & frame["value"].notna()
     if outside.any():

@@ -1,8 +1,9 @@
 """Tables of differences: what each ablation costs, and what new signers cost.
 
-An ablation is a run with a tag; it is compared with the untagged runs of the same method, views and
-pretraining set, on the same test clips. The signer gap compares one data set under two splits: its
-own (signer-independent) and the same clips dealt out anew, with signers on both sides.
+An ablation is a run with a tag; it is compared with the untagged runs of the same method, views,
+pretraining set and, unless it is the encoder that is changed, encoder, on the same test clips. The
+signer gap compares one data set under two splits: its own (signer-independent) and the same clips
+dealt out anew, with signers on both sides.
 """
 
 from collections.abc import Mapping
@@ -19,21 +20,25 @@ from sslslr.report.verdict import difference, p_value
 from sslslr.statistics import t_interval
 
 ABLATION_CAPTION = (
-    "Ablations: each against the untagged runs of the same method, views and pretraining set, on the "
-    "same test clips. Difference in percentage points with a 95 % interval over test clips and "
-    "encoder seeds; p of a permutation test, Holm-corrected within the table."
+    "Ablations: each against the untagged runs of the same method, views, pretraining set and (where "
+    "there are any) encoder, on the same test clips. Difference in percentage points with a 95 % "
+    "interval over test clips and encoder seeds; p of a permutation test, Holm-corrected within the "
+    "table."
 )
 GAP_CAPTION = (
     "Signers: top-1 under the signer-independent split and with the same clips dealt out anew, so "
-    "that signers are on both sides. Gap in percentage points; its 95 % interval is over encoder seeds."
+    "that signers are on both sides. Gap in percentage points; its 95 % interval is over encoder seeds. "
+    "Pretraining used the clips of the first split, without labels: an encoder that was pretrained on "
+    "this data set has met some test clips of the second, one that was not has not."
 )
 ABLATION_COLUMNS = [
-    "tag", "method", "augmentation", "pretrain_dataset", "dataset", "protocol", "accuracy",
-    "untagged_accuracy", "difference", "low", "high", "p", "n_test", "seeds", "untagged_seeds",
+    "tag", "method", "augmentation", "variant", "pretrain_dataset", "dataset", "protocol",
+    "accuracy", "untagged_accuracy", "difference", "low", "high", "p", "n_test", "seeds",
+    "untagged_seeds",
 ]  # fmt: skip
 GAP_COLUMNS = [
-    "dataset", "method", "augmentation", "tag", "pretrain_dataset", "protocol", "independent",
-    "dependent", "difference", "low", "high", "n_independent", "n_dependent", "seeds",
+    "dataset", "method", "augmentation", "variant", "tag", "pretrain_dataset", "protocol",
+    "independent", "dependent", "difference", "low", "high", "n_independent", "n_dependent", "seeds",
 ]  # fmt: skip
 SAME = ["method", "augmentation", "pretrain_dataset", "dataset", "protocol"]
 
@@ -64,20 +69,34 @@ def correctness(
     return table
 
 
+def untagged_of(group: pd.DataFrame, variant: str) -> pd.DataFrame:
+    """Of rows of one `SAME`, the untagged ones that a tagged run of this encoder is compared with.
+
+    Those of its own variant; where there is none, the variant is what the ablation changes, and
+    the rows are of one other variant, `paper` if it was run.
+    """
+    untagged = group[group["tag"] == ""]
+    variants = sorted(set(untagged["variant"]), key=lambda name: (name != variant, name != "paper"))
+    return untagged[untagged["variant"] == variants[0]] if variants else untagged
+
+
 def ablations(metrics: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
-    """One row a tag, method and target, of `ABLATION_COLUMNS`; accuracies in 0..1."""
+    """One row a tag, method, encoder and target, of `ABLATION_COLUMNS`; accuracies in 0..1."""
     scores = _all_labels(metrics)
     scores = scores[(scores["metric"] == "top1") & scores["protocol"].isin(PROTOCOLS)]
     rows = []
     for key, group in scores.groupby(SAME):
         place = dict(zip(SAME, key, strict=True))
-        untagged = sorted(set(group["run_id"][group["tag"] == ""]))
-        if not untagged:
+        if not (group["tag"] == "").any():
             continue
-        base = correctness(predictions, untagged, place["dataset"], place["protocol"])
-        for tag, tagged in group[group["tag"] != ""].groupby("tag"):
-            runs = sorted(set(tagged["run_id"]))
-            own = correctness(predictions, runs, place["dataset"], place["protocol"])
+        for (tag, variant), tagged in group[group["tag"] != ""].groupby(["tag", "variant"]):
+            untagged, runs = (
+                sorted(set(found["run_id"])) for found in (untagged_of(group, variant), tagged)
+            )
+            base, own = (
+                correctness(predictions, ids, place["dataset"], place["protocol"])
+                for ids in (untagged, runs)
+            )
             if not own.columns.equals(base.columns):
                 shared = own.columns.intersection(base.columns)
                 if shared.empty:
@@ -90,6 +109,7 @@ def ablations(metrics: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 {
                     "tag": tag,
+                    "variant": variant,
                     **place,
                     "accuracy": a.mean(),
                     "untagged_accuracy": b.mean(),
@@ -105,7 +125,7 @@ def ablations(metrics: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=ABLATION_COLUMNS)
     if len(table):
         table["p"] = holm(table["p"].to_numpy())
-    return table.sort_values(["dataset", "protocol", "method", "tag"], ignore_index=True)
+    return table.sort_values(["dataset", "protocol", "method", "tag", "variant"], ignore_index=True)
 
 
 def signer_gap(metrics: pd.DataFrame, targets: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -125,7 +145,7 @@ def signer_gap(metrics: pd.DataFrame, targets: Mapping[str, Mapping[str, Any]]) 
         mixed = by_split.get((dataset, "clips"))
         if split_by != "given" or mixed is None:
             continue
-        key = ["method", "augmentation", "tag", "pretrain_dataset", "protocol"]
+        key = ["method", "augmentation", "variant", "tag", "pretrain_dataset", "protocol"]
         for values, group in scores[scores["dataset"].isin([name, mixed])].groupby(key):
             seeds = group.pivot_table(index="seed", columns="dataset", values="value").dropna()
             if not {name, mixed} <= set(seeds.columns) or seeds.empty:
@@ -156,6 +176,9 @@ def display_ablations(table: pd.DataFrame) -> pd.DataFrame:
         {
             "Ablation": row["tag"],
             "Method": METHOD_NAMES.get(row["method"], row["method"]),
+            "Views": "–" if row["augmentation"] == "none" else row["augmentation"],
+            "Encoder": row["variant"],
+            "Pretrained on": "–" if row["pretrain_dataset"] == "none" else row["pretrain_dataset"],
             "Target": row["dataset"],
             "Protocol": PROTOCOLS[row["protocol"]],
             "Top-1": percent(row["accuracy"]),
@@ -167,8 +190,9 @@ def display_ablations(table: pd.DataFrame) -> pd.DataFrame:
         }
         for row in table.to_dict("records")
     ]
-    names = ["Ablation", "Method", "Target", "Protocol", "Top-1", "Untagged", "Difference", "p"]
-    return pd.DataFrame(rows, columns=[*names, "n test", "Seeds"])
+    names = ["Ablation", "Method", "Views", "Encoder", "Pretrained on", "Target", "Protocol", "Top-1",
+             "Untagged", "Difference", "p", "n test", "Seeds"]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
 
 
 def display_gap(table: pd.DataFrame) -> pd.DataFrame:
@@ -184,6 +208,7 @@ def display_gap(table: pd.DataFrame) -> pd.DataFrame:
                 if row["pretrain_dataset"] == "none"
                 else row["pretrain_dataset"],
                 "Views": "–" if row["augmentation"] == "none" else row["augmentation"],
+                "Encoder": row["variant"],
                 "Tag": row["tag"] or "–",
                 "Protocol": PROTOCOLS[row["protocol"]],
                 "New signers": percent(row["independent"]),
@@ -198,6 +223,7 @@ def display_gap(table: pd.DataFrame) -> pd.DataFrame:
         "Method",
         "Pretrained on",
         "Views",
+        "Encoder",
         "Tag",
         "Protocol",
         "New signers",
@@ -226,7 +252,7 @@ def read(path: str | Path) -> pd.DataFrame:
     Raises:
         UserError: the file is absent or is not CSV.
     """
-    names = {"tag", "method", "augmentation", "pretrain_dataset", "dataset", "protocol"}
+    names = {"tag", "method", "augmentation", "variant", "pretrain_dataset", "dataset", "protocol"}
     try:
         frame = pd.read_csv(path, keep_default_na=False)
     except (FileNotFoundError, ValueError) as error:

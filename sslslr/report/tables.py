@@ -1,8 +1,9 @@
 """The linear-evaluation table: scores with n, seeds and intervals, for machines and for people.
 
-Two uncertainties stand side by side, and they are not the same: `mean ± std` is over encoder seeds
-(probe seeds are averaged first), the bracket is a 95 % bootstrap interval over test clips of the
-seed-averaged score. With a single encoder seed there is no std, and the cell says so.
+Two uncertainties stand side by side, and they are not the same: `mean ± std` and the interval of the
+mean (Student's t) are over encoder seeds (probe seeds are averaged first), the other interval is a
+95 % bootstrap over test clips of the seed-averaged score. With a single encoder seed there is neither
+std nor interval over seeds, and the cell says so.
 
 No row is bold: a difference that the intervals do not carry should not look like a winner.
 """
@@ -60,7 +61,8 @@ LINEAR_CAPTION = (
 )
 NOTE = (
     "Scores in percent: mean ± standard deviation over encoder seeds (probe seeds averaged first). "
-    "Brackets: 95 % bootstrap interval over test clips of the seed-averaged top-1. "
+    "95 % interval: of the seed-averaged top-1, over test clips (bootstrap; Wilson's where all clips or "
+    "none are right). Over seeds: of the mean top-1, over encoder seeds (Student's t). "
     "n/a: not measured, or not known of the paper. Joints: those of the target that the encoder was "
     "given; masked are those that its pretraining clips, or another encoder's, did not have."
 )
@@ -81,7 +83,8 @@ def linear_table(
 
     Returns:
         Columns KEY; METRIC_mean, METRIC_std (NaN for one encoder seed) of each of `METRICS`;
-        top1_low, top1_high, balanced_accuracy_low, balanced_accuracy_high; seeds, probe_seeds,
+        top1_seeds_low, top1_seeds_high (over seeds; NaN for one);
+        top1_low, top1_high, balanced_accuracy_low, balanced_accuracy_high (over clips); seeds, probe_seeds,
         n_test, n_train, n_classes, n_joints, n_joints_masked, chance; paper (NaN if unknown), paper_sureness. Scores,
         `paper` included, in 0..1.
 
@@ -118,6 +121,9 @@ def _row(group: pd.DataFrame, guesses: dict[tuple, pd.DataFrame]) -> dict[str, A
         values = group[group["metric"] == metric].groupby("seed")["value"].mean().dropna()
         mean_std = statistics.mean_std(values) if len(values) else (np.nan, np.nan)
         row[f"{metric}_mean"], row[f"{metric}_std"] = mean_std
+        if metric == "top1":
+            found = statistics.t_interval(values) if len(values) else (np.nan, np.nan)
+            row["top1_seeds_low"], row["top1_seeds_high"] = np.clip(found, 0, 1).tolist()
     row |= _intervals(group, guesses)
     row["seeds"] = group["seed"].nunique()
     row["probe_seeds"] = group["probe_seed"].nunique()
@@ -151,8 +157,12 @@ def _intervals(group: pd.DataFrame, guesses: dict[tuple, pd.DataFrame]) -> dict[
         _check_agreement(where, found, group[group["run_id"] == run_id])
         tables += [(where, part) for _, part in found.groupby("probe_seed")]
     labels, predicted = _aligned(tables)
-    low, high = statistics.bootstrap_interval(predicted == labels)
+    right = predicted == labels
+    low, high = statistics.bootstrap_interval(right)
     balanced = statistics.bootstrap_balanced_accuracy(labels, predicted)
+    if right.all() or not right.any():  # resampling what is all alike would be sure of it
+        low, high = map(float, statistics.wilson_interval(right[0].sum(), len(labels)))
+        balanced = low, high
     return {
         "top1_low": low,
         "top1_high": high,
@@ -227,6 +237,11 @@ def score(row: Mapping[str, Any], metric: str) -> str:
     return percent(mean) + spread
 
 
+def bracket(low: float, high: float) -> str:
+    """`[60.0, 64.2]`; "n/a" for NaN."""
+    return "n/a" if pd.isna(low) else f"[{percent(low)}, {percent(high)}]"
+
+
 def joints(row: Mapping[str, Any]) -> str:
     """`42`, or `42 (33 masked)` where the target has joints that the encoder was not given."""
     masked = int(row["n_joints_masked"])
@@ -249,7 +264,8 @@ def display(table: pd.DataFrame) -> pd.DataFrame:
                 "Tag": _or_dash(row["tag"]),
                 "Protocol": PROTOCOLS[row["protocol"]],
                 "Top-1": score(row, "top1") + alone,
-                "95 % interval": f"[{percent(row['top1_low'])}, {percent(row['top1_high'])}]",
+                "95 % interval": bracket(row["top1_low"], row["top1_high"]),
+                "Over seeds": bracket(row["top1_seeds_low"], row["top1_seeds_high"]),
                 **{METRIC_NAMES[metric]: score(row, metric) for metric in METRICS[1:]},
                 "Chance": percent(row["chance"]),
                 "n test": str(row["n_test"]),

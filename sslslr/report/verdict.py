@@ -10,8 +10,8 @@ from sslslr.report.tables import percent, render
 
 CAPTION = (
     "Claims and what the runs say. Differences in top-1, percentage points, subject minus opponent, "
-    "of the comparison that is worst for the claim; brackets: 95 % interval over test clips and "
-    "encoder seeds (over clips alone where there is 1 seed); p: paired permutation test, corrected "
+    "of the worst comparison for the claim that gives the verdict; brackets: 95 % interval over test "
+    "clips and encoder seeds (over clips alone where there is 1 seed); p: paired permutation test, corrected "
     "by Holm within the claim."
 )
 COMPARISON_CAPTION = (

@@ -20,16 +20,21 @@ KEYS = {
     "linear": tables.KEY,
     "verdicts": ["claim"],
     "verdicts_comparisons": ["claim", "dataset", "pretrain_dataset", "subject", "opponent"],
-    "ablations": ["tag", "method", "augmentation", "pretrain_dataset", "dataset", "protocol"],
-    "signer_gap": ["dataset", "method", "augmentation", "tag", "pretrain_dataset", "protocol"],
-}
+    "ablations": [
+        "tag", "method", "augmentation", "variant", "pretrain_dataset", "dataset", "protocol",
+    ],
+    "signer_gap": [
+        "dataset", "method", "augmentation", "variant", "tag", "pretrain_dataset", "protocol",
+    ],
+}  # fmt: skip
 # What people read, and the column of the CSV that it is made of (in the first place).
 SHOWN = {
     "linear": {
         "Target": "dataset", "Pretrained on": "pretrain_dataset", "Method": "method",
         "Views": "augmentation", "Encoder": "variant", "Tag": "tag", "Protocol": "protocol",
-        "95 % interval": "top1_low", "Chance": "chance", "n test": "n_test", "n train": "n_train",
-        "Classes": "n_classes", "Joints": "n_joints", "Seeds": "seeds", "Paper": "paper",
+        "95 % interval": "top1_low", "Over seeds": "top1_seeds_low", "Chance": "chance",
+        "n test": "n_test", "n train": "n_train", "Classes": "n_classes", "Joints": "n_joints",
+        "Seeds": "seeds", "Paper": "paper",
         **{name: f"{metric}_mean" for metric, name in tables.METRIC_NAMES.items()},
     },
     "verdicts": {
@@ -45,13 +50,14 @@ SHOWN = {
         "Outcome": "outcome",
     },
     "ablations": {
-        "Ablation": "tag", "Method": "method", "Target": "dataset", "Protocol": "protocol",
+        "Ablation": "tag", "Method": "method", "Views": "augmentation", "Encoder": "variant",
+        "Pretrained on": "pretrain_dataset", "Target": "dataset", "Protocol": "protocol",
         "Top-1": "accuracy", "Untagged": "untagged_accuracy", "Difference": "difference", "p": "p",
         "n test": "n_test", "Seeds": "seeds",
     },
     "signer_gap": {
         "Target": "dataset", "Method": "method", "Pretrained on": "pretrain_dataset",
-        "Views": "augmentation", "Tag": "tag", "Protocol": "protocol",
+        "Views": "augmentation", "Encoder": "variant", "Tag": "tag", "Protocol": "protocol",
         "New signers": "independent", "Known signers": "dependent", "Gap": "difference",
         "n test": "n_independent", "Seeds": "seeds",
     },

@@ -170,7 +170,7 @@ def _verdicts(cell: Cell, metrics: pd.DataFrame, predictions: _Predictions) -> S
         groups[side] = pd.concat(found).drop_duplicates()
     how = (
         f"the verdict over {len(decisive)} comparisons, which verdicts_comparisons.csv lists; the "
-        "numbers of the row are those of the comparison that is worst for the claim"
+        "numbers of the row are those of the worst comparison for the claim that gives the verdict"
     )
     return Sources(groups, row, how, [CLAIMS])
 
@@ -200,8 +200,10 @@ def _ablations(cell: Cell, metrics: pd.DataFrame, predictions: _Predictions) -> 
     same = {name: cell.key[name] for name in differences.SAME}
     here = _top1(_matching(cell, metrics, **same))
     groups = {
-        f"tagged {cell.key['tag']}": _matching(cell, here, tag=cell.key["tag"]),
-        "untagged": _matching(cell, here, tag=""),
+        f"tagged {cell.key['tag']}": _matching(
+            cell, here, tag=cell.key["tag"], variant=cell.key["variant"]
+        ),
+        "untagged": differences.untagged_of(here, cell.key["variant"]),
     }
     wanted = metrics if cell.column == "p" else here  # p is corrected within the whole table
     table = differences.ablations(wanted, predictions.of(wanted["run_id"]))

@@ -70,23 +70,30 @@ def test_an_impossible_amount_is_refused(amount):
         drawn(torch.arange(3), 0, **amount)
 
 
-def make_task(width: int = 8, clips: int = 90) -> Task:
+def make_task(width: int = 8, clips: int = 90, classes: int = 3) -> Task:
     rng = np.random.default_rng(0)
-    labels = rng.integers(0, 3, clips)
+    labels = rng.integers(0, classes, clips)
     features = (rng.normal(size=(clips, width)) * np.logspace(-1, 1, width)).astype(np.float32)
     features[:, 0] += labels
     train, test = np.arange(60), np.arange(60, clips)
-    return Task("toy", features, None, labels, ["a", "b", "c"], train, test, None, 5, "cpu")
+    return Task("toy", features, None, labels, list("abc"[:classes]), train, test, None, 5, "cpu")
 
 
 AMOUNTS = {"fractions": [0.1, 0.5], "shots": [1, 4], "draws": 2}
 
 
-@pytest.mark.parametrize("width", [8, 100])
-@pytest.mark.parametrize("limit", [semi_supervised.MAX_BYTES, 1])
-def test_logistic_problems_are_those_of_scikit_learn_alone(width, limit, monkeypatch):
+@pytest.mark.parametrize(
+    ("width", "limit", "classes"),
+    [
+        (8, semi_supervised.MAX_BYTES, 3),
+        (100, 1, 3),
+        (100, semi_supervised.MAX_BYTES, 3),
+        (8, 1, 2),
+    ],
+)
+def test_logistic_problems_are_those_of_scikit_learn_alone(width, limit, classes, monkeypatch):
     monkeypatch.setattr(semi_supervised, "MAX_BYTES", limit)
-    task = make_task(width)
+    task = make_task(width, classes=classes)
     options = SemiSupervisedConfig(**AMOUNTS, max_iter=3000)
     found = {(p.label_fraction, p.shots, p.probe_seed): p
              for p in SemiSupervised().run(task, options, print)}  # fmt: skip

@@ -17,7 +17,7 @@ def ablated(**changes) -> pd.DataFrame:
             rows.append(
                 {
                     "tag": tag, "method": "sl_fpn", "augmentation": "temporal_permutation",
-                    "pretrain_dataset": "p", "dataset": target, "protocol": "linear",
+                    "variant": "paper", "pretrain_dataset": "p", "dataset": target, "protocol": "linear",
                     "accuracy": 0.5 + middle, "untagged_accuracy": 0.5, "difference": middle,
                     "low": middle - 0.02, "high": middle + 0.02, "p": 0.01, "n_test": 200,
                     "seeds": 5, "untagged_seeds": 5, **changes,
@@ -74,6 +74,16 @@ def test_the_matrix_shows_the_mean_over_encoder_seeds_of_the_mean_over_probe_see
     rows = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
     assert cells[(0, rows.index("SimCLR"))] == f"{100 * mine:.1f}"
     assert (1, rows.index("SimCLR")) not in cells  # not run
+
+
+def test_the_encoders_of_a_method_have_a_row_each():
+    metrics = scores()
+    other = metrics[metrics["method"] == "simclr"].assign(variant="as_released", value=0.125)
+    axes = ablations.views_matrix(pd.concat([metrics, other])).axes[0]
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["SL-FPN (paper)", "SimCLR (as_released)", "SimCLR (paper)"]
+    (cell,) = [text for text in axes.texts if text.get_position() == (0.5, 1.5)]
+    assert cell.get_text() == "12.5"
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,16 @@ from sslslr.report import differences
 N = 200
 
 
-def simulate(accuracies: dict[tuple[str, str, int], float], seed: int = 0):
+def simulate(accuracies: dict[tuple[str, str, int], float], seed: int = 0, variant: str = "paper"):
     """Metrics and predictions of runs (tag, dataset, seed) with these accuracies."""
     rng = np.random.default_rng(seed)
     metrics, predictions = [], []
     for (tag, dataset, run_seed), accuracy in accuracies.items():
         right = rng.random(N) < accuracy
         about = {
-            "run_id": f"m.{tag}.s{run_seed}",
+            "run_id": f"m.{tag}.s{run_seed}"
+            if variant == "paper"
+            else f"m.{variant}.{tag}.s{run_seed}",
             "dataset": dataset,
             "protocol": "linear",
             "label_fraction": 1.0,
@@ -25,6 +27,7 @@ def simulate(accuracies: dict[tuple[str, str, int], float], seed: int = 0):
             "probe_seed": 0,
         }
         names = {"method": "m", "augmentation": "v", "tag": tag, "pretrain_dataset": "p"}
+        names["variant"] = variant
         score = {"seed": run_seed, "metric": "top1", "value": right.mean(), "n_test": N}
         metrics.append({**about, **names, **score})
         clips = {"clip_id": [f"c{i}" for i in range(N)], "label": "a"}
@@ -44,6 +47,25 @@ def test_an_ablation_is_the_difference_to_the_untagged_runs():
     assert (row["n_test"], row["seeds"], row["untagged_seeds"]) == (N, 3, 3)
     shown = differences.display_ablations(pd.DataFrame([row])).iloc[0]
     assert shown["Difference"].startswith("-")
+
+
+def test_encoders_of_two_variants_are_not_mixed():
+    truth = {("", "d", 0): 0.9, ("no_x", "d", 0): 0.7, ("", "d_mixed", 0): 0.95}
+    other = {("", "d", 0): 0.3, ("no_x", "d", 0): 0.2, ("", "d_mixed", 0): 0.5}
+    parts = simulate(truth), simulate(other, seed=1, variant="as_released")
+    metrics, predictions = (pd.concat(p, ignore_index=True) for p in zip(*parts, strict=True))
+    table = differences.ablations(metrics, predictions).set_index("variant")
+    targets = {"d": {"dataset": "d"}, "d_mixed": {"dataset": "d", "split_by": "clips"}}
+    gaps = differences.signer_gap(metrics, targets).query("tag == ''").set_index("variant")
+    means = metrics.set_index(["variant", "tag", "dataset"])["value"]
+    for variant in ("paper", "as_released"):
+        assert table.loc[variant, "accuracy"] == pytest.approx(means[variant, "no_x", "d"])
+        assert table.loc[variant, "untagged_accuracy"] == pytest.approx(means[variant, "", "d"])
+        assert gaps.loc[variant, "dependent"] == pytest.approx(means[variant, "", "d_mixed"])
+    # Without an untagged run of its own, it is the encoder that the ablation changes.
+    keep = (metrics["variant"] == "paper") | (metrics["tag"] != "")
+    table = differences.ablations(metrics[keep], predictions).set_index("variant")
+    assert (table["untagged_accuracy"] == means["paper", "", "d"]).all()
 
 
 def test_no_ablation_is_an_empty_table_with_its_columns():

@@ -72,6 +72,22 @@ def test_mean_and_std_are_over_encoder_seeds_after_averaging_probe_seeds():
     assert 0 <= row.balanced_accuracy_low <= row.balanced_accuracy_high <= 1
 
 
+def test_the_interval_over_seeds_is_students():
+    row = tables.linear_table(*evaluation(rights=((5, 7), (8, 8), (9, 9)))).iloc[0]
+    half = 4.302653 * 0.152753 / np.sqrt(3)  # t of 2 degrees of freedom
+    assert row.top1_seeds_low == pytest.approx(0.766667 - half, abs=1e-5)
+    assert row.top1_seeds_high == 1  # 1.146, cut: no accuracy is above 1
+    shown = tables.display(tables.linear_table(*evaluation(rights=((6,),)))).iloc[0]
+    assert shown["Over seeds"] == "n/a"
+
+
+@pytest.mark.parametrize(("right", "low", "high"), [(10, 0.722467, 1), (0, 0, 0.277533)])
+def test_all_right_or_all_wrong_is_not_certainty(right, low, high):
+    row = tables.linear_table(*evaluation(rights=((right,), (right,)))).iloc[0]
+    assert (row.top1_low, row.top1_high) == pytest.approx((low, high), abs=1e-5)  # Wilson, n = 10
+    assert (row.balanced_accuracy_low, row.balanced_accuracy_high) == (row.top1_low, row.top1_high)
+
+
 def test_one_seed_has_no_std_and_says_so():
     table = tables.linear_table(*evaluation(rights=((6, 8),)))
     assert np.isnan(table.top1_std[0])
