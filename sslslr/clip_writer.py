@@ -37,6 +37,11 @@ CARD_FIELDS = ("dataset", "languages", "licence", "citation", "origin", "split_r
 OPTIONAL_CARD_FIELDS = ("extraction",)
 
 
+def refuse_other(path: str | Path) -> None:
+    """Raise UserError where `path` holds anything but a clip store, which may be replaced."""
+    refuse_foreign(path, STORE_FILES, "clip store", record=(CARD, "layout_version"))
+
+
 @contextlib.contextmanager
 def writing(path: str | Path, card: dict[str, Any], **settings: Any) -> Iterator["ClipWriter"]:
     """Make a clip store at `path` through a :class:`ClipWriter`; on an exception nothing remains.
@@ -51,7 +56,7 @@ def writing(path: str | Path, card: dict[str, Any], **settings: Any) -> Iterator
         StoreError: wrong shape, a repeated clip_id, an unknown split; or a bad clip.
         UserError: no clip was kept, the disk is full or the folder cannot be written.
     """
-    refuse_foreign(path, STORE_FILES, "clip store")
+    refuse_other(path)
     with atomic_folder(path) as folder:
         with open(folder / KEYPOINTS, "wb") as stream:
             writer = ClipWriter(Path(path), folder, stream, card, **settings)
