@@ -1,5 +1,7 @@
 """The checks of a study that need its methods, data sets and transforms to be imported."""
 
+import json
+import shlex
 from pathlib import Path
 
 from sslslr import seals, stages
@@ -11,6 +13,10 @@ from sslslr.grid import RunSpec, evaluate_spec, protocol_options, runs
 from sslslr.methods import METHODS
 from sslslr.protocols import PROTOCOLS
 from sslslr.strict import parse
+
+# Bytes of one argument of a program (MAX_ARG_STRLEN), of which a shell's command is one; the rest of
+# the command takes less than the 4 KiB that are left.
+LONGEST_COMMAND = (128 - 4) * 1024
 
 
 def check(study: StudyConfig) -> int:
@@ -37,6 +43,7 @@ def check(study: StudyConfig) -> int:
                 raise UserError(f"{where}: {method!r} is not defined. {hint}")
         parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
     specs = runs(study)
+    _check_stacks(study)
     for run in specs.values():
         parse(METHODS.get(run.method_type).Options, run.method_options, f"methods.{run.method}")
         spec = evaluate_spec(study, run)
@@ -72,6 +79,33 @@ def outdated(results: str | Path, specs: dict[str, RunSpec]) -> list[Path]:
         if made["spec"] != run.model_dump(mode="json") or made["code_hash"] not in hashes:
             found.append(record)
     return found
+
+
+def left_checkpoints(study: StudyConfig) -> list[Path]:
+    """Checkpoints that no job of the study goes on from: of stacks that it has not, of other runs.
+
+    They are not removed: with the settings that they were made with, training would go on from them.
+    """
+    stacks = stages.stacked(study)
+    within = {spec.run_id for group in stacks.values() for spec in group}
+    known = {f"stack_{name}" for name in stacks} | (set(runs(study)) - within)
+    found = Path(study.results, "checkpoints").glob("*.ckpt")
+    return sorted(path for path in found if path.stem not in known)
+
+
+def _check_stacks(study: StudyConfig) -> None:
+    """A stack's job is one command, which names every run of it with its settings."""
+    for group in stages.stacked(study).values():
+        settings = shlex.quote(json.dumps([spec.model_dump(mode="json") for spec in group]))
+        names = sum(len(f"--seal {study.results}/seals/pretrain/{s.run_id}~9.json ") for s in group)
+        size = len(settings.encode()) + names
+        if size > LONGEST_COMMAND:
+            most = max(1, len(group) * LONGEST_COMMAND // size)
+            raise UserError(
+                f"resources.stack: {len(group)} runs of {group[0].method!r} in one process would make a "
+                f"command of {size / 1024:.0f} KiB; Linux takes {LONGEST_COMMAND / 1024:.0f}. Set it to "
+                f"{most} or less."
+            )
 
 
 def _check_licences(accepted: list[str]) -> None:

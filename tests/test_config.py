@@ -6,8 +6,9 @@ import yaml
 from sslslr import config, grid
 from sslslr.config import StudyConfig, load
 from sslslr.errors import UserError
+from sslslr.stages import stacked
 from sslslr.strict import parse
-from sslslr.study import check
+from sslslr.study import check, left_checkpoints
 from toys import ROOT
 
 MINIMAL = {
@@ -175,3 +176,36 @@ def test_a_run_that_no_protocol_scores_is_named():
     }
     with pytest.raises(UserError, match="none is left for 'random.none.paper.none.s0'"):
         check(parse(StudyConfig, study, "test"))
+
+
+def test_a_stack_that_no_command_line_can_name_is_refused():
+    """It failed in its job: "Argument list too long"."""
+    study = {
+        **MINIMAL,
+        "runs": [{"methods": ["sl_fpn"], "datasets": ["toy"], "seeds": list(range(200))}],
+        "resources": {"stack": 200},
+    }
+    with pytest.raises(
+        UserError, match=r"resources.stack: 200 runs of 'sl_fpn' .* Set it to \d+ or"
+    ):
+        check(parse(StudyConfig, study, "test"))
+    check(parse(StudyConfig, study | {"resources": {"stack": 50}}, "test"))
+
+
+def test_checkpoints_that_no_job_goes_on_from_are_found(tmp_path):
+    """Those of a stack whose runs are stacked otherwise now stayed for ever, unnoticed."""
+    values = {
+        **MINIMAL,
+        "results": str(tmp_path),
+        "runs": [{"methods": ["sl_fpn", "random"], "datasets": ["toy"], "seeds": [0, 1]}],
+    }
+    study = parse(StudyConfig, values | {"resources": {"stack": 2}}, "test")
+    ((stack, group),) = stacked(study).items()
+    alone = "random.none.paper.none.s0"
+    (tmp_path / "checkpoints").mkdir()
+    for name in (f"stack_{stack}", "stack_0123456789abcdef", alone, group[0].run_id):
+        (tmp_path / "checkpoints" / f"{name}.ckpt").touch()
+    left = [path.stem for path in left_checkpoints(study)]
+    assert left == [group[0].run_id, "stack_0123456789abcdef"]
+    left = [path.stem for path in left_checkpoints(parse(StudyConfig, values, "test"))]
+    assert left == sorted(["stack_0123456789abcdef", f"stack_{stack}"])

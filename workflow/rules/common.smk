@@ -16,7 +16,7 @@ from sslslr.errors import UserError
 from sslslr.estimate import estimate
 from sslslr.grid import NO_DATASET
 from sslslr.methods import METHODS
-from sslslr.study import outdated
+from sslslr.study import left_checkpoints, outdated
 
 try:
     STUDY = parse(StudyConfig, config, "configuration")  # names the nearest known key
@@ -118,6 +118,15 @@ def begin():
         )
         if not PLANNING and not asked("t", "--touch"):
             record.unlink()
+    if left := left_checkpoints(STUDY):
+        size = sum(path.stat().st_size for path in left) / 1e6
+        print(
+            f"{RESULTS}/checkpoints: {len(left)} checkpoints ({size:.1f} MB) that no job of this "
+            "configuration goes on from; remove them unless you go back to the one that made them: "
+            + ", ".join(path.name for path in left[:3])
+            + (", ..." if len(left) > 3 else ""),
+            file=sys.stderr,
+        )
     damages, _ = seals.examine(RESULTS, renew=not PLANNING)
     for damage in damages:
         print(
