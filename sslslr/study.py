@@ -35,6 +35,10 @@ def check(study: StudyConfig) -> int:
     _check_licences(study.accept_licences)
     for name, steps in study.augmentations.items():
         compose(steps, f"augmentations.{name}")
+    specs = runs(study)
+    for run in specs.values():  # a block may have views of its own
+        compose(run.augmentation_steps, f"augmentations of {run.run_id}")
+    _check_evaluation(study, specs)
     for name, options in protocol_options(study).items():
         for method in study.evaluate.protocols[name].get("methods", []):
             if method not in study.methods:
@@ -42,7 +46,6 @@ def check(study: StudyConfig) -> int:
                 where = f"evaluate.protocols.{name}.methods"
                 raise UserError(f"{where}: {method!r} is not defined. {hint}")
         parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
-    specs = runs(study)
     _check_stacks(study)
     for run in specs.values():
         parse(METHODS.get(run.method_type).Options, run.method_options, f"methods.{run.method}")
@@ -57,6 +60,22 @@ def check(study: StudyConfig) -> int:
                 "`protocols`, leave it out."
             )
     return len(specs)
+
+
+def _check_evaluation(study: StudyConfig, specs: dict[str, RunSpec]) -> None:
+    """A name that nothing answers to would leave something out without a word."""
+    methods = {run.method for run in specs.values()} | set(study.methods)
+    protocols = {name for run in specs.values() for name in evaluate_spec(study, run).protocols}
+    protocols |= set(study.evaluate.protocols)
+    transfer = study.evaluate.transfer
+    named = [("transfer", transfer if isinstance(transfer, list) else [], methods)]
+    for target, settings in study.evaluate.targets.items():
+        named.append((f"targets.{target}.protocols", settings.protocols or [], protocols))
+    for where, names, known in named:
+        for name in names:
+            if name not in known:
+                hint = nearest(name, known)
+                raise UserError(f"evaluate.{where}: {name!r} is not defined. {hint}")
 
 
 def outdated(results: str | Path, specs: dict[str, RunSpec]) -> list[Path]:

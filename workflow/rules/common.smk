@@ -9,7 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from sslslr import grid, guard, seals, stages
+from sslslr import grid, guard, seals, stages, yaml_file
 from sslslr.config import StudyConfig, parse
 from sslslr.datasets import DATASETS
 from sslslr.errors import UserError
@@ -19,6 +19,8 @@ from sslslr.methods import METHODS
 from sslslr.study import left_checkpoints, outdated
 
 try:
+    for path in workflow.config_settings.configfiles if workflow.is_main_process else []:
+        yaml_file.read(path)  # Snakemake, which has read it, takes a key that stands twice
     STUDY = parse(StudyConfig, config, "configuration")  # names the nearest known key
     validate(config, "../schemas/config.schema.yaml", set_default=False)
     RUNS = grid.runs(STUDY)
