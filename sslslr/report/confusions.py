@@ -49,6 +49,17 @@ def worst_pairs(predictions: pd.DataFrame, k: int = 5) -> pd.DataFrame:
     return pd.DataFrame(rows[:k], columns=PAIR)
 
 
+def of_one_protocol(predictions: pd.DataFrame, dataset: str, protocol: str = "") -> pd.DataFrame:
+    """Rows of a target and a protocol; without one of the first that learnt from all labels.
+
+    A study may have `semi_supervised` as its first protocol, or others on other targets.
+    """
+    found = predictions[predictions["dataset"] == dataset]
+    full = found[(found["label_fraction"] == 1) & (found["shots"] == 0)]
+    protocol = protocol or next(iter(full["protocol"]), "")
+    return found[found["protocol"] == protocol]
+
+
 def _guesses(predictions: pd.DataFrame) -> pd.DataFrame:
     """clip_id, label and predicted, one row a clip."""
     full = predictions
@@ -78,6 +89,11 @@ def confusion_figure(
     Raises:
         UserError: as :func:`worst_pairs`; or the store is not the one that was scored.
     """
+    if predictions.empty:
+        with matplotlib.rc_context(STYLE):
+            return message(
+                "No protocol learnt from all labels, so there are no confusions to show."
+            )
     pairs = worst_pairs(predictions, k)
     with matplotlib.rc_context(STYLE):
         if pairs.empty:

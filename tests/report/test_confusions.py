@@ -97,6 +97,18 @@ def test_long_names_keep_to_their_strip(toy_store, scored):
     assert confusions._title(long | {"label": "a_$b"}) == "a_$b taken for book: 12 of 345"
 
 
+def test_of_several_protocols_the_first_with_all_labels_is_shown(toy_store, scored):
+    """A study whose first protocol was `semi_supervised` failed at its last figure but one."""
+    few = scored.assign(protocol="semi_supervised", label_fraction=0.5)
+    both = pd.concat([few, scored.assign(protocol="knn"), scored], ignore_index=True)
+    chosen = confusions.of_one_protocol
+    assert set(chosen(both, "toy")["protocol"]) == {"knn"}
+    assert set(chosen(both, "toy", "linear")["protocol"]) == {"linear"}
+    assert chosen(both, "elsewhere").empty
+    none = confusion_figure(chosen(few, "toy"), toy_store, SETTINGS)
+    assert "No protocol learnt from all labels" in none.texts[0].get_text()
+
+
 def test_nothing_mistaken_and_a_wrong_store_say_so(toy_store, scored):
     right = scored.assign(best=[[label] for label in scored["label"]])
     assert "mistaken" in confusion_figure(right, toy_store, SETTINGS).texts[0].get_text()

@@ -19,8 +19,12 @@ from sslslr.methods import METHODS
 from sslslr.study import left_checkpoints, outdated
 
 try:
-    for path in workflow.config_settings.configfiles if workflow.is_main_process else []:
-        yaml_file.read(path)  # Snakemake, which has read it, takes a key that stands twice
+    for path in (
+        workflow.config_settings.configfiles if workflow.is_main_process else []
+    ):
+        yaml_file.read(
+            path
+        )  # Snakemake, which has read it, takes a key that stands twice
     STUDY = parse(StudyConfig, config, "configuration")  # names the nearest known key
     validate(config, "../schemas/config.schema.yaml", set_default=False)
     RUNS = grid.runs(STUDY)
@@ -203,7 +207,12 @@ def raw_inputs(wildcards):
     try:
         options = parse(source.Options, entry.options, f"datasets.{name}.options")
         shards = shard_folders(name) if extracts(name) else []
-        return [*(str(path) for path in source.inputs(options)), *shards]
+        mine = [str(path) for path in source.inputs(options)]
+        for path in filter(re.compile(r"\{\s*\w").search, mine):
+            raise UserError(
+                f"{path}: Snakemake takes what stands in braces for a wildcard; rename it (data set {name!r})."
+            )
+        return [*mine, *shards]
     except UserError as error:
         raise WorkflowError(str(error))
 
