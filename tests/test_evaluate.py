@@ -189,7 +189,10 @@ def test_or_it_is_dropped_on_request_and_counted(make_store, tmp_path):
 
 def test_an_empty_split_is_named(make_store, tmp_path):
     study = make_study(targets={"toy": {"test": "val"}})
-    with pytest.raises(UserError, match=r"no clip in split val; `evaluate.targets.toy`"):
+    with pytest.raises(
+        UserError,
+        match=r"no clip in split val; there is train and test\. Name .* `evaluate.targets.toy`",
+    ):
         run(study, make_store(toy_clips()), tmp_path)
 
 
