@@ -53,7 +53,7 @@ def training_curves(
             _rank_panel(row[2], here, colours, collapse_rank)
             row[0].set_title(f"pretrained on {dataset}", loc="left", fontweight="bold")
             for panel in row:
-                panel.xaxis.get_major_locator().set_params(integer=True)
+                panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         for panel in panels[-1]:
             panel.set_xlabel("epoch")
         _curve_legend(figure, styles, columns)
