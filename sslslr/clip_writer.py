@@ -31,10 +31,16 @@ COLUMNS = {
     "aspect": "float64",  # image width / height, null = unknown: makes x and y one unit
     "source": "string",  # the file the clip came from
 }
+ZEROS = 0.001  # share of joints in the image's very corner that no pose estimator finds there
 # Card fields that a data set states about itself.
 CARD_FIELDS = ("dataset", "languages", "licence", "citation", "origin", "split_rule", "inputs")
 # And what only some have: how keypoints were estimated from videos (sslslr/pose).
 OPTIONAL_CARD_FIELDS = ("extraction",)
+
+
+def refuse_other(path: str | Path) -> None:
+    """Raise UserError where `path` holds anything but a clip store, which may be replaced."""
+    refuse_foreign(path, STORE_FILES, "clip store", record=(CARD, "layout_version"))
 
 
 @contextlib.contextmanager
@@ -51,7 +57,7 @@ def writing(path: str | Path, card: dict[str, Any], **settings: Any) -> Iterator
         StoreError: wrong shape, a repeated clip_id, an unknown split; or a bad clip.
         UserError: no clip was kept, the disk is full or the folder cannot be written.
     """
-    refuse_foreign(path, STORE_FILES, "clip store")
+    refuse_other(path)
     with atomic_folder(path) as folder:
         with open(folder / KEYPOINTS, "wb") as stream:
             writer = ClipWriter(Path(path), folder, stream, card, **settings)
@@ -87,7 +93,7 @@ class ClipWriter:
         self._rows: list[dict[str, Any]] = []
         self._seen: set[str] = set()
         self._joint_frames = np.zeros(N_JOINTS, dtype=np.int64)
-        self._n_frames = 0
+        self._n_frames = self._zeros = 0
         self._write_header()
 
     @property
@@ -146,9 +152,13 @@ class ClipWriter:
                     f"{reason}.",
                     clip_id,
                     "Mend or remove it, or import with `--bad-clips drop` to leave such clips out "
-                    "(counted and listed in card.json).",
+                    "(counted and listed in card.json)."
+                    + (
+                        " `--min-frames` permits shorter ones." if reason.startswith("only") else ""
+                    ),
                 )
             return self.drop(clip_id, reason, split)
+        self._zeros += int((frames == 0).all(axis=-1).sum())
         frames = frames.astype(np.float16)
         self._stream.write(np.ascontiguousarray(frames).tobytes())
         self._rows.append(
@@ -185,6 +195,12 @@ class ClipWriter:
         if self.dropped:
             reasons = summarise_drops(self.dropped)
             lines.append(f"{name}: dropped {reasons}. All are listed in {self.path / CARD}.")
+        share = self._zeros / max(1, self._joint_frames.sum())
+        if share > ZEROS:
+            lines.append(
+                f"{name}: {100 * share:.1f} % of the joints lie at exactly (0, 0) and count as found there. "
+                "If zero means missing in your files, write NaN instead."
+            )
         return lines
 
     def drop(self, clip_id: str, reason: str, split: str | None = None, found: bool = True) -> bool:

@@ -5,15 +5,17 @@ Every key has a description and a default with its reason; an unknown key is an 
 the nearest known one. `config/README.md` explains the keys for users.
 """
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from sslslr.errors import UserError
+from sslslr import yaml_file
 from sslslr.strict import Name, Seeds, Share, Strict, parse
+
+Splits = Annotated[list[Literal["train", "val", "test"]], Field(min_length=1)]
 
 
 class DatasetConfig(Strict):
@@ -101,7 +103,7 @@ class PretrainConfig(Strict):
         description="torch.compile of the encoder; auto: on a GPU. Where it fails the run goes on without, recorded.",
     )
     checkpoint_every: int = Field(10, ge=1, description="Epochs between checkpoints.")
-    splits: list[Literal["train", "val", "test"]] = Field(
+    splits: Splits = Field(
         ["train"], description="Splits of the pretraining set that are used (labels are not)."
     )
     share: Share = Field(
@@ -116,6 +118,13 @@ class PretrainConfig(Strict):
     collapse_rank: float = Field(
         2.0, ge=1, description="Warn when the effective rank falls below this."
     )
+
+    @field_validator("share")
+    @classmethod
+    def _share_of_something(cls, share: Fraction) -> Fraction:
+        if share == 0:
+            raise ValueError("must be above 0; methods that do not pretrain need no share")
+        return share
 
 
 class LinearConfig(Strict):
@@ -155,9 +164,7 @@ class TargetConfig(Strict):
         "given",
         description="given: the data set's split. clips: dealt out anew within each gloss, signers on both sides.",
     )
-    train: Annotated[list[Literal["train", "val", "test"]], Field(min_length=1)] = Field(
-        ["train"], description="Splits a probe learns from."
-    )
+    train: Splits = Field(["train"], description="Splits a probe learns from.")
     test: Literal["train", "val", "test"] = Field("test", description="Split that is scored.")
     protocols: list[str] | None = Field(
         None, description="The only protocols to run on this target; left out: all of the study."
@@ -171,11 +178,11 @@ class TargetConfig(Strict):
     )
 
     @model_validator(mode="after")
-    def _test_clips_are_not_learnt_from(self) -> "TargetConfig":
+    def _scored_clips_are_not_learnt_from(self) -> "TargetConfig":
         if self.test in self.train:
             raise ValueError(
-                f"split {self.test} is both in `train` and `test`; a probe would be scored on clips that "
-                "it learnt from"
+                f"split {self.test!r} is both in `train` and the `test` split: a probe would be scored on "
+                "the clips that it learnt from. Take it out of `train`"
             )
         return self
 
@@ -193,6 +200,16 @@ class EvaluateConfig(Strict):
         {"linear": {}, "logistic": {}},
         description="Files in sslslr/protocols/ and their options; `methods` there names the only ones to run it.",
     )
+
+    @model_validator(mode="after")
+    def _methods_are_listed(self) -> "EvaluateConfig":
+        for name, options in self.protocols.items():
+            methods = options.get("methods", [])
+            if not isinstance(methods, list) or not all(isinstance(m, str) for m in methods):
+                raise ValueError(
+                    f"protocols.{name}.methods must be a list of methods, for example [sl_fpn]; found {methods!r}"
+                )
+        return self
 
 
 class RunBlock(Strict):
@@ -283,6 +300,16 @@ class StudyConfig(Strict):
     evaluate: EvaluateConfig = EvaluateConfig()
     resources: ResourcesConfig = ResourcesConfig()
 
+    @field_validator("results")
+    @classmethod
+    def _results_can_be_named_in_a_shell(cls, results: str) -> str:
+        if not re.fullmatch(r"(?![-~])[\w./@+=-]+", results):
+            raise ValueError(
+                "a path of letters, digits and ./_-@+= is needed (no blank; ~ is not expanded), because the "
+                "jobs' shell commands hold it"
+            )
+        return results
+
 
 def load(path: str | Path) -> StudyConfig:
     """Read a study's YAML file.
@@ -290,17 +317,7 @@ def load(path: str | Path) -> StudyConfig:
     Raises:
         UserError: no such file, not YAML, or an invalid key or value.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such configuration file.") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise UserError(
-            f"{path}: expected a mapping of keys at the top level, see config/README.md."
-        )
-    return parse(StudyConfig, values, str(path))
+    return parse(StudyConfig, yaml_file.read(path), str(path))
 
 
 def schema() -> dict[str, Any]:

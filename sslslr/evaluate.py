@@ -189,8 +189,10 @@ def _task(
     test = np.flatnonzero(split == target.test)
     for name, found in ((", ".join(target.train), train), (target.test, test)):
         if len(found) == 0:
+            there = [s for s in ("train", "val", "test") if (split == s).any()]
             raise UserError(
-                f"{store.path}: no clip in split {name}; `evaluate.targets.{dataset}` must name splits that exist."
+                f"{store.path}: no clip in split {name}; there is {' and '.join(there) or 'no split at all'}. "
+                f"Name splits that exist in `evaluate.targets.{dataset}`, or give the clips a `split`."
             )
     classes = sorted(set(glosses[train]))
     if len(classes) < 2:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sslslr import datasets
-from sslslr.clip_writer import STORE_FILES
+from sslslr.clip_writer import refuse_other
 from sslslr.datasets.videos import extraction, listed, shard_folders
-from sslslr.files import read_json, refuse_foreign, write_json
+from sslslr.files import read_json, write_json
 from sslslr.pose.extract import extract_shard, up_to_date
 from sslslr.pose.extraction import (
     MODEL,
@@ -43,7 +43,7 @@ def extract_folder(
     Raises:
         UserError: an option, the table or the backend; a bad video is listed, not raised.
     """
-    refuse_foreign(out, STORE_FILES, "clip store")  # before hours of work
+    refuse_other(out)  # before hours of work
     options = datasets.options_of("videos", values)
     settings, folder = extraction(options), Path(options.folder)
     entries, _ = listed(options)

@@ -133,41 +133,72 @@ def atomic_file(path: str | os.PathLike, noted: bool = True) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def refuse_foreign(path: str | os.PathLike, own: Iterable[str], kind: str) -> None:
-    """Raise UserError where `path` holds what a folder of this kind does not: it would be replaced.
+def refuse_foreign(
+    path: str | os.PathLike, own: Iterable[str], kind: str, record: tuple[str, str] | None = None
+) -> None:
+    """Raise UserError where `path` is not surely a folder of this kind: it would be replaced.
+
+    One of somebody else's may hold a file of the same name. So a folder is taken for one of this kind
+    if it has all of its files, or the one that records it.
 
     Args:
-        own: names of files in such a folder; what systems leave there (OF_SYSTEMS) may be too.
+        own: names of all files of such a folder; what systems leave there (OF_SYSTEMS) may be too.
         kind: what the folder is, for the message: "clip store".
+        record: name of its JSON file that says what it is, and a key of it.
     """
-    path, own = Path(path), set(own)
-    if path.is_dir():
-        names = sorted(p.name for p in path.iterdir())
-        foreign = [name for name in names if name not in own and not OF_SYSTEMS.fullmatch(name)]
-    else:  # a file, or a link to nowhere
-        foreign = [path.name] if path.exists() or path.is_symlink() else []
-    if foreign:
+    path, own = Path(path), list(own)
+    if path.is_symlink() and not path.exists():
+        raise UserError(
+            f"{path}: a link to {os.readlink(path)}, which does not exist. Make that folder, or remove "
+            "the link."
+        )
+    if not path.is_dir():
+        if path.exists():
+            raise UserError(f"{path}: a file, where a {kind} is to be made. Name a new folder.")
+        return
+    names = sorted(p.name for p in path.iterdir() if not OF_SYSTEMS.fullmatch(p.name))
+    if foreign := [name for name in names if name not in own]:
         raise UserError(
             f"{path}: holds {foreign[0]!r}, which is no part of a {kind}, and would be replaced as a "
             "whole. Name a new folder."
         )
+    absent = [name for name in own if name not in names]
+    if names and absent and not (record and has_key(path / record[0], record[1])):
+        raise UserError(
+            f"{path}: holds {', '.join(map(repr, names))} but no {absent[0]!r}, so it may be no {kind}, "
+            "and would be replaced as a whole. Name a new folder; or remove this one, if it is what is "
+            f"left of a {kind}."
+        )
+
+
+def has_key(path: Path, key: str) -> bool:
+    """Is there a JSON file with this key?"""
+    try:
+        content = read_json(path)
+    except (UserError, OSError):
+        return False
+    return isinstance(content, dict) and key in content
 
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """As :func:`atomic_file`, for a folder; an older folder of that name is replaced as a whole."""
+    """As :func:`atomic_file`, for a folder; an older folder of that name is replaced as a whole.
+
+    A link to a folder stays one: the folder that it leads to is replaced.
+    """
     path = Path(path)
-    temporary = _temporary_beside(path)
+    place = Path(os.path.realpath(path)) if path.is_symlink() else path
+    temporary = _temporary_beside(place)
     try:
         temporary.mkdir(parents=True)
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
                 _flush(file)
-        _swap_folder(temporary, path)
+        _swap_folder(temporary, place)
         note(path)
     except OSError as error:
-        raise explain(error, path) from error
+        raise explain(error, place) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -183,7 +214,7 @@ def _swap_folder(new: Path, path: Path) -> None:
     except OSError:
         os.rename(old, path)
         raise
-    if old.is_dir() and not old.is_symlink():
+    if old.is_dir():
         shutil.rmtree(old, ignore_errors=True)
     else:
         old.unlink()

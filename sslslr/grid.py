@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OVERRIDES = ("method_options", "preprocess", "encoder", "pretrain")  # of a block of the grid
+LONGEST_ID = 160  # file names may have 255 letters; a temporary one has the host's name as well
 NO_DATASET = "none"  # of a method that does not pretrain
 
 
@@ -81,6 +82,8 @@ def _expand(study: StudyConfig, block: RunBlock, where: str) -> list[RunSpec]:
     for method in block.methods:
         entry = _method(study, method, f"{where}.methods")
         method_type = entry.pop("type", method)
+        if not isinstance(method_type, str):
+            raise UserError(f"methods.{method}.type: must be text (found {method_type!r}).")
         traits = METHODS.traits(method_type)
         trains = traits.get("pretrains", True)
         if trains and not block.datasets:
@@ -155,8 +158,9 @@ def _swept(block: RunBlock, where: str) -> list[RunBlock]:
 
 
 def _tag(name: str, value: Any) -> str:
-    """`w_o`, 0.0022: `w_o_0p0022`; a list's or a word's letters and digits."""
+    """`w_o`, 0.0022: `w_o_0p0022`, -1: `w_o_m1`; a list's or a word's letters and digits."""
     text = re.sub(r"(?<=\d)\.(?=\d)", "p", str(value).lower())
+    text = re.sub(r"^-(?=\d)", "m", text)
     return f"{name}_{re.sub(r'[^a-z0-9]+', '_', text).strip('_')}"
 
 
@@ -197,9 +201,20 @@ def runs(study: StudyConfig) -> dict[str, RunSpec]:
     Raises:
         UserError: a name that is not defined, or two different runs with one id (give one a `tag`).
     """
+    if NO_DATASET in study.datasets:
+        raise UserError(
+            f"datasets.{NO_DATASET}: this name stands for no data set, in runs that do not pretrain. "
+            "Choose another one."
+        )
     found: dict[str, RunSpec] = {}
     for number, block in enumerate(study.runs):
         for spec in map(_named, _block_runs(study, block, f"runs[{number}]")):
+            if len(spec.run_id) > LONGEST_ID:
+                raise UserError(
+                    f"runs[{number}]: the name of a run has {len(spec.run_id)} letters, and is that of its "
+                    f"files: {spec.run_id[:60]}... Shorten its parts, for example the `tag`, to "
+                    f"{LONGEST_ID} in all."
+                )
             if _settled(found.setdefault(spec.run_id, spec)) != _settled(spec):
                 raise UserError(
                     f"runs[{number}]: run {spec.run_id!r} is already defined with other settings. "

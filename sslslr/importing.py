@@ -43,7 +43,8 @@ def read_table(path: str | Path, required: tuple[str, ...] = ("gloss",)) -> pd.D
     """Read a table of clips; columns are renamed to the first names of `ALIASES`.
 
     All values are text (a clip called 00336 keeps its zeros, a sign called "none" its name); empty
-    cells become None. `fps` becomes a number, `split` one of train, val, test.
+    cells become None. `fps` becomes a number, `split` one of train, val, test. A gloss or signer that
+    is written in two ways (a blank at its end, an accent as a letter of its own) is one.
 
     Raises:
         UserError: no such file, not a csv, a required column is missing, a number that is none.
@@ -61,8 +62,15 @@ def read_table(path: str | Path, required: tuple[str, ...] = ("gloss",)) -> pd.D
         ) from None
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; it names the clips.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not in UTF-8 ({error}). Save it as a csv in UTF-8.") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise UserError(f"{path}: cannot be read as a csv table ({error}).") from None
+    _refuse_other_separators(path, table)
+    table.columns = table.columns.str.strip()
+    if (twice := table.columns[table.columns.duplicated()]).size:
+        raise UserError(f"{path}: two columns are called {twice[0]!r}.")
+    table = table.fillna("")  # a row that ends early
     for name, aliases in ALIASES.items():
         found = next((alias for alias in aliases if alias in table), name)
         table = table.rename(columns={found: name})
@@ -71,12 +79,22 @@ def read_table(path: str | Path, required: tuple[str, ...] = ("gloss",)) -> pd.D
         also = f" (also accepted: {', '.join(aliases)})" if aliases else ""
         known = nearest(absent[0], table.columns)
         raise UserError(f"{path}: column {absent[0]!r} is missing{also}. {known}")
+    for name in table.columns.intersection(["gloss", "signer", "split", "language", "fps"]):
+        table[name] = [unicodedata.normalize("NFC", value.strip()) for value in table[name]]
     table = table.astype(object).where(table != "", None)
     if "split" in table:
-        table["split"] = table["split"].replace(SPLIT_NAMES)
+        lower = [value and value.lower() for value in table["split"]]
+        names = [SPLIT_NAMES.get(value, value) for value in lower]
+        table["split"] = pd.Series(names, table.index, dtype=object)
     if "fps" in table:
         table["fps"] = [_number(value, path, row) for row, value in enumerate(table["fps"])]
     return table
+
+
+def _refuse_other_separators(path: str | Path, table: pd.DataFrame) -> None:
+    for separator, said in ((";", "semicolons"), ("\t", "tabs")):
+        if len(table.columns) == 1 and separator in table.columns[0]:
+            raise UserError(f"{path}: separated by {said}. Save it with commas.")
 
 
 def plain_path(name: str) -> str:
@@ -94,10 +112,15 @@ def without_suffix(name: str) -> str:
 
 
 def _number(value: str | None, path: str | Path, row: int) -> float | None:
+    if value is None or value.lower() == "nan":
+        return None
     try:
-        return None if value is None else float(value)
+        number = float(value)
     except ValueError:
         raise UserError(f"{path}, row {row + 2}: fps {value!r} is not a number.") from None
+    if not 0 < number < float("inf"):
+        raise UserError(f"{path}, row {row + 2}: fps {value!r} must be above 0; leave it empty.")
+    return number
 
 
 def read_instances(

@@ -5,7 +5,7 @@ data set or a transform does not become stale when a key of the study is added.
 """
 
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     BaseModel,
@@ -15,15 +15,28 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 
 from sslslr.errors import UserError, nearest
 
 
 class Strict(BaseModel):
-    """Unknown keys are errors; instances do not change."""
+    """Unknown keys are errors, and so are infinity, NaN and `yes` for a number; instances do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, values: Any) -> Any:
+        for name, field in cls.model_fields.items() if isinstance(values, dict) else ():
+            kinds = {field.annotation, *get_args(field.annotation)}
+            if isinstance(values.get(name), bool) and {int, float} & kinds and bool not in kinds:
+                raise ValueError(
+                    f"{name} must be a number (found {str(values[name]).lower()}; YAML reads yes, no, on "
+                    "and off so)"
+                )
+        return values
 
 
 def _fraction(value: Any) -> Fraction:
@@ -43,7 +56,8 @@ Share = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": ["string", "number"]}),
 ]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+NAME = r"^[a-z0-9][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME)]
 Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 
@@ -69,8 +83,23 @@ def _sentence(model: type[BaseModel], problem: Any) -> str:
     if problem["type"] == "missing":
         return f"key {dotted!r} is missing."
     found = problem["input"]
+    message = _plainly(problem) or message
     shown = f" (found {found!r})" if isinstance(found, str | int | float | bool | None) else ""
-    return f"{dotted + ': ' if dotted else ''}{message}{shown}."
+    return f"{dotted.removesuffix('.[key]') + ': ' if dotted else ''}{message}{shown}."
+
+
+def _plainly(problem: Any) -> str:
+    """What pydantic says of types and patterns, for somebody who writes YAML; else empty."""
+    kind, found = problem["type"], problem["input"]
+    if kind == "string_type" and not isinstance(found, list | dict | None):
+        return "must be text; YAML reads it as something else, so put it in quotes"
+    if kind == "string_pattern_mismatch" and problem["ctx"]["pattern"] == NAME:
+        return "a name has small letters, digits and _ alone, and begins with a letter or digit"
+    if kind in ("dict_type", "model_type"):
+        return "must hold keys with values" + ("" if found else "; write {} for none")
+    if kind == "list_type" and isinstance(found, str):
+        return f"must be a list: [{found}]"
+    return ""
 
 
 def _known_keys(model: type[BaseModel], path: tuple) -> list[str]:

@@ -1,5 +1,7 @@
 """The checks of a study that need its methods, data sets and transforms to be imported."""
 
+import json
+import shlex
 from pathlib import Path
 
 from sslslr import seals, stages
@@ -11,6 +13,10 @@ from sslslr.grid import RunSpec, evaluate_spec, protocol_options, runs
 from sslslr.methods import METHODS
 from sslslr.protocols import PROTOCOLS
 from sslslr.strict import parse
+
+# Bytes of one argument of a program (MAX_ARG_STRLEN), of which a shell's command is one; the rest of
+# the command takes less than the 4 KiB that are left.
+LONGEST_COMMAND = (128 - 4) * 1024
 
 
 def check(study: StudyConfig) -> int:
@@ -29,21 +35,15 @@ def check(study: StudyConfig) -> int:
     _check_licences(study.accept_licences)
     for name, steps in study.augmentations.items():
         compose(steps, f"augmentations.{name}")
-    if isinstance(study.evaluate.transfer, list):
-        _check_methods(study, study.evaluate.transfer, "evaluate.transfer")
-    for name, target in study.evaluate.targets.items():
-        for protocol in target.protocols or []:
-            if protocol not in PROTOCOLS.names():
-                hint = nearest(protocol, PROTOCOLS.names())
-                where = f"evaluate.targets.{name}.protocols"
-                raise UserError(f"{where}: unknown protocol {protocol!r}. {hint}")
+    for number, block in enumerate(study.runs):
+        compose(block.views or [], f"runs[{number}].views")
+    specs = runs(study)
+    _check_evaluation(study, specs)
     for name, options in protocol_options(study).items():
         wanted = study.evaluate.protocols[name].get("methods", [])
         _check_methods(study, wanted, f"evaluate.protocols.{name}.methods")
         parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
-    for number, block in enumerate(study.runs):
-        compose(block.views or [], f"runs[{number}].views")
-    specs = runs(study)
+    _check_stacks(study)
     for run in specs.values():
         parse(METHODS.get(run.method_type).Options, run.method_options, f"methods.{run.method}")
         spec = evaluate_spec(study, run)
@@ -57,6 +57,22 @@ def check(study: StudyConfig) -> int:
                 "`protocols`, leave it out."
             )
     return len(specs)
+
+
+def _check_evaluation(study: StudyConfig, specs: dict[str, RunSpec]) -> None:
+    """A name that nothing answers to would leave something out without a word."""
+    methods = {run.method for run in specs.values()} | set(study.methods)
+    protocols = {name for run in specs.values() for name in evaluate_spec(study, run).protocols}
+    protocols |= set(study.evaluate.protocols)
+    transfer = study.evaluate.transfer
+    named = [("transfer", transfer if isinstance(transfer, list) else [], methods)]
+    for target, settings in study.evaluate.targets.items():
+        named.append((f"targets.{target}.protocols", settings.protocols or [], protocols))
+    for where, names, known in named:
+        for name in names:
+            if name not in known:
+                hint = nearest(name, known)
+                raise UserError(f"evaluate.{where}: {name!r} is not defined. {hint}")
 
 
 def outdated(results: str | Path, specs: dict[str, RunSpec]) -> list[Path]:
@@ -86,6 +102,33 @@ def _check_methods(study: StudyConfig, names: list[str], where: str) -> None:
     for name in names:
         if name not in known:
             raise UserError(f"{where}: {name!r} is not defined. {nearest(str(name), known)}")
+
+
+def left_checkpoints(study: StudyConfig) -> list[Path]:
+    """Checkpoints that no job of the study goes on from: of stacks that it has not, of other runs.
+
+    They are not removed: with the settings that they were made with, training would go on from them.
+    """
+    stacks = stages.stacked(study)
+    within = {spec.run_id for group in stacks.values() for spec in group}
+    known = {f"stack_{name}" for name in stacks} | (set(runs(study)) - within)
+    found = Path(study.results, "checkpoints").glob("*.ckpt")
+    return sorted(path for path in found if path.stem not in known)
+
+
+def _check_stacks(study: StudyConfig) -> None:
+    """A stack's job is one command, which names every run of it with its settings."""
+    for group in stages.stacked(study).values():
+        settings = shlex.quote(json.dumps([spec.model_dump(mode="json") for spec in group]))
+        names = sum(len(f"--seal {study.results}/seals/pretrain/{s.run_id}~9.json ") for s in group)
+        size = len(settings.encode()) + names
+        if size > LONGEST_COMMAND:
+            most = max(1, len(group) * LONGEST_COMMAND // size)
+            raise UserError(
+                f"resources.stack: {len(group)} runs of {group[0].method!r} in one process would make a "
+                f"command of {size / 1024:.0f} KiB; Linux takes {LONGEST_COMMAND / 1024:.0f}. Set it to "
+                f"{most} or less."
+            )
 
 
 def _check_licences(accepted: list[str]) -> None:

@@ -8,7 +8,7 @@ from toys import ROOT
 
 # Left to right; a module may import from those before it (see docs/decisions.md).
 ORDER = [
-    "errors", "files", "guard", "seals", "skeleton", "strict", "config", "registry", "membership",
+    "errors", "files", "guard", "seals", "skeleton", "strict", "yaml_file", "config", "registry", "membership",
     "clip_writer", "clips", "npz", "importing", "progress", "archives", "checksums",
     "http_client", "download", "unpickle", "pose", "datasets", "extracting", "batch", "preprocess", "augment",
     "seeds", "encoder", "collapse", "methods", "hardware", "grid", "estimate", "groups", "artifacts",

@@ -3,11 +3,12 @@
 import pytest
 import yaml
 
-from sslslr import config, grid
+from sslslr import config, grid, yaml_file
 from sslslr.config import StudyConfig, load
 from sslslr.errors import UserError
+from sslslr.stages import stacked
 from sslslr.strict import parse
-from sslslr.study import check
+from sslslr.study import check, left_checkpoints
 from toys import ROOT
 
 MINIMAL = {
@@ -52,6 +53,32 @@ def test_every_study_that_we_ship_is_sound(path):
             r"preprocess.frames: .*greater than or equal to 1 \(found 0\)",
         ),
         ({"preprocess": {"variant": "as_released", "fit": "resample"}}, "truncates"),
+        # What YAML makes of what was written, and values that failed in a job or never.
+        ({"pretrain": {"epochs": True}}, r"epochs must be a number \(found true; YAML reads yes"),
+        ({"pretrain": {"learning_rate": float("inf")}}, r"learning_rate: .*finite number"),
+        ({"pretrain": {"share": 0}}, r"pretrain.share: must be above 0"),
+        ({"pretrain": {"splits": []}}, r"pretrain.splits: List should have at least 1"),
+        ({"pretrain": None}, r"pretrain: must hold keys with values; write {} for none"),
+        ({"name": False}, r"name: must be text; YAML reads it as something else.* \(found False\)"),
+        ({"name": "My study"}, r"name: a name has small letters, digits and _ alone"),
+        ({"datasets": {7: {"source": "synthetic"}}}, r"datasets.7: must be text; .*in quotes"),
+        ({"runs": [{"methods": "sl_fpn"}]}, r"runs.0.methods: must be a list: \[sl_fpn\]"),
+        (
+            {"evaluate": {"targets": {"toy": {"train": []}}}},
+            r"toy.train: List should have at least",
+        ),
+        (
+            {"evaluate": {"targets": {"toy": {"train": ["train", "test"]}}}},
+            r"targets.toy: split 'test' is both .* scored on the clips that it learnt from",
+        ),
+        (
+            {"evaluate": {"protocols": {"knn": {"methods": "sl_fpn"}}}},
+            r"protocols.knn.methods must be a list of methods, for example \[sl_fpn\]",
+        ),
+        ({"results": "my results"}, r"results: a path of letters, digits and .* shell commands"),
+        ({"results": "r;rm"}, r"results: a path of letters"),
+        ({"results": "~/r"}, r"~ is not expanded"),
+        ({"results": ""}, r"results: a path of letters"),
         ({"runs": []}, r"runs: List should have at least 1 item"),
     ],
 )
@@ -113,6 +140,25 @@ def test_a_wrong_key_or_value_is_named(changes, message):
         (
             {"runs": [{"methods": ["sl_fpn"], "datasets": ["toy"], "encoder": {"width": 7}}]},
             r"runs\[0\].encoder",
+        ),
+        # A traceback, a failure in the middle of the study, or nothing at all.
+        (
+            {"augmentations": {"temporal_permutation": [{"name": ["a"]}]}},
+            r"augmentations.temporal_permutation\[0\]: unknown transform \['a'\]",
+        ),
+        ({"methods": {"sl_fpn": {"type": 3}}}, r"methods.sl_fpn.type: must be text \(found 3\)"),
+        ({"evaluate": {"transfer": ["slfpn"]}}, r"evaluate.transfer: 'slfpn' is not defined"),
+        (
+            {"evaluate": {"targets": {"toy": {"protocols": ["linear", "lineer"]}}}},
+            r"evaluate.targets.toy.protocols: 'lineer' is not defined. Did you mean 'linear'",
+        ),
+        (
+            {"datasets": {"toy": {"source": "synthetic"}, "none": {"source": "synthetic"}}},
+            r"datasets.none: this name stands for no data set",
+        ),
+        (
+            {"runs": [{"methods": ["sl_fpn"], "datasets": ["toy"], "tag": "x" * 200}]},
+            r"runs\[0\]: the name of a run has 2\d\d letters",
         ),
     ],
 )
@@ -199,3 +245,51 @@ def test_a_run_that_no_protocol_scores_is_named():
     }
     with pytest.raises(UserError, match="none is left for 'random.none.paper.none.s0'"):
         check(parse(StudyConfig, study, "test"))
+
+
+def test_a_stack_that_no_command_line_can_name_is_refused():
+    """It failed in its job: "Argument list too long"."""
+    study = {
+        **MINIMAL,
+        "runs": [{"methods": ["sl_fpn"], "datasets": ["toy"], "seeds": list(range(200))}],
+        "resources": {"stack": 200},
+    }
+    with pytest.raises(
+        UserError, match=r"resources.stack: 200 runs of 'sl_fpn' .* Set it to \d+ or"
+    ):
+        check(parse(StudyConfig, study, "test"))
+    check(parse(StudyConfig, study | {"resources": {"stack": 50}}, "test"))
+
+
+def test_checkpoints_that_no_job_goes_on_from_are_found(tmp_path):
+    """Those of a stack whose runs are stacked otherwise now stayed for ever, unnoticed."""
+    values = {
+        **MINIMAL,
+        "results": str(tmp_path),
+        "runs": [{"methods": ["sl_fpn", "random"], "datasets": ["toy"], "seeds": [0, 1]}],
+    }
+    study = parse(StudyConfig, values | {"resources": {"stack": 2}}, "test")
+    ((stack, group),) = stacked(study).items()
+    alone = "random.none.paper.none.s0"
+    (tmp_path / "checkpoints").mkdir()
+    for name in (f"stack_{stack}", "stack_0123456789abcdef", alone, group[0].run_id):
+        (tmp_path / "checkpoints" / f"{name}.ckpt").touch()
+    left = [path.stem for path in left_checkpoints(study)]
+    assert left == [group[0].run_id, "stack_0123456789abcdef"]
+    left = [path.stem for path in left_checkpoints(parse(StudyConfig, values, "test"))]
+    assert left == sorted(["stack_0123456789abcdef", f"stack_{stack}"])
+
+
+@pytest.mark.parametrize("results", ["results", "/data/ünï/my-study_2", "../r", "a/b.c+d=e@f"])
+def test_results_lie_where_a_shell_command_can_name_them(results):
+    assert parse(StudyConfig, {**MINIMAL, "results": results}, "test").results == results
+
+
+@pytest.mark.parametrize("text", ["a: 1\nb: 2\na: 3\n", "x: {y: {a: 1, b: 2, a: 1}}\n"])
+def test_a_key_that_stands_twice_is_named(tmp_path, text):
+    """The first went unseen: the settings of a block that was pasted twice."""
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"study.yaml: key 'a' stands twice, in lines \d and \d"):
+        load(tmp_path / "study.yaml")
+    (tmp_path / "study.yaml").write_text("a: &x {b: 1}\nc: {<<: *x, b: 2}\n")
+    assert yaml_file.read(tmp_path / "study.yaml") == {"a": {"b": 1}, "c": {"b": 2}}

@@ -198,13 +198,16 @@ def test_a_test_split_of_unseen_glosses_alone_is_named(make_store, tmp_path):
 
 
 def test_a_split_that_is_learnt_from_is_not_scored():
-    with pytest.raises(UserError, match=r"evaluate.targets.toy: split val is both in `train`"):
+    with pytest.raises(UserError, match=r"evaluate.targets.toy: split 'val' is both in `train`"):
         make_study(targets={"toy": {"train": ["train", "val"], "test": "val"}})
 
 
 def test_an_empty_split_is_named(make_store, tmp_path):
     study = make_study(targets={"toy": {"test": "val"}})
-    with pytest.raises(UserError, match=r"no clip in split val; `evaluate.targets.toy`"):
+    with pytest.raises(
+        UserError,
+        match=r"no clip in split val; there is train and test\. Name .* `evaluate.targets.toy`",
+    ):
         run(study, make_store(toy_clips()), tmp_path)
 
 

@@ -12,6 +12,7 @@ from sslslr.errors import UserError
 from sslslr.files import (
     atomic_file,
     atomic_folder,
+    finished,
     read_json,
     refuse_foreign,
     sha256_of,
@@ -118,10 +119,47 @@ def test_what_systems_leave_in_a_folder_is_no_reason_to_refuse_it(tmp_path):
     refuse_foreign(tmp_path / "absent", ["card.json"], "toy")
 
 
-def test_a_link_to_nowhere_is_refused(tmp_path):
+def test_a_link_to_nowhere_and_a_file_are_refused(tmp_path):
     (tmp_path / "out").symlink_to(tmp_path / "gone")
-    with pytest.raises(UserError, match=r"holds 'out'"):
+    with pytest.raises(UserError, match=r"a link to .*gone, which does not exist"):
         refuse_foreign(tmp_path / "out", ["card.json"], "toy")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="a file, where a toy is to be made"):
+        refuse_foreign(tmp_path / "file", ["card.json"], "toy")
+
+
+def test_a_file_of_the_same_name_makes_no_folder_of_this_kind(tmp_path):
+    """A user's folder with nothing but a `keypoints.npy` was replaced."""
+    own, record = ("keypoints.npy", "card.json"), ("card.json", "layout_version")
+    (tmp_path / "keypoints.npy").write_text("a year's work")
+    with pytest.raises(UserError, match=r"holds 'keypoints.npy' but no 'card.json', so it may be"):
+        refuse_foreign(tmp_path, own, "toy", record)
+    (tmp_path / "card.json").write_text("")
+    refuse_foreign(tmp_path, own, "toy", record)  # all of its files
+    (tmp_path / "keypoints.npy").unlink()
+    with pytest.raises(UserError, match=r"no 'keypoints.npy', so it may be no toy"):
+        refuse_foreign(tmp_path, own, "toy", record)
+    (tmp_path / "card.json").write_text('{"layout_version": 1}')
+    refuse_foreign(tmp_path, own, "toy", record)  # damaged, and to be made again
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path):
+    """The link was replaced by a folder: on the small disk that it led away from."""
+    for name in ("disk", "results"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "disk" / "store").mkdir()
+    (tmp_path / "disk" / "store" / "old").write_text("old")
+    link = tmp_path / "results" / "store"
+    link.symlink_to("../disk/store")
+    with atomic_folder(link) as folder:
+        (folder / "new").write_text("new")
+    assert link.is_symlink()
+    assert os.listdir(tmp_path / "disk" / "store") == ["new"]
+    assert os.listdir(tmp_path / "disk") == ["store"]
+    assert link.absolute() in finished()
+    with pytest.raises(RuntimeError), atomic_folder(link):
+        raise RuntimeError("midway")
+    assert (link / "new").read_text() == "new"
 
 
 def test_json(tmp_path):

@@ -196,6 +196,13 @@ def test_a_sweep_of_something_else_is_refused():
         grid.runs(study(block))
 
 
+def test_values_that_differ_by_their_sign_have_tags_of_their_own():
+    sweep = {"preprocess.frames": [5, 6], "method_options.w_o": [-1, 1, 0.5]}
+    block = {"methods": ["sl_fpn"], "datasets": ["a"], "sweep": sweep}
+    tags = {run.tag for run in grid.runs(study(block)).values()}
+    assert {"frames_5_w_o_m1", "frames_5_w_o_1", "frames_6_w_o_0p5"} <= tags
+
+
 def test_a_blocks_views_replace_the_transforms_and_keep_their_name():
     base = {"methods": ["sl_fpn"], "datasets": ["a"]}
     views = [{"name": "temporal_permutation", "begin": 0, "end": "1/4"}]

@@ -191,6 +191,48 @@ def test_absent_and_unreadable_tables(tmp_path):
         import_npz(tmp_path, tmp_path / "s", "mine")
 
 
+def read(tmp_path, text, encoding="utf-8"):
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    return read_table(tmp_path / "t.csv")
+
+
+def test_one_name_written_in_two_ways_is_one(tmp_path):
+    """They were two classes, and `Train` no split."""
+    rows = read(
+        tmp_path, "id, gloss ,Split,split\na,été,x,Train\nb, e\u0301te\u0301 ,x,TEST \nc,  \n"
+    )
+    assert rows["gloss"].tolist() == ["été", "été", None]
+    assert rows["split"].tolist() == ["train", "test", None]
+    assert rows["clip_id"].tolist() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "message"),
+    [
+        ("id;gloss\na;b\n", "utf-8", "separated by semicolons. Save it with commas"),
+        ("id\tgloss\na\tb\n", "utf-8", "separated by tabs"),
+        ("id,gloss\na,été\n", "latin-1", "not in UTF-8 .* Save it as a csv in UTF-8"),
+        ("id,gloss\na,b\n", "utf-16", "not in UTF-8"),
+        ("id,gloss,gloss \na,b,c\n", "utf-8", "two columns are called 'gloss'"),
+        ("id,gloss,fps\na,b,-5\n", "utf-8", "row 2: fps '-5' must be above 0"),
+        ("id,gloss,fps\na,b,inf\n", "utf-8", "row 2: fps 'inf' must be above 0"),
+    ],
+)
+def test_a_table_as_other_programs_save_it_is_named(tmp_path, text, encoding, message):
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, text, encoding)
+
+
+def test_zeros_that_stand_for_missing_joints_are_noticed(tmp_path):
+    """Many tools write 0, 0 for a joint that was not found; it would be drawn into the corner."""
+    data, said = arrays(), []
+    import_npz(write(tmp_path / "a", data), tmp_path / "s", "mine", say=said.append)
+    assert not any("exactly (0, 0)" in line for line in said)
+    data["xy"][:, :21] = 0
+    import_npz(write(tmp_path / "b", data), tmp_path / "s", "mine", say=said.append)
+    assert "mine: 28.0 % of the joints lie at exactly (0, 0)" in said[-1]
+
+
 def test_bad_clips_are_errors_or_dropped_with_reasons(tmp_path):
     data = arrays()
     data["xy"][3:8] = np.nan  # clip b

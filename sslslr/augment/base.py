@@ -75,7 +75,7 @@ def compose(steps: list[dict[str, Any]], where: str = "augmentations") -> View:
     for number, step in enumerate(steps):
         settings = dict(step)
         name = settings.pop("name", None)
-        if name not in TRANSFORMS:
+        if not isinstance(name, str) or name not in TRANSFORMS:
             raise UserError(
                 f"{where}[{number}]: unknown transform {name!r}. {nearest(str(name), TRANSFORMS)}"
             )

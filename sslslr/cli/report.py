@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Render tables, figures and the report.", no_args_is_help=True)
 Stem = Annotated[Path, typer.Option(help="Path of the output without its ending.")]
 Metrics = Annotated[list[Path], typer.Argument(help="metrics.csv files.")]
+Protocol = Annotated[
+    str, typer.Option(help="Whose predictions to show [the first that learnt from all labels].")
+]
 Figures = Annotated[Path, typer.Option(help="Folder of the figures.")]
 FIGURES = Path("results/figures")
 
@@ -171,7 +174,7 @@ def confusions(
     store: Annotated[Path, typer.Option(help="Clip store that was scored.")],
     dataset: Annotated[str, typer.Option(help="The target's name.")],
     preprocess: Annotated[str, typer.Option(help="Preprocessing settings as JSON.")] = "{}",
-    protocol: Annotated[str, typer.Option(help="Whose predictions to show.")] = "linear",
+    protocol: Protocol = "",
     stem: Stem = Path("results/figures/confusions"),
 ) -> None:
     """The signs that are confused most, side by side."""
@@ -184,9 +187,8 @@ def confusions(
     from sslslr.strict import parse
 
     settings = parse(PreprocessConfig, from_json(preprocess, "--preprocess"), "--preprocess")
-    found = collect.read_predictions([predictions])
-    found = found[(found["dataset"] == dataset) & (found["protocol"] == protocol)]
-    if found.empty:
+    found = pairs.of_one_protocol(collect.read_predictions([predictions]), dataset, protocol)
+    if found.empty and protocol:
         raise UserError(f"{predictions}: no prediction on {dataset!r} by protocol {protocol!r}.")
     _save(pairs.confusion_figure(found, ClipStore.open(store), settings), stem)
 
@@ -198,7 +200,7 @@ def example(
     store: Annotated[Path, typer.Option(help="Clip store that was scored.")],
     dataset: Annotated[str, typer.Option(help="The target's name.")],
     preprocess: Annotated[str, typer.Option(help="Preprocessing settings as JSON.")] = "{}",
-    protocol: Annotated[str, typer.Option(help="Whose predictions to show.")] = "linear",
+    protocol: Protocol = "",
     folder: Figures = FIGURES,
 ) -> None:
     """`embedding` and `confusions` of one run in one process: embedding.* and confusions.*."""

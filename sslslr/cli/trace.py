@@ -44,8 +44,7 @@ def verify(
 
     table = results / "tables" / "linear.csv"
     chosen = [find(f"{table}:{cell}")] if cell else checking.choose(results, seed, cells)
-    expected = sum(checking.seconds_of(one) for one in chosen)
-    say(f"{len(chosen)} cells; their runs took {expected:.0f} s when they were made")
+    say(checking.estimate(chosen))
     for one in chosen:
         say(str(one))
     if estimate:

@@ -55,7 +55,7 @@ def extract_shard(
         UserError: the backend cannot be used, the disk is full, or `out` cannot be written or holds
             other files.
     """
-    refuse_foreign(out, (KEYPOINTS, VIDEOS), "shard of keypoints")
+    refuse_foreign(out, (KEYPOINTS, VIDEOS), "shard of keypoints", (VIDEOS, "shard_version"))
     model = prepared_model(settings, model_folder)
     entry_point = BACKENDS.get(settings.backend)
     backend = entry_point(backend_options(settings), model_folder)

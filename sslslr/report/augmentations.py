@@ -63,7 +63,8 @@ def augmentation_sheet(
         changed = f"\n{view[1]} frames" if view[1] != int(clip.lengths[0]) else ""
         rows.append((_title(name, steps) + changed, *view))
         orders.append(order)
-    present = clip.present[0].numpy()
+    # Of all views: a flip makes a right hand of the left one.
+    present = np.any([np.isfinite(view[:n, :, 0]).any(axis=0) for _, view, n in rows], axis=0)
     figure = clip_strip(rows, present=present, max_frames=MAX_FRAMES, order=orders)
     return in_two_columns(figure)
 

@@ -187,3 +187,8 @@ def _mapping(path: Path, keys: Iterable[str]) -> dict[str, Any]:
         lacking = f"lacks the key {absent[0]!r}" if isinstance(value, dict) else "is not a mapping"
         raise UserError(f"{path}: {lacking}. {AGAIN}")
     return value
+
+
+def own_seconds(run: dict[str, Any]) -> float:
+    """A run's share of the time that it took; a stack of runs states the time of all of them."""
+    return run["cost"]["wall_seconds"] / (1 + len(run.get("stacked_with") or ()))

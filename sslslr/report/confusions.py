@@ -13,12 +13,13 @@ from sslslr.errors import UserError
 from sslslr.preprocess import preprocess
 from sslslr.report.picture import drawable, typical_clip
 from sslslr.report.strips import clip_strip, in_two_columns
-from sslslr.report.style import STYLE, message
+from sslslr.report.style import STYLE, message, shown
 
 PAIR = ["label", "predicted", "count", "n_label", "clips"]
 ONE_OF = ("run_id", "dataset", "protocol")
 MAX_FRAMES = 6
 TITLE_SPACE = 0.19  # inches above a strip
+ROOM = {"test clip": 44, "training clip": 34}  # letters of a title above a strip
 
 
 def worst_pairs(predictions: pd.DataFrame, k: int = 5) -> pd.DataFrame:
@@ -46,6 +47,17 @@ def worst_pairs(predictions: pd.DataFrame, k: int = 5) -> pd.DataFrame:
     ]
     rows.sort(key=lambda row: (-row[2], -row[2] / row[3], row[0], row[1]))
     return pd.DataFrame(rows[:k], columns=PAIR)
+
+
+def of_one_protocol(predictions: pd.DataFrame, dataset: str, protocol: str = "") -> pd.DataFrame:
+    """Rows of a target and a protocol; without one of the first that learnt from all labels.
+
+    A study may have `semi_supervised` as its first protocol, or others on other targets.
+    """
+    found = predictions[predictions["dataset"] == dataset]
+    full = found[(found["label_fraction"] == 1) & (found["shots"] == 0)]
+    protocol = protocol or next(iter(full["protocol"]), "")
+    return found[found["protocol"] == protocol]
 
 
 def _guesses(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -77,6 +89,11 @@ def confusion_figure(
     Raises:
         UserError: as :func:`worst_pairs`; or the store is not the one that was scored.
     """
+    if predictions.empty:
+        with matplotlib.rc_context(STYLE):
+            return message(
+                "No protocol learnt from all labels, so there are no confusions to show."
+            )
     pairs = worst_pairs(predictions, k)
     with matplotlib.rc_context(STYLE):
         if pairs.empty:
@@ -98,13 +115,20 @@ def confusion_figure(
         ]
         present = prepared.batch.present.any(dim=0).numpy()
         figure = in_two_columns(clip_strip(strips, present, max_frames=MAX_FRAMES), TITLE_SPACE)
-        titles = [
-            f"{pair['label']} taken for {pair['predicted']}: {pair['count']} of {pair['n_label']}"
-            for pair in pairs.to_dict("records")
-        ] + list(pairs["predicted"])
+        titles = [_title(pair) for pair in pairs.to_dict("records")]
+        titles += [shown(str(predicted), ROOM["training clip"]) for predicted in pairs["predicted"]]
         for axes, title in zip(figure.axes, titles, strict=True):
             axes.set_title(title, loc="left", fontweight="bold", pad=2, parse_math=False)
         return figure
+
+
+def _title(pair: dict[str, Any]) -> str:
+    """`a taken for b: 3 of 4`; of long names both are cut, or the one that is long."""
+    label, predicted = str(pair["label"]), str(pair["predicted"])
+    counted = f"{pair['count']} of {pair['n_label']}"
+    room = ROOM["test clip"] - len(" taken for : ") - len(counted)
+    most = [max(room // 2, room - len(other)) for other in (predicted, label)]
+    return f"{shown(label, most[0])} taken for {shown(predicted, most[1])}: {counted}"
 
 
 def _clips_of(pair: dict[str, Any], store: ClipStore) -> tuple[int, int]:

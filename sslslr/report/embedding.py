@@ -12,11 +12,14 @@ from threadpoolctl import threadpool_limits
 
 from sslslr.clips import ClipStore
 from sslslr.errors import UserError
-from sslslr.report.style import PALETTE, STYLE, WIDTH, message
+from sslslr.report.style import PALETTE, STYLE, WIDTH, message, shown
 
 FEWEST_TEST = 100  # with fewer test clips all clips are drawn
 FEWEST = 5
-OTHER, OTHER_NAME = "#C8C8C8", "other"
+OTHER, OTHER_NAME, UNKNOWN = "#C8C8C8", "other", "not stated"
+LONGEST = 16  # letters of a name in the legend
+COLUMNS = 3  # of the legend
+ROW = 0.16  # inches
 MARKERS = ("o", "^", "s", "D")  # with the colours: enough for 28 names
 # What the second panel shows: the first of these columns that says anything.
 SECOND = ("signer", "language")
@@ -87,11 +90,15 @@ def embedding_map(
         if len(rows) < FEWEST or spread < 1e-12 or np.ptp(features, axis=0).max() < 1e-9:
             return message(f"{title}: fewer than {FEWEST} clips, or all features equal; no map.")
         places = _places(features)
-        figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+        # Square maps, titles above, and the longer of the two legends below.
+        second = next((name for name in SECOND if _says(clips, name)), None)
+        names = [clips[name].nunique() for name in ("gloss", second) if name]
+        rows_below = -(-(min(max(names), max_glosses) + 2) // COLUMNS)
+        height = WIDTH / 2 + 0.45 + ROW * rows_below
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         left, right = figure.subplots(1, 2)
         figure.suptitle(f"{title}, n = {len(rows)} {what}", fontsize=8, parse_math=False)
         _scatter(left, places, clips["gloss"], max_glosses, "gloss")
-        second = next((name for name in SECOND if _says(clips, name)), None)
         if second:
             _scatter(right, places, clips[second], max_glosses, second)
         else:
@@ -137,25 +144,21 @@ def _scatter(axes: Axes, places: np.ndarray, names: pd.Series, most: int, what: 
     counts = names[known].value_counts()
     # Ties by name, so that the colours do not hang on the order of the clips.
     ranked = sorted(counts.index, key=lambda name: (-counts[name], name))[:most]
-    rest = ~names.isin(ranked).to_numpy()
-    axes.scatter(*places[rest].T, s=5, color=OTHER, linewidths=0,
-                 label=f"{OTHER_NAME} ({rest.sum()})" if rest.any() else None)  # fmt: skip
+    rest = ~names.isin(ranked).to_numpy() & known.to_numpy()
+    for said, here, marker in ((UNKNOWN, ~known.to_numpy(), "x"), (OTHER_NAME, rest, "o")):
+        if here.any():
+            axes.scatter(*places[here].T, s=5, color=OTHER, linewidths=0.5 * (marker == "x"),
+                         marker=marker, label=f"{said} ({here.sum()})")  # fmt: skip
     for i, name in enumerate(sorted(ranked)):
         here = (names == name).to_numpy()
         colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i // len(PALETTE) % len(MARKERS)]
         axes.scatter(*places[here].T, s=9, color=colour, marker=marker, linewidths=0,
-                     label=f"{_short(name)} ({here.sum()})")  # fmt: skip
+                     label=f"{shown(name, LONGEST)} ({here.sum()})")  # fmt: skip
     axes.set_title(f"by {what}, {len(counts)} in all", loc="left", fontweight="bold")
-    axes.set(xticks=[], yticks=[], box_aspect=1)
+    axes.set(xticks=[], yticks=[], box_aspect=1, anchor="N")
     axes.grid(False)
     axes.spines[:].set_visible(False)
-    legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3, handletextpad=0.1,
+    legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=COLUMNS, handletextpad=0.1,
                          columnspacing=0.8)  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
-
-
-def _short(name: str, length: int = 16) -> str:
-    """A label that starts with "_" would be hidden by matplotlib."""
-    name = name.lstrip("_") or "_ "
-    return name if len(name) <= length else f"{name[: length - 1]}…"

@@ -52,6 +52,8 @@ def training_curves(
             _spread_panel(row[1], here, colours, collapse_spread)
             _rank_panel(row[2], here, colours, collapse_rank)
             row[0].set_title(f"pretrained on {dataset}", loc="left", fontweight="bold")
+            for panel in row:
+                panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         for panel in panels[-1]:
             panel.set_xlabel("epoch")
         _curve_legend(figure, styles, columns)
@@ -91,10 +93,15 @@ def _line(style: Mapping[str, Any]) -> dict[str, Any]:
     return {name: style[name] for name in ("color", "linestyle")}
 
 
+def _mark(table: pd.DataFrame) -> str | None:
+    """The loss of a single epoch is a point, which has no line."""
+    return "." if table["loss"].notna().sum() == 1 else None
+
+
 def _loss_panel(axes: Axes, tables: Mapping[str, pd.DataFrame], styles: Mapping) -> None:
     axes.set_yscale("log")
     for run, table in tables.items():
-        axes.plot(table["epoch"], table["loss"], **_line(styles[run]))
+        axes.plot(table["epoch"], table["loss"], marker=_mark(table), **_line(styles[run]))
     axes.set_ylabel("loss")
 
 

@@ -18,6 +18,7 @@ import yaml
 from sslslr.errors import UserError
 from sslslr.files import write_text
 from sslslr.report import differences, verdict
+from sslslr.report.collect import own_seconds
 from sslslr.report.tables import METHOD_NAMES, read_table
 
 TEMPLATE = "report.html.jinja"
@@ -234,11 +235,6 @@ def budgets(runs: list[dict[str, Any]]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def own_seconds(run: dict[str, Any]) -> float:
-    """A run's share of the time that it took; a stack of runs states the time of all of them."""
-    return run["cost"]["wall_seconds"] / (1 + len(run.get("stacked_with") or ()))
 
 
 def gpu_hours(runs: list[dict[str, Any]]) -> str:

@@ -13,8 +13,11 @@ from sslslr.config import PreprocessConfig
 from sslslr.errors import UserError
 from sslslr.preprocess import preprocess
 from sslslr.report.figures import clip_strip
+from sslslr.report.style import shown
 from sslslr.seeds import generator
 from sslslr.strict import parse
+
+BESIDE = 14  # letters that stand beside a strip
 
 
 def typical_clip(store: ClipStore, rows: np.ndarray | None = None) -> int:
@@ -68,7 +71,9 @@ def permuted_views(
     ]
     keypoints = clip.keypoints[0].numpy()
     gloss, language = store.clips["gloss"].iloc[row], store.clips["language"].iloc[row]
-    about = f"{gloss}" if not isinstance(language, str) else f"{gloss}\n({language})"
+    about = shown(str(gloss), BESIDE)
+    if isinstance(language, str):
+        about += f"\n({shown(language, BESIDE)})"
     rows = [(f"original\n{about}", keypoints, n)]
     rows += [
         (f"view {name}", keypoints[order.numpy()], n)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from sslslr.clips import ClipStore
 from sslslr.files import atomic_file, atomic_folder, refuse_foreign, write_text
 from sslslr.pose.quality import measure, summary, worst
+from sslslr.report.markup import escape_markdown
 from sslslr.report.strips import clip_strip
 from sslslr.report.style import PALETTE, STYLE, WIDTH
 
@@ -80,7 +81,7 @@ def as_markdown(store: ClipStore, table: pd.DataFrame, found: dict[str, float]) 
         "| :--- | :--- | ---: | ---: | ---: | ---: |",
     ]
     for clip in worst(table)[list(COLUMNS)].itertuples(index=False):
-        shown = [str(value).replace("|", "\\|") for value in (clip.clip_id, clip.gloss)]
+        shown = [escape_markdown(str(value)) for value in (clip.clip_id, clip.gloss)]
         rates = [_percent(clip.any_hand), _percent(clip.hands_exchanged)]
         tremble = f"{clip.jitter:.4f}" if np.isfinite(clip.jitter) else ""
         lines.append(f"| {' | '.join([*shown, str(clip.n_frames), *rates, tremble])} |")

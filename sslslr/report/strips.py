@@ -78,7 +78,8 @@ def clip_strip(
             axes = figure.add_axes((0.85 / WIDTH, top - share, 1 - 0.9 / WIDTH, share))
             axes.set(xlim=(0, cells * cell[0]), ylim=(cell[1] + rise, 0))
             axes.set_axis_off()
-            axes.text(-0.05 / scale, cell[1] / 2, name, ha="right", va="center", wrap=True)
+            axes.text(-0.05 / scale, cell[1] / 2, name, ha="right", va="center", wrap=True,
+                      parse_math=False)  # fmt: skip
             _tint_and_number(axes, shown[i], orders[i], cell)
             _skeletons(axes, np.where(drawn[:, None], keypoints, np.nan)[shown[i]], low, high, cell)
             if i == 0:

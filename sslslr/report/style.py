@@ -4,12 +4,16 @@ Figures are `matplotlib.figure.Figure`s, made without pyplot's global state, so 
 no display. The same input gives the same bytes: the files carry no date and no version.
 """
 
+import unicodedata
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from sslslr.files import atomic_file
 from sslslr.report.tables import METHOD_NAMES
@@ -23,9 +27,10 @@ METHOD_LINES = {
     "byol": (2, 0), "simsiam": (2, 1), "barlow_twins": (3, 0), "vicreg": (3, 1),
     "masked_keypoints": (4, 0), "random": (5, 0), "raw_keypoints": (5, 1), "supervised": (6, 0),
 }  # fmt: skip
+FONT = "DejaVu Sans"  # ships with matplotlib: the same on every machine
 WIDTH = 7.2  # inches: a page's text width, so that 8 pt stays 8 pt
 STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
+    "font.family": FONT,
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -50,6 +55,9 @@ STYLE: dict[str, Any] = {
 def save(figure: Figure, stem: str | Path) -> list[Path]:
     """Write STEM.pdf and STEM.png, each atomically; the same figure gives the same bytes.
 
+    Letters that DejaVu Sans lacks (Chinese, Devanagari, ...) are drawn in fonts of this machine's that
+    have them; where there is none, a warning names them.
+
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
@@ -58,12 +66,78 @@ def save(figure: Figure, stem: str | Path) -> list[Path]:
         "png": {"Software": None},
     }
     written = []
+    if lacking := _borrow_fonts(figure):
+        warnings.warn(
+            f"{stem}: no font here has {' '.join(sorted(lacking))}; boxes stand in their place. Install "
+            "one that has them (Debian: fonts-noto, fonts-noto-cjk), empty matplotlib's cache "
+            f"({matplotlib.get_cachedir()}) and draw the figure again.",
+            stacklevel=2,
+        )
     for kind, metadata in undated.items():
         path = Path(f"{stem}.{kind}")
-        with atomic_file(path) as temporary, matplotlib.rc_context(STYLE):
+        with (
+            atomic_file(path) as temporary,
+            matplotlib.rc_context(STYLE),
+            warnings.catch_warnings(),
+        ):
+            warnings.filterwarnings("ignore", message="Glyph .* missing")  # said above, once
             figure.savefig(temporary, format=kind, metadata=metadata)
         written.append(path)
     return written
+
+
+def _borrow_fonts(figure: Figure) -> set[str]:
+    """Add fonts to the texts that need more than FONT; returns the letters that none has."""
+    own = _letters(font_manager.findfont(FONT))
+    lacks = {text: set(text.get_text()) - own for text in figure.findobj(Text)}
+    # Marks of direction and line ends have no picture.
+    lacks = {
+        text: {letter for letter in letters if unicodedata.category(letter) not in ("Cc", "Cf")}
+        for text, letters in lacks.items()
+    }
+    lacking, borrowed = set().union(*lacks.values()), []
+    # Of each family its upright face. The font of last resort has boxes for all letters.
+    fonts = sorted(
+        font_manager.fontManager.ttflist,
+        key=lambda font: (font.style == "normal", font.weight == 400, font.fname),
+    )
+    files = {font.name: font.fname for font in fonts if not font.name.startswith("Last Resort")}
+    for name in sorted(files, key=lambda name: ("Sans" not in name, name)) if lacking else []:
+        if found := lacking & _letters(files[name]):
+            borrowed.append(name)
+            lacking -= found
+    for text, letters in lacks.items():
+        if letters:
+            text.set_fontfamily([FONT, *borrowed])
+    return lacking
+
+
+def _letters(file: str) -> set[str]:
+    try:
+        return set(map(chr, font_manager.get_font(file).get_charmap()))
+    except (OSError, RuntimeError):  # a font that is gone or broken
+        return set()
+
+
+def shown(name: str, length: int | None = None) -> str:
+    """A user's word as a figure shows it: on one line, shortened, in its own direction.
+
+    Args:
+        length: columns at most; a Chinese character takes two.
+    """
+    name = " ".join(name.split())
+    widths = [1 + (unicodedata.east_asian_width(letter) in "WF") for letter in name]
+    if length is not None and sum(widths) > length:
+        kept, room = 0, length - 1
+        while widths[kept] <= room:
+            room -= widths[kept]
+            kept += 1
+        name = f"{name[:kept]}…"
+    # Isolated: else Arabic turns around what stands beside it.
+    if any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in name):
+        name = f"\u2068{name}\u2069"
+    # matplotlib hides a label that begins so.
+    return f"\u200e{name}" if name.startswith("_") else name
 
 
 def line_styles(groups: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], dict[str, Any]]:

@@ -295,7 +295,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
         UserError: the file is absent or is not CSV.
     """
     try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values={})
+        # A data set may be called 007, and a tag 1e5.
+        names = dict.fromkeys([*KEY, "paper_sureness"], str)
+        frame = pd.read_csv(path, dtype=names, keep_default_na=False, na_values={})
     except FileNotFoundError:
         raise UserError(
             f"{path}: there is no such file. Run `sslslr report table` first."

@@ -71,13 +71,21 @@ def choose(results: Path, seed: int, number: int) -> list[Cell]:
     ]
 
 
-def seconds_of(cell: Cell) -> float:
-    """What the cell's runs took when they were made."""
-    total = 0.0
-    for run_id in sources.trace(cell).runs:
-        run, evaluation = _records(cell.results, run_id)
-        total += run["cost"]["wall_seconds"] + evaluation["cost"]["wall_seconds"]
-    return total
+def estimate(cells: list[Cell]) -> str:
+    """What the cells' runs took when they were made, in words; of a stack of runs, their share."""
+    total, stacked = 0.0, set()
+    for cell in cells:
+        for run_id in sources.trace(cell).runs:
+            run, evaluation = _records(cell.results, run_id)
+            total += collect.own_seconds(run) + evaluation["cost"]["wall_seconds"]
+            stacked |= {run_id} if run.get("stacked_with") else set()
+    text = f"{len(cells)} cells; their runs took {total:.0f} s when they were made"
+    if not stacked:
+        return text
+    return (
+        f"{text}. {len(stacked)} of them trained in a stack and are counted with their share of its time; "
+        "made again one by one they take longer"
+    )
 
 
 def in_a_process(command: commands.Command) -> None:

@@ -1,8 +1,14 @@
 """The sheet of all augmentations."""
 
+import shutil
+
+import numpy as np
+
 from sslslr.augment import TRANSFORMS
+from sslslr.clips import ClipStore
 from sslslr.config import PreprocessConfig
 from sslslr.report.augmentations import VISIBLE, augmentation_sheet
+from sslslr.skeleton import PARTS
 
 STRONG = [{"name": "rotation", "degrees": 15}, {"name": "joint_masking"}]
 
@@ -49,3 +55,15 @@ def test_temporal_views_show_which_frame_went_where(toy_store):
     }
     assert below["temporal permutation"] != next(iter(below.values()))
     assert below["rotation degrees 20"] == next(iter(below.values()))
+
+
+def test_a_flip_shows_the_hand_that_it_makes(toy_store, tmp_path):
+    """Of a data set with right hands alone it showed none."""
+    shutil.copytree(toy_store.path, tmp_path / "store")
+    keypoints = np.lib.format.open_memmap(tmp_path / "store" / "keypoints.npy", mode="r+")
+    keypoints[:, PARTS["left_hand"]] = np.nan
+    keypoints.flush()
+    store = ClipStore.open(tmp_path / "store")
+    figure = augmentation_sheet(store, PreprocessConfig(frames=12), {})
+    labels = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert {"left hand", "right hand"} <= labels

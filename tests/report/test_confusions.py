@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from sslslr.cli.report import app
 from sslslr.config import PreprocessConfig
 from sslslr.errors import UserError
-from sslslr.report import style
+from sslslr.report import confusions, style
 from sslslr.report.confusions import confusion_figure, worst_pairs
 
 SETTINGS = PreprocessConfig(frames=12)
@@ -84,6 +84,29 @@ def test_each_pair_is_a_mistaken_clip_beside_a_training_clip(toy_store, scored):
     assert titles[2:] == [p["predicted"] for p in pairs]
     left, right = figure.axes[0].get_position(), figure.axes[2].get_position()
     assert (left.x1 < right.x0, left.y0) == (True, right.y0)
+
+
+def test_long_names_keep_to_their_strip(toy_store, scored):
+    """They ran into the next column, over its title."""
+    long = {"label": "x" * 90, "predicted": "book", "count": 12, "n_label": 345}
+    title = confusions._title(long)
+    assert title.startswith("xxxxxxxx")
+    assert title.endswith("… taken for book: 12 of 345")
+    assert len(title) == 44
+    assert len(confusions._title(long | {"predicted": "y" * 90})) <= 44
+    assert confusions._title(long | {"label": "a_$b"}) == "a_$b taken for book: 12 of 345"
+
+
+def test_of_several_protocols_the_first_with_all_labels_is_shown(toy_store, scored):
+    """A study whose first protocol was `semi_supervised` failed at its last figure but one."""
+    few = scored.assign(protocol="semi_supervised", label_fraction=0.5)
+    both = pd.concat([few, scored.assign(protocol="knn"), scored], ignore_index=True)
+    chosen = confusions.of_one_protocol
+    assert set(chosen(both, "toy")["protocol"]) == {"knn"}
+    assert set(chosen(both, "toy", "linear")["protocol"]) == {"linear"}
+    assert chosen(both, "elsewhere").empty
+    none = confusion_figure(chosen(few, "toy"), toy_store, SETTINGS)
+    assert "No protocol learnt from all labels" in none.texts[0].get_text()
 
 
 def test_nothing_mistaken_and_a_wrong_store_say_so(toy_store, scored):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from typer.testing import CliRunner
 
 from sslslr.cli.report import app
@@ -64,6 +65,42 @@ def test_unknown_signers_give_way_to_languages_and_then_to_a_sentence(features, 
     assert "by language" in embedding_map(features, languages, "x").axes[1].get_title(loc="left")
     silent = embedding_map(features, nameless, "x").axes[1]
     assert "Neither signers nor languages" in silent.texts[0].get_text()
+
+
+def test_unknown_signers_are_not_called_others(features, clips):
+    some = clips.assign(signer=[name if i % 3 else "" for i, name in enumerate(clips["signer"])])
+    labels = set(points(embedding_map(features, some, "x").axes[1]))
+    assert labels == {"not stated (20)", "signer_0 (20)", "signer_1 (20)"}
+
+
+def test_names_of_all_sorts_are_readable_and_the_legend_is_on_the_page(features, clips):
+    """It was cut off below, and a name that begins with "_" lost it."""
+    names = [
+        "_a",
+        "$x^$",
+        "a\nb",
+        "x" * 99,
+        "مرحبا",
+        "50%",
+        "#",
+        "{",
+        "&",
+        "1e5",
+        "NA",
+        "007",
+        "nan",
+    ]
+    odd = clips.assign(gloss=[names[i % len(names)] for i in range(N)])
+    figure = embedding_map(features, odd, "run")
+    FigureCanvasAgg(figure).draw()
+    legend = figure.axes[0].get_legend()
+    box = legend.get_window_extent()
+    assert box.y0 >= 0
+    assert box.y1 < figure.axes[0].get_window_extent().y0
+    said = {text.get_text().rpartition(" (")[0] for text in legend.get_texts()}
+    assert {"\u200e_a", "$x^$", "a b", "x" * 15 + "…", "\u2068مرحبا\u2069", "1e5", "NA"} <= said
+    title = figure._suptitle.get_window_extent()
+    assert title.y0 > figure.axes[0].get_tightbbox().y1 - 1
 
 
 @pytest.mark.parametrize("rows", [3, N])

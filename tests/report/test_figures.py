@@ -76,6 +76,15 @@ def test_a_loss_below_zero_is_lifted_and_the_legend_says_so():
         assert all(np.nanmin(line.get_ydata()) > 0 for line in solid_lines(axes))
 
 
+def test_a_single_epoch_is_a_point():
+    """A line of one point was not to be seen, and its axis counted hundredths of an epoch."""
+    figure = figures.training_curves({"simclr.none.paper.toy.s0": history(epochs=1)})
+    assert figure.axes[0].lines[0].get_marker() == "."
+    assert all(tick == round(tick) for axes in figure.axes for tick in axes.get_xticks())
+    longer = figures.training_curves({"simclr.none.paper.toy.s0": history(epochs=2)})
+    assert longer.axes[0].lines[0].get_marker() == "None"
+
+
 def test_nothing_trained_says_so():
     figure = figures.training_curves({"random.none.paper.none.s0": history(epochs=0)})
     assert "No run was trained" in figure.texts[0].get_text()

@@ -3,7 +3,9 @@
 from fractions import Fraction
 
 from sslslr.augment import TemporalPermutation
+from sslslr.clips import ClipStore
 from sslslr.config import PreprocessConfig
+from sslslr.report import style
 from sslslr.report.picture import first_permutation, permuted_views, typical_clip
 
 
@@ -21,6 +23,15 @@ def test_three_rows_are_drawn_and_named(toy_store):
     assert any(text.startswith("original") for text in texts)
     assert {"view a", "view b"} <= set(texts)
     assert any("shuffled" in text for text in texts)
+
+
+def test_a_gloss_is_no_formula(toy_store, tmp_path):
+    """`$x^$` ended the job with a traceback: matplotlib took it for mathematics."""
+    clips = toy_store.clips.assign(gloss="$x^$")
+    store = ClipStore(toy_store.path, toy_store.keypoints, clips, toy_store.card)
+    figure = permuted_views(store, PreprocessConfig(frames=12), TemporalPermutation())
+    assert "$x^$" in figure.axes[0].texts[0].get_text()
+    style.save(figure, tmp_path / "clip")
 
 
 def test_settings_are_those_of_the_study():

@@ -103,6 +103,15 @@ def test_a_cell_reads_mean_plus_minus_std():
     assert shown["n test"] == "10"
 
 
+def test_names_that_look_like_numbers_stay_names(tmp_path):
+    """A data set 007 came back as 7, and a tag 1e5 as 100000.0."""
+    table = tables.linear_table(*evaluation("true", dataset="007", tag="1e5"))
+    tables.render(table, tmp_path / "linear", "x", ["csv"])
+    row = tables.read_table(tmp_path / "linear.csv").iloc[0]
+    assert (row.dataset, row.tag, row.method) == ("007", "1e5", "true")
+    assert row.n_test == 10
+
+
 def test_the_papers_number_stands_only_beside_its_own_row():
     both = joined(
         evaluation(),

@@ -82,6 +82,25 @@ def test_a_stacked_run_is_made_again_alone_and_goes_by_its_interval(results):
     assert any("stacked" in line for line in checking.report(outcome))
 
 
+def test_the_estimate_counts_the_time_of_a_stack_once(results):
+    """It was counted for each run of the stack."""
+    cell, expected = find(f"{results}/tables/linear.csv:{RANDOM}:top1_mean"), 0.0
+    for seed in (0, 1):
+        name = f"random.none.paper.none.s{seed}"
+        path = results / "encoders" / name / "run.json"
+        run = json.loads(path.read_text()) | {
+            "stacked_with": [f"random.none.paper.none.s{1 - seed}"]
+        }
+        run["cost"]["wall_seconds"] = 1000.0
+        path.write_text(json.dumps(run))
+        evaluated = json.loads((results / "metrics" / name / "evaluation.json").read_text())
+        expected += 500.0 + evaluated["cost"]["wall_seconds"]
+    said = checking.estimate([cell])
+    assert said.startswith(
+        f"1 cells; their runs took {expected:.0f} s when they were made. 2 of them"
+    )
+
+
 def test_cells_are_chosen_by_seed_and_are_scores(results):
     chosen = [str(cell) for cell in checking.choose(results, 3, 4)]
     assert chosen == [str(cell) for cell in checking.choose(results, 3, 4)]

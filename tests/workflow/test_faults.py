@@ -13,6 +13,7 @@ import time
 
 import psutil
 import pytest
+from edits import CONFIG
 
 import chaos
 from disks import small_disk
@@ -40,6 +41,34 @@ def test_everything_that_was_built_is_sealed(built):
     damages, count = seals.examine(built.path / "results", thorough=True)
     assert damages == []
     assert count > 40
+
+
+def test_what_snakemake_passes_over_is_said_at_the_start(fresh, copy_of):
+    """A folder that is gone left the old clips in use, and of a key that stands twice one counted."""
+    project = copy_of(fresh)
+    clips = project.path / "results/data/toy/clips"
+    clips.mkdir(parents=True)
+    for name in ("keypoints.npy", "clips.parquet", "card.json"):
+        (clips / name).write_text("{")
+    (project.path / "results/checkpoints").mkdir()
+    (project.path / "results/checkpoints/stack_0.ckpt").touch()
+    project.edit(CONFIG, "source: synthetic", "source: local")
+    project.edit(CONFIG, "{signs: 3, signers: 5, clips: 60}", "{folder: gone}")
+    said = project.run("snakemake", "--dry-run", check=False).stderr
+    assert (
+        "data set 'toy' stays as it was built, whatever its settings are now: gone: there" in said
+    )
+    assert "1 checkpoints (0.0 MB) that no job of this configuration goes on from" in said
+    (project.path / "gone{sign}").mkdir()
+    (project.path / "gone{sign}/labels.csv").touch()
+    project.edit(CONFIG, "{folder: gone}", "{folder: 'gone{sign}'}\nname: again")
+    done = project.run("snakemake", "--dry-run", check=False)
+    assert "key 'name' stands twice, in lines" in done.stdout + done.stderr
+    project.edit(CONFIG, "\nname: again", "")
+    assert (
+        "what stands in braces for a wildcard; rename it"
+        in project.run(*RUN, "-n", check=False).stderr
+    )
 
 
 def test_files_that_were_cut_are_found_and_their_jobs_planned_again(built, copy_of):

@@ -9,14 +9,15 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from sslslr import grid, guard, seals, stages
+from sslslr import grid, guard, seals, stages, yaml_file
 from sslslr.config import StudyConfig, parse
 from sslslr.datasets import DATASETS
 from sslslr.errors import UserError
 from sslslr.estimate import estimate
+from sslslr.files import has_key
 from sslslr.grid import NO_DATASET
 from sslslr.methods import METHODS
-from sslslr.study import outdated
+from sslslr.study import left_checkpoints, outdated
 
 try:
     STUDY = parse(StudyConfig, config, "configuration")  # names the nearest known key
@@ -28,6 +29,10 @@ try:
     if workflow.is_main_process:  # jobs of a cluster need not check everything again
         from sslslr.study import check
 
+        # Snakemake, which has read them, takes a key that stands twice.
+        files = workflow.config_settings.configfiles or ["config/demo.yaml"]
+        for path in filter(os.path.exists, files):
+            yaml_file.read(path)
         check(STUDY)
 except UserError as error:
     raise WorkflowError(str(error))
@@ -71,7 +76,11 @@ PLANNING = asked("n", "--dry-run", "--dryrun")
 
 if workflow.is_main_process and PLANNING:
     built = Path(RESULTS, "data").glob("*/clips/card.json")
-    cards = {card.parts[-3]: json.loads(card.read_text()) for card in built}
+    cards = {
+        card.parts[-3]: json.loads(card.read_text())
+        for card in built
+        if has_key(card, "n_clips")
+    }
     print(
         estimate(STUDY, {name: card["n_clips"] for name, card in cards.items()}),
         file=sys.stderr,
@@ -118,6 +127,25 @@ def begin():
         )
         if not PLANNING and not asked("t", "--touch"):
             record.unlink()
+    if left := left_checkpoints(STUDY):
+        size = sum(path.stat().st_size for path in left) / 1e6
+        print(
+            f"{RESULTS}/checkpoints: {len(left)} checkpoints ({size:.1f} MB) that no job of this "
+            "configuration goes on from; remove them unless you go back to the one that made them: "
+            + ", ".join(path.name for path in left[:3])
+            + (", ..." if len(left) > 3 else ""),
+            file=sys.stderr,
+        )
+    for name in STUDY.datasets:
+        # Snakemake keeps silent about inputs that are missing where the output is there.
+        if not downloads(name) and all(map(os.path.isfile, store_files(name))):
+            try:
+                local_files(name)
+            except UserError as error:
+                print(
+                    f"data set {name!r} stays as it was built, whatever its settings are now: {error}",
+                    file=sys.stderr,
+                )
     damages, _ = seals.examine(RESULTS, renew=not PLANNING)
     for damage in damages:
         print(
@@ -183,16 +211,26 @@ def each_run(pattern):
     return [pattern.format(run=run_id) for run_id in RUNS]
 
 
+def local_files(name):
+    """Files of the user's that a data set is made of; raises UserError where they cannot be."""
+    entry = STUDY.datasets[name]
+    source = DATASETS.get(entry.source)
+    options = parse(source.Options, entry.options, f"datasets.{name}.options")
+    files = [str(path) for path in source.inputs(options)]
+    for path in filter(re.compile(r"\{\s*\w").search, files):
+        raise UserError(
+            f"{path}: Snakemake takes what stands in braces for a wildcard; rename it (data set {name!r})."
+        )
+    return files
+
+
 def raw_inputs(wildcards):
     """What a clip store is made from: the downloaded folder, or local files of the user's."""
-    name, entry = wildcards.dataset, STUDY.datasets[wildcards.dataset]
+    name = wildcards.dataset
     if downloads(name):
         return [f"{RESULTS}/data/{name}/raw"]
-    source = DATASETS.get(entry.source)
     try:
-        options = parse(source.Options, entry.options, f"datasets.{name}.options")
-        shards = shard_folders(name) if extracts(name) else []
-        return [*(str(path) for path in source.inputs(options)), *shards]
+        return [*local_files(name), *(shard_folders(name) if extracts(name) else [])]
     except UserError as error:
         raise WorkflowError(str(error))
 

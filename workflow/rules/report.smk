@@ -17,7 +17,6 @@ EXAMPLE_TARGET = RUNS[EXAMPLE_RUN].dataset
 if EXAMPLE_TARGET not in EXAMPLE_TARGETS:
     EXAMPLE_TARGET = next(iter(EXAMPLE_TARGETS))
 EXAMPLE_DATASET = EXAMPLE_TARGETS[EXAMPLE_TARGET].dataset
-EXAMPLE_PROTOCOL = next(iter(EVALUATIONS[EXAMPLE_RUN].protocols))
 
 
 rule render_linear_table:
@@ -274,7 +273,6 @@ rule render_example:
         **asks("report"),
     params:
         target=EXAMPLE_TARGET,
-        protocol=EXAMPLE_PROTOCOL,
         store=lambda wildcards, input: os.path.dirname(input.clips[0]),
         folder=subpath(output[0], parent=True),
         preprocess=STUDY.preprocess.model_dump_json(),
@@ -283,7 +281,7 @@ rule render_example:
     shell:
         "sslslr --seal {params.seal} report example --features {input.features}"
         " --predictions {input.predictions} --store {params.store} --preprocess {params.preprocess:q}"
-        " --dataset {params.target} --protocol {params.protocol} --folder {params.folder}"
+        " --dataset {params.target} --folder {params.folder}"
         " > {log} 2>&1"
 
 
