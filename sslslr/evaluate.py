@@ -337,9 +337,8 @@ def _write(
     for position, (name, value) in enumerate(about.items()):
         metrics.insert(position, name, value)
     metrics.insert(metrics.columns.get_loc("probe_seed"), "seed", run.seed)
-    metrics.insert(
-        metrics.columns.get_loc("dataset") + 1, "target_dataset", metrics.pop("target_dataset")
-    )
+    own = metrics.pop("target_dataset")
+    metrics.insert(metrics.columns.get_loc("dataset") + 1, own.name, own)
     order = ["metric", "value", "low", "high", "n_train", "n_test", "n_classes"]
     order += ["n_joints", "n_joints_masked"]
     metrics = metrics[[c for c in metrics.columns if c not in order] + order]

@@ -122,7 +122,7 @@ def test_a_wrong_key_or_value_is_named(changes, message):
         ),
         (
             {"evaluate": {"targets": {"toy": {"protocols": ["linear", "knnn"]}}}},
-            r"evaluate.targets.toy.protocols: unknown protocol 'knnn'. Did you mean 'knn'",
+            r"evaluate.targets.toy.protocols: 'knnn' is not defined",
         ),
         (
             {"evaluate": {"transfer": ["sl_fpm"]}},
