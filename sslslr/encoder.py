@@ -67,7 +67,8 @@ def hand_shape(keypoints: Tensor, lengths: Tensor) -> Tensor:
     Where the hand is and how large it appears are taken out; what is left is the handshape. The
     palm's length is a mean over the clip, so that a hand that turns edge-on does not explode, and
     over its true length, so that padding does not make it shorter. Joints that the clip lacks (zero
-    throughout) stay zero.
+    throughout) stay zero. Where a view hides the wrist, what is left is relative to the origin: leaving
+    that hand's shape out instead taught less (`docs/decisions.md`).
     """
     keypoints = keypoints * _inside(keypoints, lengths)
     hands = torch.stack([keypoints[:, :, LEFT_HAND], keypoints[:, :, RIGHT_HAND]], dim=2)

@@ -254,11 +254,11 @@ def read(path: str | Path) -> pd.DataFrame:
     """
     names = {"tag", "method", "augmentation", "variant", "pretrain_dataset", "dataset", "protocol"}
     try:
-        frame = pd.read_csv(path, keep_default_na=False)
+        frame = pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False)
     except (FileNotFoundError, ValueError) as error:
         raise UserError(
             f"{path}: cannot be read ({error}). Write it with `sslslr report differences`."
         ) from None
     numbers = [column for column in frame if column not in names]
     frame[numbers] = frame[numbers].replace("", np.nan).apply(pd.to_numeric)
-    return frame.assign(**{name: frame[name].astype(str) for name in names & set(frame)})
+    return frame
