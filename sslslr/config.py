@@ -137,6 +137,15 @@ class LinearConfig(Strict):
     batch_size: int = Field(512, ge=1, description="Clips a step.")
     seeds: Seeds = Field([0], description="Probe seeds, fitted at once.")
 
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> "LinearConfig":
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"warmup_epochs {self.warmup_epochs} is above epochs {self.epochs}: the learning rate would "
+                "never be reached. Lower `warmup_epochs` (the paper has 20 of 1000)"
+            )
+        return self
+
 
 class LogisticConfig(Strict):
     """A plain logistic regression on standardised features."""

@@ -153,6 +153,10 @@ def test_a_wrong_key_or_value_is_named(changes, message):
             r"evaluate.targets.toy.protocols: 'lineer' is not defined. Did you mean 'linear'",
         ),
         (
+            {"evaluate": {"protocols": {"linear": {"epochs": 10}}}},
+            r"evaluate.protocols.linear: warmup_epochs 20 is above epochs 10",
+        ),
+        (
             {"datasets": {"toy": {"source": "synthetic"}, "none": {"source": "synthetic"}}},
             r"datasets.none: this name stands for no data set",
         ),

@@ -111,3 +111,11 @@ def test_what_is_written_is_read_again(tmp_path):
     )
     differences.write(ablated[:0], gap[:0], tmp_path)
     assert differences.read(tmp_path / "ablations.csv").empty
+
+
+def test_names_that_look_like_numbers_stay_as_they_are(tmp_path):
+    truth = {("", "007", 0): 0.8, ("1e5", "007", 0): 0.4}
+    ablated = differences.ablations(*simulate(truth))
+    differences.write(ablated, ablated[:0], tmp_path)
+    again = differences.read(tmp_path / "ablations.csv")
+    assert again[["tag", "dataset"]].to_numpy().tolist() == [["1e5", "007"]]
