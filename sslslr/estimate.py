@@ -17,12 +17,14 @@ PASSES_PRETRAIN, PASSES_FINE_TUNE = 9, 3
 CLASSES = 500  # assumed of a target: the hidden layers cost more than the last
 
 
-def estimate(study: StudyConfig, clips: dict[str, int]) -> str:
+def estimate(study: StudyConfig, built: dict[str, int], published: dict[str, int]) -> str:
     """What a study will cost.
 
     Args:
-        clips: clips of each data set that is already built; the others are named, not counted.
+        built: clips of each data set that is already built.
+        published: of the others as far as known; what is in neither is named, not counted.
     """
+    clips = published | built
     found = runs(study).values()
     trained = [run for run in found if run.dataset != NO_DATASET]
     pretraining = sum(
@@ -30,18 +32,25 @@ def estimate(study: StudyConfig, clips: dict[str, int]) -> str:
         for run in trained
     )
     evaluation = sum(_evaluation(study, run, clips) for run in found)
-    rate = study.resources.clips_per_second
-    hours = [passes / PASSES_PRETRAIN / rate / 3600 for passes in (pretraining, evaluation)]
-    text = (
-        f"study {study.name!r}: {len(found)} runs, {len(trained)} of them pretrain. Estimate, not measured: "
-        f"about {sum(hours):.2f} hours, {hours[0]:.2f} of pretraining and {hours[1]:.2f} of evaluation, at "
-        f"{rate:g} clips/s (resources.clips_per_second)"
-    )
     used = {
         target.dataset for run in found for target in evaluate_spec(study, run).targets.values()
     }
-    unknown = sorted((used | {run.dataset for run in trained}) - set(clips))
-    return text + (f"; not counted, because not built yet: {', '.join(unknown)}" if unknown else "")
+    used |= {run.dataset for run in trained}
+    about = f"study {study.name!r}: {len(found)} runs, {len(trained)} of them pretrain. "
+    unknown = ", ".join(sorted(used - set(clips)))
+    if not used & set(clips):
+        return (
+            f"{about}No estimate: {unknown} must be built first, their numbers of clips are unknown"
+        )
+    rate = study.resources.clips_per_second
+    hours = [passes / PASSES_PRETRAIN / rate / 3600 for passes in (pretraining, evaluation)]
+    text = (
+        f"{about}Estimate, not measured: about {sum(hours):.2f} hours, {hours[0]:.2f} of pretraining and "
+        f"{hours[1]:.2f} of evaluation, at {rate:g} clips/s (resources.clips_per_second)"
+    )
+    if assumed := ", ".join(sorted(used & (set(published) - set(built)))):
+        text += f"; by the published number of clips, because not built yet: {assumed}"
+    return text + (f"; not counted, because not built yet: {unknown}" if unknown else "")
 
 
 def _passes(encoder: EncoderConfig, frames: int) -> float:

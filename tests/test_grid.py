@@ -108,11 +108,18 @@ def test_a_protocol_can_be_for_some_methods_only():
 def test_the_estimate_counts_what_is_built_and_names_what_is_not():
     block = {"methods": ["sl_fpn", "random"], "datasets": ["a", "b"]}
     settings = {"resources": {"clips_per_second": 100}, "pretrain": {"epochs": 36}}
-    said = estimate(study(block, **settings), {"a": 5000})
+    said = estimate(study(block, **settings), {"a": 5000}, {})
     assert "3 runs, 2 of them pretrain. Estimate, not measured" in said
     assert "0.50 of pretraining" in said
     assert "at 100 clips/s" in said
-    assert said.endswith("not built yet: b")
+    assert said.endswith("; not counted, because not built yet: b")
+    said = estimate(study(block, **settings), {"a": 2500}, {"a": 9999, "b": 2500})
+    assert "0.50 of pretraining" in said
+    assert said.endswith("; by the published number of clips, because not built yet: b")
+    said = estimate(study(block, **settings), {}, {})
+    assert said.endswith(
+        "No estimate: a, b must be built first, their numbers of clips are unknown"
+    )
 
 
 def test_the_estimate_knows_that_a_shallow_encoder_and_few_epochs_are_cheap():
@@ -121,7 +128,7 @@ def test_the_estimate_knows_that_a_shallow_encoder_and_few_epochs_are_cheap():
     def hours(**changes) -> tuple[float, float]:
         block = {"methods": ["sl_fpn"], "datasets": ["a"], **changes.pop("block", {})}
         settings = {"resources": {"clips_per_second": 100}, "pretrain": {"epochs": 36}}
-        said = estimate(study(block, **settings, **changes), {"a": 5000})
+        said = estimate(study(block, **settings, **changes), {"a": 5000}, {})
         return tuple(float(n) for n in re.findall(r"([\d.]+) of (?:pretraining|evaluation)", said))
 
     plain = {

@@ -300,7 +300,10 @@ TABLES = {
     "header_alone": (b"clip_id,gloss\n", "no clip was left"),
     "no_gloss": (b"clip_id\ngood_0\n", "column 'gloss' is missing"),
     "no_id": (b"gloss\na\n", "needs a column 'file' or 'clip_id'"),
-    "utf_16": ("clip_id,gloss\ngood_0,a\n".encode("utf-16"), "not in UTF-8.*Save it as a csv in UTF-8"),
+    "utf_16": (
+        "clip_id,gloss\ngood_0,a\n".encode("utf-16"),
+        "not in UTF-8.*Save it as a csv in UTF-8",
+    ),
     "binary": (bytes(range(256)), "not in UTF-8.*Save it as a csv in UTF-8"),
     "zero_bytes": (b"clip_id,gloss\ngood\0_0,a\n", "no clip was left|cannot be read"),
     "outside": (b"file,gloss\n../../../etc/passwd,a\n", "no clip was left.*its file is missing"),

@@ -46,6 +46,10 @@ class Autsl:
     }
 
     @staticmethod
+    def published(options: shared.Options) -> int | None:
+        return 38_336
+
+    @staticmethod
     def inputs(options: shared.Options) -> list[Path]:
         return []
 

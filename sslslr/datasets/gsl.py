@@ -42,6 +42,10 @@ class Gsl:
     }
 
     @staticmethod
+    def published(options: shared.Options) -> int | None:
+        return 40_826
+
+    @staticmethod
     def inputs(options: shared.Options) -> list[Path]:
         return []
 

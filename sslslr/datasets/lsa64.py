@@ -40,6 +40,10 @@ class Lsa64:
     }
 
     @staticmethod
+    def published(options: shared.Options) -> int | None:
+        return 64 * 10 * 5
+
+    @staticmethod
     def inputs(options: shared.Options) -> list[Path]:
         return []
 

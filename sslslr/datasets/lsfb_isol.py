@@ -51,6 +51,11 @@ class LsfbIsol:
     }
 
     @staticmethod
+    def published(options: Options) -> int | None:
+        # Of 500 labels the training clips alone are known.
+        return {500: 51_066, None: 120_739}.get(options.labels)
+
+    @staticmethod
     def inputs(options: Options) -> list[Path]:
         return []
 

@@ -92,6 +92,10 @@ class Synthetic:
     }
 
     @staticmethod
+    def published(options: Options) -> int | None:
+        return options.clips
+
+    @staticmethod
     def inputs(options: Options) -> list[Path]:
         return []
 

@@ -56,6 +56,10 @@ class Wlasl:
     }
 
     @staticmethod
+    def published(options: Options) -> int | None:
+        return {100: 2_038, 300: 5_118}.get(options.subset)
+
+    @staticmethod
     def inputs(options: Options) -> list[Path]:
         return []
 

@@ -74,6 +74,18 @@ def asked(short, *long):
 
 PLANNING = asked("n", "--dry-run", "--dryrun")
 
+
+def published_clips():
+    """Number of clips of the data sets whose publishers state it."""
+    found = {}
+    for name, entry in STUDY.datasets.items():
+        source = DATASETS.get(entry.source)
+        if hasattr(source, "published"):
+            options = parse(source.Options, entry.options, f"datasets.{name}.options")
+            found[name] = source.published(options)
+    return {name: clips for name, clips in found.items() if clips is not None}
+
+
 if workflow.is_main_process and PLANNING:
     built = Path(RESULTS, "data").glob("*/clips/card.json")
     cards = {
@@ -81,10 +93,8 @@ if workflow.is_main_process and PLANNING:
         for card in built
         if has_key(card, "n_clips")
     }
-    print(
-        estimate(STUDY, {name: card["n_clips"] for name, card in cards.items()}),
-        file=sys.stderr,
-    )
+    numbers = {name: card["n_clips"] for name, card in cards.items()}
+    print(estimate(STUDY, numbers, published_clips()), file=sys.stderr)
 
 READING = {
     *(
