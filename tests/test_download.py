@@ -369,7 +369,7 @@ def run_child(server, tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_killed_in_the_middle_and_resumed(server, tmp_path, how):
-    server.files[PATH] = DATA * 4
+    server.files[PATH] = DATA * 40  # 25 seconds: the kill is always in the middle
     server.pace = 0.002
     child = run_child(server, tmp_path)
     part = tmp_path / "cache" / "archive.zip.part"
@@ -382,13 +382,17 @@ def test_killed_in_the_middle_and_resumed(server, tmp_path, how):
     assert child.returncode != 0
     assert not (tmp_path / "cache" / "archive.zip").exists()
     had = part.stat().st_size
+    sent = -1
+    while sent != server.sent[PATH]:  # the server notices at its next block but one
+        sent = server.sent[PATH]
+        time.sleep(0.1)
     server.pace = 0
     server.sent.clear()
     done = run_child(server, tmp_path)
     _, err = done.communicate(timeout=30)
     assert done.returncode == 0, err
-    assert (tmp_path / "cache" / "archive.zip").read_bytes() == DATA * 4
-    assert server.sent[PATH] == len(DATA) * 4 - had
+    assert (tmp_path / "cache" / "archive.zip").read_bytes() == DATA * 40
+    assert server.sent[PATH] == len(DATA) * 40 - had
 
 
 def test_two_processes_at_once_fetch_a_file_once(server, tmp_path):
