@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -348,6 +349,7 @@ def test_files_get_their_names_in_the_jobs_folder(server, tmp_path, settings):
 
 KILLED = """
 import sys
+from functools import partial
 from pathlib import Path
 from sslslr.download import File, fetch
 from sslslr.http_client import Settings
@@ -364,6 +366,8 @@ def run_child(server, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        # A shell's background job ignores it, and so would all that it starts.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 
