@@ -90,12 +90,15 @@ def test_rates_views_and_real_options_may_differ(toy_store, tmp_path):
     compare(runs, toy_store, tmp_path)
 
 
+NARROW = {"projector_hidden": 64, "projection": 32}
+
+
 @pytest.mark.parametrize(
     ("method", "weight"), [("sl_fpn_vc", "w_p"), ("sl_fpn_rate", "w_features")]
 )
 def test_weights_may_differ_but_one_of_zero_is_another_program(toy_store, tmp_path, method, weight):
     blocks = [
-        {"methods": [method], "tag": f"at_{i}", "method_options": {weight: value}}
+        {"methods": [method], "tag": f"at_{i}", "method_options": {**NARROW, weight: value}}
         for i, value in enumerate([0.5, 0.0, 1.5])
     ]
     groups = stacks(specs(blocks))
