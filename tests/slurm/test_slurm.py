@@ -157,7 +157,7 @@ def test_the_tiny_study_is_built_by_jobs_with_more_memory_and_a_gpu(cluster: Clu
         for rule in ("build_clips", "pretrain_encoder", "evaluate_encoder")
     }
     assert states["pretrain_encoder"] == states["evaluate_encoder"] == ["COMPLETED"]
-    # Killed by Slurm for its 200 MB, then tried again.
+    # Killed by Slurm for its 120 MB, then tried again.
     assert "COMPLETED" in states["build_clips"]
     assert len(states["build_clips"]) > 1
     killed = [
@@ -168,7 +168,7 @@ def test_the_tiny_study_is_built_by_jobs_with_more_memory_and_a_gpu(cluster: Clu
         for job in sorted(jobs, key=int)
         if "build_clips" in jobs[job][1]
     ]
-    assert asked == [200 * attempt for attempt in range(1, len(asked) + 1)]
+    assert asked == [120 * attempt for attempt in range(1, len(asked) + 1)]
     assert len(killed) == len(asked) - 1
     slurmd = (cluster.folder / "log" / "slurmd.log").read_text()
     assert all(f"StepId={job}.0 exceeded memory limit" in slurmd for job in killed)
