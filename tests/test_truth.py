@@ -20,6 +20,7 @@ from sslslr.pretrain import pretrain
 from sslslr.seeds import derive
 from sslslr.strict import parse
 
+pytestmark = pytest.mark.xdist_group("truth")  # its fixture is made once
 SIGNS = 8
 STUDY = {
     "datasets": {

@@ -13,6 +13,7 @@ from sslslr.strict import parse
 from sslslr.training import ranks
 from tiny_methods import NAMES, SMALL
 
+pytestmark = pytest.mark.xdist_group("ranks")  # its fixture is made once
 # 36 toy clips in batches of 15: the last step has 6, and 15 is odd, so that one rank has a row more.
 PRETRAIN = {"epochs": 2, "batch_size": 15, "learning_rate": 1e-3, "accelerator": "cpu"}
 

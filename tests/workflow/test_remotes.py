@@ -119,17 +119,26 @@ def test_the_makefile_restores_by_this_script():
     assert "snakemake" not in recipe, "nothing is certified around the script's checks"
 
 
-def test_a_damaged_file_is_found_though_dvc_calls_the_pull_clean(clone):
+def test_what_is_missing_or_damaged_is_found_and_once_mended_the_pull_goes_on(clone):
     """A trap of its own: `dvc pull` does not hash what it gets, and `dvc status` believes it."""
     name = "results/metrics/random.none.paper.none.s0/metrics.csv"
-    sound = object_of(clone, name).read_bytes()
-    damage(object_of(clone, name))
+    damaged = object_of(clone, name)
+    missing = object_of(clone, "results/encoders/random.none.paper.none.s0/run.json")
+    contents = {path: path.read_bytes() for path in (damaged, missing)}
+    damage(damaged)
+    missing.unlink()
+    assert "has not pushed them" in refused(clone)
+
+    missing.write_bytes(contents[missing])
     text = refused(clone)
     assert name in text
     assert "1 of " in text
     assert not (clone.path / name).exists()
-    object_of(clone, name).write_bytes(sound)
-    assert restore(clone).returncode == 0, "mended in the remote, it is fetched anew"
+
+    damaged.write_bytes(contents[damaged])
+    shutil.rmtree(clone.path / "results/features")  # as where a pull was interrupted
+    (clone.path / "results/encoders/random.none.paper.none.s0/run.json").unlink()
+    assert restore(clone).returncode == 0, "what was fetched is of use, the damaged file comes anew"
 
 
 def test_a_damaged_list_of_files_is_found(clone):
@@ -141,26 +150,9 @@ def test_a_damaged_list_of_files_is_found(clone):
     assert "results/encoders" in refused(clone)
 
 
-def test_a_pull_that_was_interrupted_goes_on(clone):
-    assert clone.run("dvc", "pull", "--quiet", "--remote", "store").returncode == 0
-    (clone.path / "results/metrics/random.none.paper.none.s0/metrics.csv").unlink()
-    shutil.rmtree(clone.path / "results/encoders")
-    assert restore(clone).returncode == 0
-
-
 def test_results_that_nobody_pushed_are_an_error_that_says_so(clone):
     shutil.rmtree(clone.remote)
     assert "has not pushed them" in refused(clone)
-
-
-def test_one_missing_object_is_an_error(clone):
-    name = "results/encoders/random.none.paper.none.s0/run.json"
-    missing = object_of(clone, name)
-    content = missing.read_bytes()
-    missing.unlink()
-    assert "has not pushed them" in refused(clone)
-    missing.write_bytes(content)
-    assert restore(clone).returncode == 0, "what was fetched is of use"
 
 
 def test_without_a_lock_there_is_nothing_to_restore(clone):
