@@ -18,6 +18,8 @@ rule evaluate_encoder:
         features=directory(f"{RESULTS}/features/{{run}}"),
     log:
         f"{RESULTS}/logs/evaluate/{{run}}.log",
+    # Before the next pretraining: a target that cannot be evaluated is found with the first encoder.
+    priority: 1
     conda:
         "../../environment.yml"
     threads: STUDY.resources.threads
