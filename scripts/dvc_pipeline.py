@@ -32,7 +32,8 @@ def pipeline(study: StudyConfig, written: dict) -> dict:
         ValueError: keys of the configuration that are not written out.
     """
     made = stages(study)
-    watched = {key: None for stage in made.values() for key in stage["params"][0][CONFIG]}
+    params = [entry for stage in made.values() for entry in stage.get("params", [])]
+    watched = {key: None for entry in params for key in entry[CONFIG]}
     if absent := [key for key in watched if not is_written(key, written)]:
         raise ValueError(f"{CONFIG}: write out the keys {', '.join(absent)}, defaults too.")
     return {
@@ -76,7 +77,8 @@ def stages(study: StudyConfig) -> dict:
         value[stage] = {
             "cmd": f"snakemake --cores all {stage}",
             "deps": [*inputs, *TABLES.get(stage, []), *dict.fromkeys(code)],
-            "params": [{CONFIG: keys}],
+            # DVC takes no keys for all of them.
+            **({"params": [{CONFIG: keys}]} if keys else {}),
             # Without persist DVC deletes an output before its stage runs, and everything runs again.
             "outs": [{path: {"persist": True}} for path in outs],
         }
