@@ -92,7 +92,9 @@ class PretrainConfig(Strict):
     )
     weight_decay: float = Field(0.01, ge=0, description="AdamW.")
     precision: Literal["auto", "32-true", "64-true", "bf16-mixed", "16-mixed"] = Field(
-        "auto", description="auto: bf16-mixed on a GPU that has it, 32-true on CPU."
+        "auto",
+        description="auto: bf16-mixed on a GPU that has it, 32-true on CPU. bf16-mixed is followed on a "
+        "CPU that multiplies bf16 itself.",
     )
     accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train.")
     devices: int = Field(

@@ -26,8 +26,9 @@ def choose_accelerator(setting: str) -> str:
 def choose_precision(accelerator: str, precision: str) -> tuple[str, str]:
     """Fabric's precision for a setting, and a note where the setting could not be followed.
 
-    `auto` is mixed precision on a GPU (bf16 where it has it, else 16 bit) and full on CPU. Mixed
-    precision on CPU is refused in favour of full precision: it is slower there.
+    `auto` is mixed precision on a GPU (bf16 where it has it, else 16 bit) and full on CPU, where
+    results are the same on every machine. On a CPU bf16-mixed is followed where the processor
+    multiplies bf16 itself; elsewhere it would be slower than full precision, which is taken instead.
     """
     cuda = accelerator != "cpu" and torch.cuda.is_available()
     if precision == "auto":
@@ -35,8 +36,19 @@ def choose_precision(accelerator: str, precision: str) -> tuple[str, str]:
             return "32-true", ""
         return ("bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"), ""
     if precision.endswith("-mixed") and not cuda:
-        return "32-true", f"precision {precision} needs a GPU and none is used; running in 32-true"
+        if precision != "bf16-mixed":
+            found = "needs a GPU and none is used"
+        elif not cpu_multiplies_bf16():
+            found = "needs a GPU or a CPU with AVX512-BF16 or AMX, and none is used"
+        else:
+            return precision, ""
+        return "32-true", f"precision {precision} {found}; running in 32-true"
     return precision, ""
+
+
+def cpu_multiplies_bf16() -> bool:
+    """Whether the processor has instructions for products of bf16 (AVX512-BF16, AMX, Arm's BF16)."""
+    return any(has is True and "bf16" in name for name, has in torch.cpu.get_capabilities().items())
 
 
 def check_devices(accelerator: str, devices: int) -> None:
