@@ -95,6 +95,8 @@ def keys_read(study: StudyConfig, stage: str) -> list[str]:
     """The keys of the configuration that a stage reads and none before it does."""
     found = runs(study).values()
     steps = {f"augmentations.{run.augmentation}" for run in found if run.dataset != NO_DATASET}
+    named = [options.get("augmentation") for options in study.evaluate.protocols.values()]
+    views = [f"augmentations.{name}" for name in named if isinstance(name, str)]
     return {
         "download": [f"datasets.{name}" for name in downloaded(study)],
         "extract": ["datasets"],
@@ -104,7 +106,7 @@ def keys_read(study: StudyConfig, stage: str) -> list[str]:
             *sorted(steps),
             *sorted({f"methods.{run.method}" for run in found}),
         ],
-        "evaluate": ["evaluate"],
+        "evaluate": ["evaluate", *sorted(set(views))],
         # The page shows the whole configuration, and the sheet of augmentations all of them.
         "report": list(type(study).model_fields),
     }[stage]

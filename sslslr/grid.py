@@ -242,11 +242,18 @@ def targets(study: StudyConfig, run: RunSpec) -> dict[str, TargetConfig]:
 
 
 def protocol_options(study: StudyConfig) -> dict[str, dict[str, Any]]:
-    """Each protocol's own options, without `methods`, which says who runs it."""
-    return {
-        name: {key: value for key, value in options.items() if key != "methods"}
-        for name, options in study.evaluate.protocols.items()
-    }
+    """Each protocol's own options, without `methods`, which says who runs it.
+
+    Raises:
+        UserError: an `augmentation` that is not defined; the steps take the place of its name.
+    """
+    found = {}
+    for name, options in study.evaluate.protocols.items():
+        found[name] = {key: value for key, value in options.items() if key != "methods"}
+        if isinstance(views := options.get("augmentation"), str):
+            where = f"evaluate.protocols.{name}.augmentation"
+            found[name]["augmentation"] = _lookup(study.augmentations, views, where)
+    return found
 
 
 def evaluate_spec(study: StudyConfig, run: RunSpec) -> EvaluateSpec:

@@ -1,17 +1,20 @@
 """End-to-end training on the labels: encoder and a linear head, from the encoder's weights.
 
 From a pretrained encoder this is full fine-tuning; from a random one it is supervised training
-from scratch, the ceiling of the linear-evaluation table. AdamW, 10 % warm-up, cosine to zero.
+from scratch, the ceiling of the linear-evaluation table. AdamW, 10 % warm-up, cosine to zero. With
+`augmentation` it learns from the views that pretraining had, or the ceiling would be lower for want
+of them.
 """
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sslslr.augment import compose
 from sslslr.config import FineTuneConfig
 from sslslr.protocols import Prediction, Predictions, Task, register
 from sslslr.protocols._subsets import stratified_subset
@@ -28,6 +31,11 @@ class FineTuneOptions(FineTuneConfig):
         Field(
             [1.0], description="Shares of each class's training clips (paper: 0.3); one fit each."
         )
+    )
+    augmentation: list[dict[str, Any]] = Field(
+        [],
+        description="Name of one of `augmentations`: each epoch sees a new view of each clip. Left out: "
+        "the clips as they are.",
     )
 
 
@@ -79,6 +87,8 @@ class FineTune:
         (group,), done = optimizer.param_groups, 0
         draws = generator(seed, "order")
         noise = generator(seed, "noise", device=task.device)
+        view = compose(options.augmentation, "evaluate.protocols.fine_tune.augmentation")
+        views = generator(seed, "views", device=task.device)
         model.train()
         for epoch in range(1, options.epochs + 1):
             total = torch.zeros((), device=task.device)
@@ -86,7 +96,7 @@ class FineTune:
                 options.batch_size
             ):
                 rows = rows.to(task.device)
-                batch = clips[rows]
+                batch = view(clips[rows], views)
                 logits = model["head"](model["encoder"](batch.keypoints, batch.lengths, noise))
                 loss = F.cross_entropy(logits, labels[rows])
                 group["lr"], done = options.learning_rate * _cosine(done, steps), done + 1
