@@ -131,6 +131,7 @@ WORDS = {
     "split_by": "given",
     "dataset": "fingerspelling",
     "tag": "another",
+    "augmentation": "temporal_permutation",
 }
 LISTS = {
     "accept_licences": ["GSL"],
