@@ -3,6 +3,7 @@
 import torch
 
 from sslslr.augment import compose
+from sslslr.batch import Batch
 from sslslr.config import EncoderConfig
 from sslslr.encoder import build_encoder
 from sslslr.methods import METHODS
@@ -33,6 +34,13 @@ def build(name: str, **options) -> Method:
     torch.manual_seed(0)
     chosen = parse(method_class.Options, {**SMALL.get(name, {}), **options}, name)
     return method_class(build_encoder(config, 12, 0), chosen)
+
+
+def unlike_views(clips: int = 8) -> tuple[Batch, Batch, Batch]:
+    """Random clips and two views of them that no mix-up of the three could go unnoticed with."""
+    clip = random_batch(clips=clips, frames=12)
+    a, b = (clip.with_keypoints(scale * clip.keypoints) for scale in (1.5, 0.5))
+    return clip, a, b
 
 
 def step(method: Method) -> MethodOutput:

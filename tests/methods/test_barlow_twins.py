@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sslslr.methods.barlow_twins import barlow_terms, cross_correlation
-from tiny_methods import build, step
+from tiny_methods import build, step, unlike_views
 
 # Four clips whose two dimensions have mean 0, standard deviation 1 and no correlation.
 DECORRELATED = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
@@ -52,3 +52,20 @@ def test_forward_weighs_the_terms():
     output = step(build("barlow_twins", w_redundancy=0.5))
     expected = output.terms["invariance"] + 0.5 * output.terms["redundancy"]
     torch.testing.assert_close(output.loss.detach(), expected)
+
+
+def test_forward_correlates_one_view_with_the_other():
+    method, (clip, a, b) = build("barlow_twins", batch_norm=False), unlike_views()
+    found = method(clip, a, b, torch.Generator()).terms
+    z_a, z_b = (
+        method.project(method.encoder(x.keypoints, x.lengths)).detach().double() for x in (a, b)
+    )
+    # Exactly as the loss has it: the root is of the variance and a small number.
+    z_a, z_b = (
+        ((z - z.mean(0)) / (z.var(0, unbiased=False) + 1e-5).sqrt()).numpy() for z in (z_a, z_b)
+    )
+    correlation = np.einsum("ni,nj->ij", z_a, z_b) / len(z_a)
+    expected = ((1 - np.diag(correlation)) ** 2).sum()
+    assert found["invariance"].item() == pytest.approx(expected, rel=1e-3)
+    expected = (correlation**2).sum() - (np.diag(correlation) ** 2).sum()
+    assert found["redundancy"].item() == pytest.approx(expected, rel=1e-3)

@@ -9,8 +9,7 @@ from torch import nn
 
 from sslslr.methods._momentum import cosine_momentum, follow, slow_copy
 from sslslr.methods.byol import regression
-from tiny_methods import build, step
-from toys import random_batch
+from tiny_methods import build, step, unlike_views
 
 
 def test_loss_is_two_minus_twice_the_cosine():
@@ -31,18 +30,22 @@ def test_no_gradient_flows_into_the_target():
     assert p.grad.abs().sum() > 0
 
 
-def test_forward_crosses_the_views():
-    method = build("byol").eval()  # batch norm with its running statistics: clips do not mix
-    with torch.no_grad():
-        method.target_projector[-1].weight.add_(0.1)  # so that target and online differ
-    output = step(method)
-    assert output.loss.item() == pytest.approx(sum(t.item() for t in output.terms.values()))
-    clip = random_batch(clips=8, frames=12)
-    same = method(clip, clip, clip, torch.Generator()).terms
-    assert same["a_to_b"] == same["b_to_a"]
-    p = method.predictor(method.projector(method.encoder(clip.keypoints, clip.lengths)))
-    t = method.target_projector(method.target_encoder(clip.keypoints, clip.lengths))
-    assert same["a_to_b"].item() == pytest.approx(regression(p, t).item(), rel=1e-4)
+def test_forward_predicts_the_target_of_the_other_view():
+    method, (clip, a, b) = build("byol").eval(), unlike_views()  # eval: clips do not mix
+    with torch.no_grad():  # so that target and online differ, in the encoder and behind it
+        method.target_projector[-1].weight.add_(0.1)
+        method.target_encoder.embed.weight.add_(0.1)
+    output = method(clip, a, b, torch.Generator())
+    p_a, p_b = (
+        method.predictor(method.projector(method.encoder(x.keypoints, x.lengths))) for x in (a, b)
+    )
+    t_a, t_b = (
+        method.target_projector(method.target_encoder(x.keypoints, x.lengths)) for x in (a, b)
+    )
+    expected = {"a_to_b": regression(p_a, t_b).item(), "b_to_a": regression(p_b, t_a).item()}
+    found = {name: term.item() for name, term in output.terms.items()}
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert output.loss.item() == pytest.approx(sum(expected.values()), rel=1e-4)
 
 
 def test_momentum_rises_along_half_a_cosine():

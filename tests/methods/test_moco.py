@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from sslslr.methods.moco import info_nce
-from tiny_methods import build, step
+from tiny_methods import build, step, unlike_views
 
 
 def test_loss_is_the_formula():
@@ -81,3 +81,17 @@ def test_keys_come_from_the_slow_copy_and_it_follows_by_the_momentum():
     method.after_step(0.3)
     torch.testing.assert_close(method.key_encoder.embed.weight, before + 0.1)
     torch.testing.assert_close(list(method.key_projector.parameters()), key_side)
+
+
+def test_forward_asks_one_view_for_the_slow_key_of_the_other():
+    method, (clip, a, b) = build("moco", temperature=0.3), unlike_views()
+    with torch.no_grad():  # so that query and key network differ, in the encoder and behind it
+        method.key_encoder.embed.weight.add_(0.1)
+        method.key_projector[-1].weight.add_(0.1)
+    step(method)  # fills the queue
+    queue, filled = method.queue.clone(), torch.arange(len(method.queue)) < 8
+    found = method(clip, a, b, torch.Generator()).loss.item()
+    query = method.projector(method.encoder(a.keypoints, a.lengths))
+    key = method.key_projector(method.key_encoder(b.keypoints, b.lengths))
+    assert found == pytest.approx(info_nce(query, key, queue, filled, 0.3).item(), rel=1e-4)
+    torch.testing.assert_close(method.queue[8:16], F.normalize(key, dim=1))

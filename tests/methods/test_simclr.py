@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sslslr.methods.simclr import nt_xent
+from tiny_methods import build, unlike_views
 
 
 def plain_nt_xent(z_a, z_b, temperature: float) -> float:
@@ -55,3 +56,10 @@ def test_autocast_does_not_touch_it():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = nt_xent(z_a, z_b, 0.1)
     assert torch.equal(mixed, nt_xent(z_a.float(), z_b.float(), 0.1))
+
+
+def test_forward_contrasts_the_two_views():
+    method, (clip, a, b) = build("simclr", temperature=0.3), unlike_views()
+    found = method(clip, a, b, torch.Generator()).loss.item()
+    z_a, z_b = (method.projector(method.encoder(x.keypoints, x.lengths)) for x in (a, b))
+    assert found == pytest.approx(plain_nt_xent(z_a.detach(), z_b.detach(), 0.3), rel=1e-4)
