@@ -154,6 +154,32 @@ def smallest_detectable_difference(
     return float(delta) if 0 < delta <= psi else float("nan")
 
 
+def detectable(correct_a: np.ndarray, correct_b: np.ndarray, level: float = 0.05) -> float:
+    """What the clips that a and b were scored on could have shown, in 0..1.
+
+    :func:`smallest_detectable_difference` for the share of clips that they were seen to differ on. Of
+    a small test set that share is too small for any answer; then as if their errors were
+    independent, which errs on the large side.
+
+    Args:
+        correct_a, correct_b: as :func:`paired_difference`.
+        level: of the test.
+
+    Returns:
+        NaN where so few clips could show no difference at all.
+    """
+    a, b = (x.mean(axis=0) for x in _paired(correct_a, correct_b))
+    right_a, right_b = a.mean(), b.mean()
+    independent = right_a * (1 - right_b) + right_b * (1 - right_a)
+    if 2.0 ** (1 - len(a)) > level:
+        return float("nan")  # all signs alike, the rarest of flips, is more probable than that
+    for share in (((a - b) ** 2).mean(), independent):
+        found = smallest_detectable_difference(len(a), float(share), level=level)
+        if not np.isnan(found):
+            return found
+    return float("nan")
+
+
 def _seed_weights(seeds: int, resamples: int, generator: np.random.Generator) -> np.ndarray:
     """(resamples, seeds): weights of the seeds in a resampled, stretched average; rows sum to 1."""
     if seeds == 1:

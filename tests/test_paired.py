@@ -128,6 +128,19 @@ def test_the_detectable_difference_of_an_accuracy_and_its_limits():
         paired.smallest_detectable_difference(100)
 
 
+def test_a_small_test_set_says_what_it_could_have_shown():
+    """Of 24 clips on which two methods differ on two, the seen share has no answer."""
+    a, b = np.repeat([1.0, 0.0], [14, 10]), np.repeat([1.0, 0.0], [12, 12])
+    assert np.isnan(paired.smallest_detectable_difference(24, 2 / 24))
+    independent = 14 / 24 * 12 / 24 + 10 / 24 * 12 / 24
+    expected = paired.smallest_detectable_difference(24, independent)
+    assert paired.detectable(a, b) == pytest.approx(expected)
+    assert 0.3 < expected < 0.5
+    many = np.tile(a, 20), np.tile(b, 20)  # enough clips: by the share that was seen
+    assert paired.detectable(*many) == paired.smallest_detectable_difference(480, 2 / 24)
+    assert np.isnan(paired.detectable(a[:4], b[:4]))  # four clips can show nothing
+
+
 def test_arrays_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="same n"):
         paired.paired_difference(np.ones(3), np.ones(4))

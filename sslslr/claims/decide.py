@@ -9,7 +9,7 @@ import pandas as pd
 from sslslr.claims.matching import CONFIG, at, cells_of, matching, missing, subjects_of
 from sslslr.claims.schema import Claim, Claims, label
 from sslslr.errors import UserError
-from sslslr.paired import holm, paired_difference, paired_p_value, smallest_detectable_difference
+from sslslr.paired import detectable, holm, paired_difference, paired_p_value
 
 HOLDS, FAILS, UNSURE = "holds", "does not hold", "cannot tell"
 # metrics.csv may be rounded; half of one clip in a thousand is not a disagreement.
@@ -182,7 +182,6 @@ def _compare(
     a, reference = right.of(subject)
     b, _ = right.of(opponent, reference)
     difference, low, high = paired_difference(a, b, claims.level, claims.resamples)
-    per_clip = a.mean(axis=0) - b.mean(axis=0)
     return {
         "dataset": subject["dataset"].iloc[0],
         "pretrain_dataset": subject["pretrain_dataset"].iloc[0],
@@ -197,9 +196,7 @@ def _compare(
         "n_test": a.shape[1],
         "subject_seeds": len(a),
         "opponent_seeds": len(b),
-        "smallest_difference": smallest_detectable_difference(
-            a.shape[1], float((per_clip**2).mean()), level=claims.alpha
-        ),
+        "smallest_difference": detectable(a, b, level=claims.alpha),
     }
 
 

@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 
 from sslslr.errors import UserError
-from sslslr.paired import holm, paired_difference, paired_p_value
+from sslslr.paired import detectable, holm, paired_difference, paired_p_value
 from sslslr.report.tables import METHOD_NAMES, PROTOCOLS, percent, render
-from sslslr.report.verdict import difference, p_value
+from sslslr.report.verdict import SMALLEST, difference, p_value, smallest
 from sslslr.statistics import t_interval
 
 ABLATION_CAPTION = (
     "Ablations: each against the untagged runs of the same method, views, pretraining set and (where "
     "there are any) encoder, on the same test clips. Difference in percentage points with a 95 % "
     "interval over test clips and encoder seeds; p of a permutation test, Holm-corrected within the "
-    "table."
+    f"table; {SMALLEST}."
 )
 GAP_CAPTION = (
     "Signers: top-1 under the signer-independent split and with the same clips dealt out anew, so "
@@ -33,8 +33,8 @@ GAP_CAPTION = (
 )
 ABLATION_COLUMNS = [
     "tag", "method", "augmentation", "variant", "pretrain_dataset", "dataset", "protocol",
-    "accuracy", "untagged_accuracy", "difference", "low", "high", "p", "n_test", "seeds",
-    "untagged_seeds",
+    "accuracy", "untagged_accuracy", "difference", "low", "high", "p", "n_test", "smallest_difference",
+    "seeds", "untagged_seeds",
 ]  # fmt: skip
 GAP_COLUMNS = [
     "dataset", "method", "augmentation", "variant", "tag", "pretrain_dataset", "protocol",
@@ -118,6 +118,7 @@ def ablations(metrics: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
                     "high": high,
                     "p": paired_p_value(a, b),
                     "n_test": a.shape[1],
+                    "smallest_difference": detectable(a, b),
                     "seeds": len(a),
                     "untagged_seeds": len(b),
                 }
@@ -186,12 +187,13 @@ def display_ablations(table: pd.DataFrame) -> pd.DataFrame:
             "Difference": difference(row),
             "p": p_value(row["p"]),
             "n test": str(row["n_test"]),
+            "Smallest": smallest(row),
             "Seeds": f"{row['seeds']} and {row['untagged_seeds']}",
         }
         for row in table.to_dict("records")
     ]
     names = ["Ablation", "Method", "Views", "Encoder", "Pretrained on", "Target", "Protocol", "Top-1",
-             "Untagged", "Difference", "p", "n test", "Seeds"]  # fmt: skip
+             "Untagged", "Difference", "p", "n test", "Smallest", "Seeds"]  # fmt: skip
     return pd.DataFrame(rows, columns=names)
 
 

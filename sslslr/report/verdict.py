@@ -8,17 +8,20 @@ import pandas as pd
 
 from sslslr.report.tables import percent, render
 
+SMALLEST = (
+    "smallest: difference that so many clips would show with a power of 80 % (where the two differ on too "
+    "few of them to say, as if their errors were independent; none: so few clips can show no difference)"
+)
 CAPTION = (
     "Claims and what the runs say. Differences in top-1, percentage points, subject minus opponent, "
     "of the worst comparison for the claim that gives the verdict; brackets: 95 % interval over test "
     "clips and encoder seeds (over clips alone where there is 1 seed); p: paired permutation test, corrected "
-    "by Holm within the claim."
+    f"by Holm within the claim; {SMALLEST}."
 )
 COMPARISON_CAPTION = (
     "Every comparison behind the verdicts. Top-1 in percent; differences in percentage points with "
     "the 95 % interval over test clips and encoder seeds; p: paired permutation test, corrected by "
-    "Holm within the claim (shown only: not part of the verdict, not corrected); smallest: "
-    "difference that so many clips would show with a power of 80 %."
+    f"Holm within the claim (shown only: not part of the verdict, not corrected); {SMALLEST}."
 )
 MISSING_SHOWN = 3
 
@@ -37,7 +40,7 @@ def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
                 "Difference": difference(row),
                 "p": p_value(row["p_corrected"]),
                 "n test": f"{row['n_test']:.0f}" if compared else "n/a",
-                "Smallest": percent(row["smallest_difference"]),
+                "Smallest": smallest(row) if compared else "n/a",
                 "Comparisons": str(row["comparisons"]),
                 "Missing": _shortened(row["missing"]),
             }
@@ -62,7 +65,7 @@ def comparison_table(comparisons: pd.DataFrame) -> pd.DataFrame:
             p_value(row["p_corrected"] if row["decides"] else row["p"]),
             str(row["n_test"]),
             f"{row['subject_seeds']} and {row['opponent_seeds']}",
-            percent(row["smallest_difference"]),
+            smallest(row),
             row["outcome"] + ("" if row["decides"] else " (shown only)"),
         ]
         for row in comparisons.to_dict("records")
@@ -94,6 +97,12 @@ def difference(row: Mapping[str, Any]) -> str:
     return f"{middle} [{low}, {high}]"
 
 
+def smallest(row: Mapping[str, Any]) -> str:
+    """`4.7` percentage points; "none" where so few clips can show no difference at all."""
+    share = row["smallest_difference"]
+    return "none" if pd.isna(share) else percent(share)
+
+
 def p_value(p: float) -> str:
     """`0.0312`: four decimals, as many as 10,000 flips can tell; "n/a" for NaN."""
     return "n/a" if pd.isna(p) else f"{p:.4f}"
@@ -106,8 +115,12 @@ def _place(row: Mapping[str, Any]) -> str:
 
 
 def _shortened(missing: str) -> str:
-    """The first few; the CSV names all."""
-    parts = missing.split("; ") if missing else []
+    """Runs that differ in their last word together, and the first few of these; the CSV names all."""
+    groups: dict[str, list[str]] = {}
+    for part in missing.split("; ") if missing else []:
+        same, _, last = part.rpartition(" ") if part.startswith("no run of") else (part, "", "")
+        groups.setdefault(same, []).append(last)
+    parts = [" ".join([same, ", ".join(last)]).strip() for same, last in groups.items()]
     more = len(parts) - MISSING_SHOWN
     text = "; ".join(parts[:MISSING_SHOWN]) or "–"
     return f"{text}; and {more} more" if more > 0 else text

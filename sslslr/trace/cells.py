@@ -53,7 +53,7 @@ SHOWN = {
         "Ablation": "tag", "Method": "method", "Views": "augmentation", "Encoder": "variant",
         "Pretrained on": "pretrain_dataset", "Target": "dataset", "Protocol": "protocol",
         "Top-1": "accuracy", "Untagged": "untagged_accuracy", "Difference": "difference", "p": "p",
-        "n test": "n_test", "Seeds": "seeds",
+        "n test": "n_test", "Smallest": "smallest_difference", "Seeds": "seeds",
     },
     "signer_gap": {
         "Target": "dataset", "Method": "method", "Pretrained on": "pretrain_dataset",

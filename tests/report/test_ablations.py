@@ -19,7 +19,7 @@ def ablated(**changes) -> pd.DataFrame:
                     "tag": tag, "method": "sl_fpn", "augmentation": "temporal_permutation",
                     "variant": "paper", "pretrain_dataset": "p", "dataset": target, "protocol": "linear",
                     "accuracy": 0.5 + middle, "untagged_accuracy": 0.5, "difference": middle,
-                    "low": middle - 0.02, "high": middle + 0.02, "p": 0.01, "n_test": 200,
+                    "low": middle - 0.02, "high": middle + 0.02, "p": 0.01, "n_test": 200, "smallest_difference": 0.09,
                     "seeds": 5, "untagged_seeds": 5, **changes,
                 }
             )  # fmt: skip

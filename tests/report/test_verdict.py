@@ -30,7 +30,7 @@ def test_one_seed_a_missing_run_and_an_opponent_that_is_shown_only_are_said():
     row, comparisons = judged(claims, found)
     shown = verdict.verdict_table(row.to_frame().T).iloc[0]
     assert shown["Verdict"] == "cannot tell (1 seed)"
-    assert shown["Missing"].endswith("no run of method c; and 1 more")
+    assert shown["Missing"] == "no run of method a, b, c, d"  # all of them, in one breath
     outcomes = verdict.comparison_table(comparisons)["Outcome"]
     assert list(outcomes) == ["holds", "holds (shown only)"]
 
@@ -43,6 +43,15 @@ def test_nothing_measured_is_a_table_all_the_same(tmp_path):
     assert shown["Verdict"] == "cannot tell"
     assert "no run of method sl_fpn" in shown["Missing"]
     assert len(verdict.write(row.to_frame().T, comparisons, tmp_path / "verdicts")) == 6
+
+
+def test_a_comparison_that_so_few_clips_cannot_decide_says_so():
+    row, comparisons = judged(
+        make_claims(), joined(runs("sl_fpn", [1.0], n=4), runs("simclr", [0.0], n=4))
+    )
+    shown = verdict.verdict_table(row.to_frame().T).iloc[0]
+    assert (shown["Smallest"], shown["Verdict"]) == ("none", "cannot tell (1 seed)")
+    assert verdict.comparison_table(comparisons)["Smallest"].tolist() == ["none"]
 
 
 def test_the_verb_writes_both_tables(tmp_path):
