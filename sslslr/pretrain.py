@@ -101,7 +101,7 @@ def pretrain(
     if store is None or not METHODS.traits(spec.method_type).get("pretrains", True):
         torch.set_num_threads(threads)
         started = time.monotonic()
-        write(job, method_of(spec), [], started)
+        write(job, method_of(spec), [], started, say)
         return
     settings = spec.pretrain
     accelerator = choose_accelerator(settings.accelerator)
@@ -144,14 +144,16 @@ def _work(job: Job, fabric: Any, ranks: Ranks, say: Say, progress: Progress | No
         method = method_of(job.spec)
         history = _train(job, method, fabric, ranks, stop, say, progress)
         if ranks.rank == 0:
-            write(job, method, history, started)
+            write(job, method, history, started, say)
 
 
-def write(job: Job, method: Any, history: list[dict[str, float]], started: float) -> None:
-    """The artifact, and with it the end of the run's checkpoint."""
+def write(job: Job, method: Any, history: list[dict[str, float]], started: float, say: Say) -> None:
+    """The artifact, and with it the end of the run's checkpoint; says what it cost."""
     spec, store, cost = job.spec, job.store, job.cost
     run = {
         "spec": spec.model_dump(mode="json"),
+        # With the method's own defaults, which the code may change and the spec does not name.
+        "method_options": method.options.model_dump(mode="json"),
         "code_hash": job.code,
         "data_hash": store.data_hash if store is not None else None,
         "versions": artifacts.versions(),
@@ -168,6 +170,12 @@ def write(job: Job, method: Any, history: list[dict[str, float]], started: float
     }
     artifacts.save(job.out, method.encoder, _history_table(history), run)
     job.checkpoint.unlink(missing_ok=True)
+    if cost["clips_per_second"]:
+        say(
+            f"{spec.run_id} done: {cost['clips_per_second']:,.0f} clips/s, "
+            f"{run['cost']['wall_seconds']:,.1f} s, peak memory {run['cost']['peak_memory_mb']:,.0f} MB, "
+            f"on {cost['device']}"
+        )
 
 
 def clips(job: Job, say: Say) -> Preprocessed:

@@ -94,7 +94,7 @@ def pretrain_stack(
         for job, run in zip(jobs, work.runs, strict=True):
             others = [spec.run_id for spec in specs if spec is not job.spec]
             job.outcome["stacked_with"] = others
-            single.write(job, run.module, run.history, started)
+            single.write(job, run.module, run.history, started, say)
     checkpoint.unlink(missing_ok=True)
 
 

@@ -144,6 +144,22 @@ def test_history_and_run_say_what_was_done(toy_store, tmp_path):
     assert record["cost"]["clips_per_second"] > 0
     assert grid.RunSpec.model_validate(record["spec"]) == make_spec()
     assert sum("epoch" in line for line in found["said"]) == 4
+    cost = record["cost"]
+    assert found["said"][-1] == (
+        f"{make_spec().run_id} done: {cost['clips_per_second']:,.0f} clips/s, {cost['wall_seconds']:,.1f} s, "
+        f"peak memory {cost['peak_memory_mb']:,.0f} MB, on cpu"
+    )
+
+
+def test_the_record_has_the_options_that_were_left_to_the_method(toy_store, tmp_path):
+    """The defaults are the code's and may change; what a run was made with must not."""
+    found = run(make_spec(), toy_store, tmp_path)["run"]
+    assert found["spec"]["method_options"] == {}
+    assert found["method_options"] == {
+        **{"variant": "paper", "w_o": 1, "w_p": 1, "target": "b", "predictor": "trained"},
+        **{"predictor_hidden": 1024, "stop_gradient": True},
+        **{"projector_hidden": 512, "projection": 128},
+    }
 
 
 def test_a_share_of_the_clips_is_drawn_by_the_seed(toy_store, tmp_path):
