@@ -18,7 +18,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 import peers
-from bench import study
+from bench import probing, study
 from scale import write_store
 
 from sslslr.clips import ClipStore
@@ -27,7 +27,7 @@ from sslslr.pretrain import pretrain
 from sslslr.stacking import pretrain_stack
 
 CEILING = 790e12  # bf16 matrix products of an H100, FLOP/s
-CLIPS, WLASL_100 = 51_066, 1_442
+CLIPS, WLASL_100, PROBED = 51_066, 1_442, 3_549  # the last: WLASL-300's training clips
 TOKENS, BRANCHES = 31, 3
 
 
@@ -126,6 +126,11 @@ def main() -> None:
             flat["parameters"],
         )
         row("5 seeds, depth 4, WLASL-100's size, stacked", *stacked(folder, small), None)
+    ours, peer = probing(PROBED, "cuda")
+    print(
+        f"\nprobe, 5 seeds x 6 fractions, 1000 epochs, {PROBED:,} clips, in seconds (extrapolated): ours "
+        f"{ours:,.1f}, the released protocol {peer:,.0f}, ratio {peer / ours:.0f}"
+    )
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def probe(
     Args:
         stop_after: epochs to run of those that the schedule is made for.
     """
-    head, order = plain_head(widths, seed), generator(seed, "head order")
+    head, order = plain_head(widths, seed).to(clips.device), generator(seed, "head order")
     optimizer = torch.optim.SGD(head.parameters(), lr=0.01)
     for epoch in range(epochs if stop_after is None else stop_after):
         rate = 0.01 * linear_decay_with_warmup(epoch, min(20, epochs // 5), epochs)
