@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from sslslr.errors import UserError
+from sslslr.paired import holm, paired_p_value
 from sslslr.report import differences
 
 N = 200
@@ -48,6 +49,19 @@ def test_an_ablation_is_the_difference_to_the_untagged_runs():
     shown = differences.display_ablations(pd.DataFrame([row])).iloc[0]
     assert shown["Difference"].startswith("-")
     assert 5 < float(shown["Smallest"]) < 25  # percentage points that 200 clips could have shown
+
+
+def test_the_p_of_many_ablations_are_corrected_together():
+    truth = {("", "d", 0): 0.6} | {(f"no_{x}", "d", 0): 0.52 + 0.01 * x for x in range(6)}
+    metrics, predictions = simulate(truth)
+    table = differences.ablations(metrics, predictions)
+    right = {
+        tag: differences.correctness(predictions, [f"m.{tag}.s0"], "d", "linear").to_numpy()
+        for tag in ["", *table["tag"]]
+    }
+    alone = [paired_p_value(right[tag], right[""]) for tag in table["tag"]]
+    assert table["p"].tolist() == pytest.approx(holm(alone).tolist())
+    assert (table["p"] > alone).any()
 
 
 def test_encoders_of_two_variants_are_not_mixed():

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sslslr import statistics
 from sslslr.errors import UserError
 from sslslr.report import collect, markup, tables
 
@@ -70,6 +71,14 @@ def test_mean_and_std_are_over_encoder_seeds_after_averaging_probe_seeds():
     assert row.chance == pytest.approx(1 / 12)
     assert 0 <= row.top1_low < row.top1_mean < row.top1_high <= 1
     assert 0 <= row.balanced_accuracy_low <= row.balanced_accuracy_high <= 1
+
+
+def test_the_interval_over_clips_is_of_the_average_of_all_seeds():
+    row = tables.linear_table(*evaluation(rights=((2,), (8,), (9,)))).iloc[0]
+    right = np.arange(10) < np.array([[2], [8], [9]])  # (seeds, clips)
+    expected = statistics.bootstrap_interval(right)
+    assert (row.top1_low, row.top1_high) == pytest.approx(expected)
+    assert expected != pytest.approx(statistics.bootstrap_interval(right[:1]))
 
 
 def test_the_interval_over_seeds_is_students():
