@@ -149,10 +149,17 @@ class LinearConfig(Strict):
         return self
 
 
+Strength = Annotated[float, Field(gt=0)]
+
+
 class LogisticConfig(Strict):
     """A plain logistic regression on standardised features."""
 
-    C: float = Field(1.0, gt=0, description="Inverse L2 strength (scikit-learn's default).")
+    C: Strength | Annotated[list[Strength], Field(min_length=1)] = Field(
+        1.0,
+        description="Inverse L2 strength (scikit-learn's default). Of a list the best is taken, by a fifth "
+        "of each class's training clips that the others are fitted without.",
+    )
     max_iter: int = Field(2000, ge=1, description="Iterations at most.")
 
 

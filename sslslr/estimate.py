@@ -22,7 +22,7 @@ def estimate(study: StudyConfig, built: dict[str, int], published: dict[str, int
 
     Args:
         built: clips of each data set that is already built.
-        published: of the others as far as known; what is in neither is named, not counted.
+        published: of the others by their lists, as far as known; what is in neither is named, not counted.
     """
     clips = published | built
     found = runs(study).values()
@@ -49,7 +49,7 @@ def estimate(study: StudyConfig, built: dict[str, int], published: dict[str, int
         f"{hours[1]:.2f} of evaluation, at {rate:g} clips/s (resources.clips_per_second)"
     )
     if assumed := ", ".join(sorted(used & (set(published) - set(built)))):
-        text += f"; by the published number of clips, because not built yet: {assumed}"
+        text += f"; by the number of clips that their lists state, because not built yet: {assumed}"
     return text + (f"; not counted, because not built yet: {unknown}" if unknown else "")
 
 

@@ -115,7 +115,9 @@ def test_the_estimate_counts_what_is_built_and_names_what_is_not():
     assert said.endswith("; not counted, because not built yet: b")
     said = estimate(study(block, **settings), {"a": 2500}, {"a": 9999, "b": 2500})
     assert "0.50 of pretraining" in said
-    assert said.endswith("; by the published number of clips, because not built yet: b")
+    assert said.endswith(
+        "; by the number of clips that their lists state, because not built yet: b"
+    )
     said = estimate(study(block, **settings), {}, {})
     assert said.endswith(
         "No estimate: a, b must be built first, their numbers of clips are unknown"

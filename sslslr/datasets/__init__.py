@@ -6,7 +6,7 @@ A data set is a class marked `@register` with
     card               dict: languages, licence, citation, origin, split_rule (for card.json)
     size               str, what a download costs, for people ("96 MB"); "" for no download
     consent            str, the licence's id where it wants to be accepted ("C-UDA"); may be absent
-    published(options) number of clips as published or None, for estimates before it is built; may be absent
+    published(options) number of clips as published or listed, or None, for estimates before it is built; may be absent
     inputs(options)    local files it reads (list of Path), empty where it downloads or generates
     download(options, raw, settings)    fetch into the folder `raw` as `settings`
                                    (`sslslr.http_client.Settings`) say; only where TRAITS say so

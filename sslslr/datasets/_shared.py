@@ -1,5 +1,6 @@
 """Where the data sets that a person must obtain lie: outside the repository, never in it."""
 
+import csv
 import os
 from pathlib import Path
 
@@ -8,6 +9,15 @@ from sslslr.importing import NPZ, TABLE
 
 VARIABLE = "SSLSLR_SHARED_DATA"
 DEFAULT = Path("..", "shared", "data")
+
+
+def rows_of_table(folder: str | None, name: str, column: str = "clip_id") -> int | None:
+    """Clips of a set's `instances.csv` that have a value in `column`; None where it cannot be read."""
+    try:
+        with open(shared_files(folder, name)[1], newline="", encoding="utf-8") as stream:
+            return sum(bool(row[column]) for row in csv.DictReader(stream))
+    except (UserError, OSError, KeyError, UnicodeError, csv.Error):
+        return None  # building it says what is wrong
 
 
 def shared_files(folder: str | None, name: str) -> list[Path]:

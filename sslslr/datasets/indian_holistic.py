@@ -14,7 +14,7 @@ from pydantic import Field
 
 from sslslr.clips import ClipWriter
 from sslslr.datasets import register
-from sslslr.datasets._shared import shared_files
+from sslslr.datasets._shared import rows_of_table, shared_files
 from sslslr.importing import read_instances
 from sslslr.strict import Strict
 
@@ -41,6 +41,10 @@ class IndianHolistic:
         "split_rule": "ours: per signer and gloss, by repetition number: first 60 % train, next "
         "20 % val, rest test; not signer-independent",
     }
+
+    @staticmethod
+    def published(options: Options) -> int | None:
+        return rows_of_table(options.folder, "indian_holistic")
 
     @staticmethod
     def inputs(options: Options) -> list[Path]:

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from sslslr.clips import ClipWriter, content_digest
 from sslslr.datasets import register
-from sslslr.datasets._shared import shared_files
+from sslslr.datasets._shared import rows_of_table, shared_files
 from sslslr.importing import read_instances
 from sslslr.strict import Strict
 
@@ -51,6 +51,10 @@ class WlaslHands:
         "inferred by a classifier.",
         "split_rule": "official train and val of the subset; the test split is not available",
     }
+
+    @staticmethod
+    def published(options: Options) -> int | None:
+        return rows_of_table(options.folder, "wlasl_hands", SPLIT_COLUMN[options.subset])
 
     @staticmethod
     def inputs(options: Options) -> list[Path]:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sslslr.clips import ClipStore
-from sslslr.datasets import build
+from sslslr.datasets import DATASETS, build
 from sslslr.datasets.indian_holistic import split_by_repetition
 from sslslr.errors import UserError
 
@@ -39,6 +39,20 @@ def test_wlasl_subsets(tmp_path, subset, train, val):
     assert store.card["licence"].startswith("C-UDA")
     assert store.card["joints"]["body"] == 0
     assert all(len(clip_id) == 5 for clip_id in store.clips["clip_id"])  # zeros are kept
+
+
+def test_an_estimate_counts_the_rows_of_a_table_that_is_not_built_yet(tmp_path):
+    (tmp_path / "clips.npz").touch()
+    table = "clip_id,split,wlasl100,wlasl300\na,train,,val\nb,val,,\nc,train,train,train\n"
+    (tmp_path / "instances.csv").write_text(table)
+    hands = DATASETS.get("wlasl_hands")
+    counts = {
+        subset: hands.published(hands.Options(subset=subset, folder=str(tmp_path)))
+        for subset in (100, 300, 1000, 2000)
+    }
+    assert counts == {100: 1, 300: 2, 1000: None, 2000: 3}  # without its column unknown
+    absent = hands.Options(folder=str(tmp_path / "absent"))
+    assert hands.published(absent) is None, "building it says what is wrong"
 
 
 @pytest.mark.slow

@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from sslslr.config import LogisticConfig
+from sslslr.errors import UserError
 from sslslr.protocols import Task
+from sslslr.protocols._subsets import stratified_subset
 from sslslr.protocols.logistic import Logistic
+from sslslr.seeds import derive, generator
 
 
 @pytest.mark.parametrize(("width", "classes"), [(5, 3), (200, 3), (5, 2)])
@@ -29,3 +33,50 @@ def test_scores_are_those_of_scikit_learn_also_with_more_features_than_clips(wid
         scores = np.sqrt(scores)
     np.testing.assert_allclose(scores / scores.sum(axis=1, keepdims=True), expected, atol=0.02)
     assert found.n_train == 40
+
+
+def noisy_task(train: int = 60, seed: int = 3) -> Task:
+    """Few informative features among many, so that the strength matters."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(train + 30) % 3
+    features = rng.normal(size=(len(labels), 40)).astype(np.float32)
+    features[:, :3] += 0.8 * np.eye(3)[labels]
+    rows = np.arange(train), np.arange(train, len(labels))
+    return Task("toy", features, None, labels, ["a", "b", "c"], *rows, None, seed, "cpu")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_several_strengths_the_best_on_held_out_training_clips_is_taken(seed):
+    task, candidates, said = noisy_task(seed=seed), [10.0, 0.001, 0.1], []
+    (found,) = Logistic().run(task, LogisticConfig(C=candidates), said.append)
+    draw = generator(derive(task.seed, "strength"))
+    inner = stratified_subset(torch.as_tensor(task.labels[:60]), draw, fraction=0.8).numpy()
+    fitted, held_out = np.flatnonzero(inner), np.flatnonzero(~inner)
+    assert len(held_out) == 12
+    scaler = StandardScaler().fit(task.features[fitted])
+    right = {}
+    for c in sorted(candidates):
+        plain = LogisticRegression(C=c, max_iter=5000, tol=1e-8)
+        plain.fit(scaler.transform(task.features[fitted]), task.labels[fitted])
+        predicted = plain.predict(scaler.transform(task.features[held_out]))
+        right[c] = int((predicted == task.labels[held_out]).sum())
+    best = max(right, key=lambda c: (right[c], -c))
+    shown = ", ".join(f"{c:g}: {n}" for c, n in right.items())
+    assert said == [f"toy logistic: C = {best:g}, by 12 held-out training clips (right at {shown})"]
+    (alone,) = Logistic().run(task, LogisticConfig(C=best), print)
+    np.testing.assert_array_equal(found.scores, alone.scores)
+
+
+def test_strengths_that_do_not_fit_in_memory_together_are_fitted_in_parts(monkeypatch):
+    options, together, apart = LogisticConfig(C=[0.01, 0.1, 1.0]), [], []
+    list(Logistic().run(noisy_task(), options, together.append))
+    monkeypatch.setattr("sslslr.protocols.logistic.MAX_BYTES", 1)
+    list(Logistic().run(noisy_task(), options, apart.append))
+    assert together == apart
+
+
+def test_without_a_clip_to_hold_out_no_strength_is_chosen():
+    with pytest.raises(
+        UserError, match=r"logistic.C: 'toy' has at most 2 training clips.*Name one"
+    ):
+        list(Logistic().run(noisy_task(train=6), LogisticConfig(C=[0.1, 1.0]), print))
