@@ -257,6 +257,38 @@ def test_a_target_can_be_a_data_set_under_another_name_with_signers_on_both_side
     assert tested["toy"] != tested["toy_mixed"]
 
 
+def test_clips_that_preprocessing_drops_do_not_move_the_others_to_another_split(
+    make_store, tmp_path
+):
+    """Else encoders of two preprocessings would be scored on clips that the other learnt from."""
+    clips = toy_clips()
+    for number in range(0, 48, 5):  # without a left hand, which `as_released` wants
+        clips[f"clip_{number}"][0][:, :21] = np.nan
+    store = make_store(clips)
+    tested = {}
+    for variant in ("ours", "as_released"):
+        study = make_study(
+            "random",
+            targets={"mixed": {"dataset": "toy", "split_by": "clips"}},
+            protocols={"retrieval": {}},
+        )
+        study = study.model_copy(
+            update={"preprocess": study.preprocess.model_copy(update={"variant": variant})}
+        )
+        (spec,) = grid.runs(study).values()
+        folder = tmp_path / variant
+        pretrain(spec, None, folder / "encoder", folder / "c", "code", say=lambda text: None)
+        evaluation = grid.evaluate_spec(study, spec)
+        stores = {"mixed": store.path}
+        evaluate(evaluation, folder / "encoder", stores, folder / "metrics", folder / "features")
+        predictions = pd.read_parquet(folder / "metrics" / "predictions.parquet")
+        tested[variant] = set(predictions["clip_id"])
+    assert tested["as_released"] < tested["ours"]
+    assert all(
+        int(name.removeprefix("clip_")) % 5 == 0 for name in tested["ours"] - tested["as_released"]
+    )
+
+
 @pytest.mark.parametrize(("variant", "passes"), [("paper", 1), ("as_released", 2)])
 def test_clips_that_two_targets_share_are_embedded_once(
     toy_store, tmp_path, monkeypatch, variant, passes
