@@ -42,7 +42,8 @@ def check(study: StudyConfig) -> int:
     for name, options in protocol_options(study).items():
         wanted = study.evaluate.protocols[name].get("methods", [])
         _check_methods(study, wanted, f"evaluate.protocols.{name}.methods")
-        parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
+        parsed = parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
+        compose(getattr(parsed, "augmentation", []), f"evaluate.protocols.{name}.augmentation")
     _check_stacks(study)
     for run in specs.values():
         parse(METHODS.get(run.method_type).Options, run.method_options, f"methods.{run.method}")
