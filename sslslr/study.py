@@ -46,7 +46,7 @@ def check(study: StudyConfig) -> int:
         compose(getattr(parsed, "augmentation", []), f"evaluate.protocols.{name}.augmentation")
     _check_stacks(study)
     for run in specs.values():
-        parse(METHODS.get(run.method_type).Options, run.method_options, f"methods.{run.method}")
+        _check_method(run)
         spec = evaluate_spec(study, run)
         if not any(
             target.protocols is None or set(target.protocols) & set(spec.protocols)
@@ -58,6 +58,24 @@ def check(study: StudyConfig) -> int:
                 "`protocols`, leave it out."
             )
     return len(specs)
+
+
+def _check_method(run: RunSpec) -> None:
+    """A method's options, and whether it can train the run's encoder."""
+    method = METHODS.get(run.method_type)
+    options = parse(method.Options, run.method_options, f"methods.{run.method}")
+    variant = run.encoder.variant
+    if variant == "paper" or not METHODS.traits(run.method_type).get("pretrains", True):
+        return
+    if variant == "raw":
+        raise UserError(
+            f"{run.run_id}: encoder.variant raw has nothing that {run.method!r} could train. The method "
+            "`raw_keypoints` stands for it; elsewhere leave the variant out."
+        )
+    from sslslr.encoder import build_encoder
+
+    small = run.encoder.model_copy(update={"depth": 1, "width": 8, "heads": 1})
+    method(build_encoder(small, 1, 0), options)
 
 
 def _check_evaluation(study: StudyConfig, specs: dict[str, RunSpec]) -> None:

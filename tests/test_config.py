@@ -166,6 +166,22 @@ def test_a_wrong_key_or_value_is_named(changes, message):
             r"fine_tune: label_fractions: names 0.3 twice",
         ),
         (
+            {"runs": [{"methods": ["byol"], "datasets": ["toy"], "encoder": {"variant": "raw"}}]},
+            r"byol.temporal_permutation.raw.toy.s0: encoder.variant raw has nothing that 'byol' could",
+        ),
+        (
+            {
+                "runs": [
+                    {
+                        "methods": ["masked_keypoints"],
+                        "datasets": ["toy"],
+                        "encoder": {"variant": "as_released"},
+                    }
+                ]
+            },
+            r"masked_keypoints needs an encoder with a token a frame",
+        ),
+        (
             {"evaluate": {"protocols": {"linear": {"hidden": [0]}}}},
             r"linear: hidden.0: .*greater than or equal to 1 \(found 0\)",
         ),
