@@ -111,7 +111,9 @@ def outdated(results: str | Path, specs: dict[str, RunSpec]) -> list[Path]:
             continue
         alone = stages.pretrain_modules(run)
         hashes = {stages.code_hash(*names) for names in (alone, stages.stack_modules(run))}
-        if made["spec"] != run.model_dump(mode="json") or made["code_hash"] not in hashes:
+        stated = made if isinstance(made, dict) else {}
+        same = stated.get("spec") == run.model_dump(mode="json")
+        if not same or stated.get("code_hash") not in hashes:
             found.append(record)
     return found
 

@@ -329,6 +329,10 @@ def test_a_damaged_artifact_is_refused_by_name(tmp_path):
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(UserError, match=r"encoder.safetensors: these weights cannot be used"):
         artifacts.load(tmp_path / "encoder")
+    (tmp_path / "encoder" / "run.json").write_text("[]")
+    with pytest.raises(UserError, match=r"run.json: states no settings"):
+        artifacts.load(tmp_path / "encoder")
+    assert not artifacts.is_made(tmp_path / "encoder", make_spec(), "code", None)
 
 
 def test_mixed_precision_takes_batches_as_they_are(toy_store, tmp_path, monkeypatch):

@@ -108,7 +108,7 @@ def clip(
     from sslslr.strict import parse
 
     settings = parse(PreprocessConfig, from_json(preprocess, "--preprocess"), "--preprocess")
-    permutation = picture.first_permutation(from_json(steps, "--steps"))
+    permutation = picture.first_permutation(from_json(steps, "--steps", list))
     drawn = picture.permuted_views(ClipStore.open(store), settings, permutation)
     for path in figures.save(drawn, stem):
         say(f"wrote {path}")
