@@ -29,3 +29,10 @@ from sslslr.errors import UserError
 def test_json_of_another_kind_is_named(command, said):
     with pytest.raises(UserError, match=said):
         CliRunner().invoke(app, command.split(), catch_exceptions=False)
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "pretrain-stack", "evaluate"])
+def test_no_thread_at_all_is_refused_by_name(verb):
+    ran = CliRunner().invoke(app, [verb, "--threads", "0"], catch_exceptions=False)
+    assert ran.exit_code == 2
+    assert "--threads" in ran.output
