@@ -10,7 +10,7 @@ from sslslr import artifacts, grid
 from sslslr.config import EncoderConfig, StudyConfig
 from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
-from sslslr.evaluate import dealt_anew, embed, evaluate, weights_hash
+from sslslr.evaluate import _ranked, dealt_anew, embed, evaluate, weights_hash
 from sslslr.pretrain import pretrain
 from sslslr.report import collect, tables
 from sslslr.strict import parse
@@ -73,6 +73,13 @@ def test_metrics_are_plain_counts_over_the_predictions(toy_store, tmp_path):
         assert rows.loc["balanced_accuracy", "value"] == pytest.approx(expected, abs=1e-6)
         assert (rows["low"] <= rows["value"] + 1e-9).all()
         assert (rows["high"] >= rows["value"] - 1e-9).all()
+
+
+def test_ties_are_ranked_in_the_order_of_the_classes():
+    """As between glosses that no neighbour voted for: else the ten best would be a matter of luck."""
+    scores = np.random.default_rng(0).integers(0, 2, (20, 300)).astype(np.float32)
+    for row, best in zip(scores, _ranked(scores), strict=True):
+        assert best.tolist() == sorted(range(300), key=lambda label: -row[label])[:10]
 
 
 @pytest.mark.parametrize("method", ["random", "raw_keypoints", "supervised"])
