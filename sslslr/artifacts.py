@@ -65,6 +65,8 @@ def is_made(folder: Path, spec: RunSpec, code: str, data_hash: str | None) -> bo
         run = read_json(Path(folder) / RUN)
     except UserError:
         return False
+    if not isinstance(run, dict):
+        return False
     made = (run.get("spec"), run.get("code_hash"), run.get("data_hash"))
     return made == (spec.model_dump(mode="json"), code, data_hash)
 
@@ -77,6 +79,8 @@ def load(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Module, d
     """
     folder = Path(folder)
     run = read_json(folder / RUN)
+    if not isinstance(run, dict) or "spec" not in run:
+        raise UserError(f"{folder / RUN}: states no settings. Pretrain the run again.")
     spec: RunSpec = parse(RunSpec, run["spec"], str(folder / RUN))
     encoder = build_encoder(spec.encoder, spec.preprocess.frames, spec.seed)
     try:

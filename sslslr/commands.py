@@ -11,7 +11,7 @@ from pathlib import Path
 from sslslr.config import StudyConfig
 from sslslr.datasets import DATASETS
 from sslslr.grid import NO_DATASET, EvaluateSpec, RunSpec
-from sslslr.stages import as_json
+from sslslr.stages import as_json, extracts
 
 Command = list[str]
 
@@ -27,8 +27,12 @@ def clip_store(results: Path, dataset: str) -> Path:
 
 
 def data(study: StudyConfig, dataset: str) -> list[Command]:
-    """Download (where there is one) and clip store of a data set."""
+    """Download (where there is one) and clip store of a data set; of videos, one that does it all."""
     entry, results = study.datasets[dataset], Path(study.results)
+    if extracts(entry.source):
+        made = ["sslslr", "pose", "extract", str(entry.options.get("folder", ""))]
+        made += ["--name", dataset, "--options", as_json(entry.options)]
+        return [[*made, "--out", str(clip_store(results, dataset))]]
     raw = str(results / "data" / dataset / "raw")
     common = ["--source", entry.source, "--options", as_json(entry.options)]
     fetched = DATASETS.traits(entry.source).get("downloads", False)

@@ -132,7 +132,9 @@ class PretrainConfig(Strict):
 class LinearConfig(Strict):
     """The paper's linear evaluation: three linear layers without a non-linearity between."""
 
-    hidden: list[int] = Field([1024, 500], description="Widths between features and classes.")
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(
+        [1024, 500], description="Widths between features and classes."
+    )
     epochs: int = Field(1000, ge=1, description="Passes over the labelled clips.")
     warmup_epochs: int = Field(20, ge=0, description="Epochs of linear warm-up, then linear decay.")
     learning_rate: float = Field(0.01, gt=0, description="SGD.")

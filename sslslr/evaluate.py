@@ -179,12 +179,10 @@ def _task(
     device: torch.device,
     say: Say,
 ) -> tuple[Task, np.ndarray]:
-    clips = store.clips.iloc[prepared.indices]
-    glosses = clips["gloss"].to_numpy(dtype=object)
-    split = clips["split"].to_numpy(dtype=object)
-    if target.split_by == "clips":
+    clip_ids, glosses, split = store.clips[["clip_id", "gloss", "split"]].to_numpy(dtype=object).T
+    if target.split_by == "clips":  # of all clips, so that one that is dropped moves no other
         split = dealt_anew(split, glosses, target.dataset or dataset)
-    clip_ids = clips["clip_id"].to_numpy(dtype=object)
+    clip_ids, glosses, split = (column[prepared.indices] for column in (clip_ids, glosses, split))
     train = np.flatnonzero(np.isin(split, target.train))
     test = np.flatnonzero(split == target.test)
     for name, found in ((", ".join(target.train), train), (target.test, test)):

@@ -18,6 +18,7 @@ from sslslr.pose.extraction import (
     MODEL,
     Extraction,
     backend_options,
+    local_weights,
     prepare_model,
     prepared_model,
 )
@@ -62,14 +63,12 @@ def extract_folder(
 
 
 def _model(settings: Extraction, work: Path) -> dict[str, Any]:
-    """The prepared model; prepared anew where options, or the file of weights, are not those noted."""
-    wanted = backend_options(settings).model_dump(mode="json")
-    file = Path(wanted.get("weights") or "")
-    state = file.stat() if file.is_file() else None
+    """The prepared model; prepared anew where options, or files of weights, are not those noted."""
+    states = [file.stat() for file in local_weights(settings)]
     wanted = {
         "backend": settings.backend,
-        "options": wanted,
-        "weights": [state.st_size, state.st_mtime_ns] if state else None,
+        "options": backend_options(settings).model_dump(mode="json"),
+        "weights": [[state.st_size, state.st_mtime_ns] for state in states],
     }
     made_for = work / "model" / "made_for.json"
     known = made_for.is_file() and (work / "model" / MODEL).is_file()

@@ -104,6 +104,10 @@ def explain(error: OSError, path: Path) -> Exception:
             f"{path}: not writable ({error.strerror}); nothing was changed. "
             "Check the folder's permissions or name another folder."
         )
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        return UserError(
+            f"{path}: cannot be written ({error.strerror}); nothing was changed. Name another place."
+        )
     return error
 
 
@@ -241,11 +245,13 @@ def read_json(path: str | os.PathLike) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: the file is absent or is not JSON.
+        UserError: the file is absent, cannot be read or is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file.") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid JSON ({error}).") from None

@@ -34,7 +34,9 @@ def choose_precision(accelerator: str, precision: str) -> tuple[str, str]:
     if precision == "auto":
         if not cuda:
             return "32-true", ""
-        return ("bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"), ""
+        # A GPU that has no bf16 emulates it, slowly.
+        has = torch.cuda.is_bf16_supported(including_emulation=False)
+        return ("bf16-mixed" if has else "16-mixed"), ""
     if precision.endswith("-mixed") and not cuda:
         if precision != "bf16-mixed":
             found = "needs a GPU and none is used"

@@ -60,6 +60,7 @@ class Job:
     threads: int
     precision: str = "32-true"
     started: float = field(default_factory=time.monotonic)
+    earlier: float = 0.0  # seconds of the processes that a resumed run had before
     warnings: list[str] = field(default_factory=list)
     outcome: dict[str, Any] = field(
         default_factory=lambda: {
@@ -161,7 +162,7 @@ def write(job: Job, method: Any, history: list[dict[str, float]], started: float
         **job.outcome,
         "warnings": job.warnings,
         "cost": {
-            "wall_seconds": round(time.monotonic() - started, 2),
+            "wall_seconds": round(job.earlier + time.monotonic() - started, 2),
             "peak_memory_mb": peak_memory_mb(cost["device"]),
             "threads": job.threads,
             "precision": job.precision,
@@ -247,7 +248,8 @@ def _train(
     stop.wait_for_a_step()
     _compile(job, around, training, say)
     reset_peak_memory(fabric.device)
-    began, done_before = time.monotonic(), training.epoch
+    job.earlier = training.earlier
+    began, done_before, step_before = time.monotonic(), training.epoch, training.step
     while training.epoch < settings.epochs:
         run_epoch(around, training)
         row = training.history[-1]
@@ -260,7 +262,7 @@ def _train(
                 training.save(job.checkpoint)
             around.stop_if_asked(training)
     seconds = time.monotonic() - began
-    trained = (training.epoch - done_before) * len(data)
+    trained = training.epochs_since(step_before) * len(data)
     job.cost |= {
         "device": device_name(fabric.device),
         "devices": ranks.world,

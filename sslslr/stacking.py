@@ -69,6 +69,8 @@ def pretrain_stack(
         )
     accelerator = choose_accelerator(settings.accelerator)
     precision, note = choose_precision(accelerator, settings.precision)
+    if settings.precision == "auto" and precision == "16-mixed":
+        precision, note = "32-true", "a stack has no 16-mixed; running in 32-true"
     if precision not in ("32-true", "bf16-mixed"):
         raise UserError(
             f"pretrain.precision {precision} cannot be stacked; use 32-true or bf16-mixed."
@@ -85,8 +87,10 @@ def pretrain_stack(
         )
         for spec in specs
     ]
-    for job in jobs:
-        job.warnings += [note] if note else []
+    if note:
+        say(note)
+        for job in jobs:
+            job.warnings.append(note)
     started = time.monotonic()
     with StopSwitch() as stop:
         work = _Stacked(jobs, torch.device(accelerator), stop, say, progress)
@@ -139,7 +143,10 @@ class _Stacked:
         )
         self.runs = [Training(m, None, None, "") for m in methods]
         self.identity = fingerprint(
-            [[s.model_dump(mode="json") for s in self.specs], jobs[0].code, jobs[0].store.data_hash]
+            [
+                [s.model_dump(mode="json") for s in self.specs],
+                *(jobs[0].code, jobs[0].store.data_hash, jobs[0].precision),
+            ]
         )
         self._slice_optimizer()
 
@@ -167,7 +174,9 @@ class _Stacked:
         self.stop.wait_for_a_step()
         self._compile()
         reset_peak_memory(self.device)
-        began, before = time.monotonic(), self.runs[0].epoch
+        for job in self.jobs:
+            job.earlier = self.runs[0].earlier
+        began, before, step_before = time.monotonic(), self.runs[0].epoch, self.runs[0].step
         while self.runs[0].epoch < self.settings.epochs:
             self._epoch(checkpoint)
             for spec, run in zip(self.specs, self.runs, strict=True):
@@ -182,7 +191,8 @@ class _Stacked:
                 if epoch % self.settings.checkpoint_every == 0:
                     self._save(checkpoint)
                 self._stop_if_asked(checkpoint)
-        self._account(time.monotonic() - began, self.runs[0].epoch - before)
+        seconds, epochs = time.monotonic() - began, self.runs[0].epoch - before
+        self._account(seconds, epochs, self.runs[0].epochs_since(step_before) * len(self.data))
 
     def _compile(self) -> None:
         """Compile the step where that is wanted; recorded as a single run's is."""
@@ -238,8 +248,8 @@ class _Stacked:
         for whole, view, _ in self._slices:
             whole.grad = view.grad = None
 
-    def _account(self, seconds: float, epochs: int) -> None:
-        trained = epochs * len(self.data) * len(self.runs)
+    def _account(self, seconds: float, epochs: int, clips: float) -> None:
+        trained = clips * len(self.runs)
         for job, run in zip(self.jobs, self.runs, strict=True):
             job.cost |= {
                 "device": device_name(self.device),
@@ -266,6 +276,7 @@ class _Stacked:
                 "history": run.history,
                 "losses": run.losses,
                 "sums": run.sums,
+                "earlier": run.seconds(),
             }
             for run in self.runs
         ]

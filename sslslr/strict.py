@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Annotated, Any, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -58,7 +59,16 @@ Share = Annotated[
 ]
 NAME = r"^[a-z0-9][a-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME)]
-Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
+def _distinct(values: list) -> list:
+    if twice := [value for value in values if values.count(value) > 1]:
+        raise ValueError(f"names {twice[0]} twice; each counts as a measurement of its own")
+    return values
+
+
+Distinct = AfterValidator(_distinct)  # of a list
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), Distinct]
 
 
 def parse(model: type[BaseModel], values: Any, where: str) -> Any:

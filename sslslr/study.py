@@ -42,10 +42,11 @@ def check(study: StudyConfig) -> int:
     for name, options in protocol_options(study).items():
         wanted = study.evaluate.protocols[name].get("methods", [])
         _check_methods(study, wanted, f"evaluate.protocols.{name}.methods")
-        parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
+        parsed = parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
+        compose(getattr(parsed, "augmentation", []), f"evaluate.protocols.{name}.augmentation")
     _check_stacks(study)
     for run in specs.values():
-        parse(METHODS.get(run.method_type).Options, run.method_options, f"methods.{run.method}")
+        _check_method(run)
         spec = evaluate_spec(study, run)
         if not any(
             target.protocols is None or set(target.protocols) & set(spec.protocols)
@@ -57,6 +58,24 @@ def check(study: StudyConfig) -> int:
                 "`protocols`, leave it out."
             )
     return len(specs)
+
+
+def _check_method(run: RunSpec) -> None:
+    """A method's options, and whether it can train the run's encoder."""
+    method = METHODS.get(run.method_type)
+    options = parse(method.Options, run.method_options, f"methods.{run.method}")
+    variant = run.encoder.variant
+    if variant == "paper" or not METHODS.traits(run.method_type).get("pretrains", True):
+        return
+    if variant == "raw":
+        raise UserError(
+            f"{run.run_id}: encoder.variant raw has nothing that {run.method!r} could train. The method "
+            "`raw_keypoints` stands for it; elsewhere leave the variant out."
+        )
+    from sslslr.encoder import build_encoder
+
+    small = run.encoder.model_copy(update={"depth": 1, "width": 8, "heads": 1})
+    method(build_encoder(small, 1, 0), options)
 
 
 def _check_evaluation(study: StudyConfig, specs: dict[str, RunSpec]) -> None:
@@ -92,7 +111,9 @@ def outdated(results: str | Path, specs: dict[str, RunSpec]) -> list[Path]:
             continue
         alone = stages.pretrain_modules(run)
         hashes = {stages.code_hash(*names) for names in (alone, stages.stack_modules(run))}
-        if made["spec"] != run.model_dump(mode="json") or made["code_hash"] not in hashes:
+        stated = made if isinstance(made, dict) else {}
+        same = stated.get("spec") == run.model_dump(mode="json")
+        if not same or stated.get("code_hash") not in hashes:
             found.append(record)
     return found
 

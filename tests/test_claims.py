@@ -367,12 +367,17 @@ def test_the_studies_can_decide_every_claim(name):
 
 def test_an_unknown_key_and_a_repeated_id_are_named(tmp_path):
     file = tmp_path / "claims.yaml"
-    with pytest.raises(UserError, match="no such file"):
+    with pytest.raises(UserError, match="no such configuration file"):
         c.load(file)
     one = "{id: a, statement: A., source: paper, subject: {method: m}, against: [{method: n}]}"
     file.write_text(f"claims: [{one}, {one}]")
     with pytest.raises(UserError, match="two claims have the id 'a'"):
         c.load(file)
+    file.write_text(f"claims: [{one}]\nclaims: [{one}]")
+    with pytest.raises(UserError, match="'claims' stands twice"):
+        c.load(file)
+    with pytest.raises(UserError, match="cannot be read"):
+        c.load(tmp_path)
     file.write_text(f"protocoll: linear\nclaims: [{one}]")
     with pytest.raises(UserError, match="Did you mean 'protocol'"):
         c.load(file)

@@ -156,6 +156,39 @@ def test_a_wrong_key_or_value_is_named(changes, message):
             {"evaluate": {"protocols": {"linear": {"epochs": 10}}}},
             r"evaluate.protocols.linear: warmup_epochs 20 is above epochs 10",
         ),
+        # These stopped the study where an encoder was evaluated, or at its report.
+        (
+            {"evaluate": {"protocols": {"linear": {"seeds": [0, 1, 0]}}}},
+            r"evaluate.protocols.linear: seeds: names 0 twice",
+        ),
+        (
+            {"evaluate": {"protocols": {"fine_tune": {"label_fractions": [0.3, 0.3]}}}},
+            r"fine_tune: label_fractions: names 0.3 twice",
+        ),
+        (
+            {"runs": [{"methods": ["byol"], "datasets": ["toy"], "encoder": {"variant": "raw"}}]},
+            r"byol.temporal_permutation.raw.toy.s0: encoder.variant raw has nothing that 'byol' could",
+        ),
+        (
+            {
+                "runs": [
+                    {
+                        "methods": ["masked_keypoints"],
+                        "datasets": ["toy"],
+                        "encoder": {"variant": "as_released"},
+                    }
+                ]
+            },
+            r"masked_keypoints needs an encoder with a token a frame",
+        ),
+        (
+            {"evaluate": {"protocols": {"linear": {"hidden": [0]}}}},
+            r"linear: hidden.0: .*greater than or equal to 1 \(found 0\)",
+        ),
+        (
+            {"evaluate": {"protocols": {"fine_tune": {"augmentation": [{"name": "rotat"}]}}}},
+            r"fine_tune.augmentation\[0\]: unknown transform 'rotat'",
+        ),
         (
             {"datasets": {"toy": {"source": "synthetic"}, "none": {"source": "synthetic"}}},
             r"datasets.none: this name stands for no data set",

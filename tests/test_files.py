@@ -176,6 +176,18 @@ def test_json_errors_name_the_file(tmp_path):
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(UserError, match=r"a\.json: not valid JSON"):
         read_json(tmp_path / "a.json")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_json(tmp_path)
+
+
+@pytest.mark.parametrize("place", [".", "file/a.json", "x" * 300])
+def test_a_place_where_no_file_can_be_is_named_and_nothing_is_left(tmp_path, place):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot be written \(.*Name another place"):
+        write_json((tmp_path / "folder" / place).resolve(), 1)
+    assert os.listdir(tmp_path) == ["folder"]
+    assert os.listdir(tmp_path / "folder") == ["file"]
 
 
 def test_sha256(tmp_path):

@@ -1,5 +1,7 @@
 """Which precision a machine is asked for."""
 
+import types
+
 import pytest
 import torch
 
@@ -48,3 +50,14 @@ def test_the_processor_is_asked_as_this_torch_answers():
     assert isinstance(cpu_multiplies_bf16(), bool)
     if torch.backends.cpu.get_cpu_capability() != "NO AVX":
         assert any("bf16" in name for name in torch.cpu.get_capabilities())
+
+
+@pytest.mark.parametrize(("generation", "precision"), [(7, "16-mixed"), (8, "bf16-mixed")])
+def test_auto_on_a_gpu_is_bf16_only_where_the_gpu_has_it(monkeypatch, generation, precision):
+    """CUDA emulates bf16 on older ones (V100, T4), which torch calls support if it is not asked."""
+    about = types.SimpleNamespace(major=generation)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: about)
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
+    assert choose_precision("cuda", "auto") == (precision, "")

@@ -20,6 +20,7 @@ from sslslr.methods import METHODS
 from sslslr.methods._base import Method, MethodOutput
 from sslslr.pretrain import pretrain
 from sslslr.strict import parse
+from sslslr.training.checkpoint import Training
 from sslslr.training.loop import watched_clips
 from toys import toy_clips
 
@@ -86,6 +87,29 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bytes(toy_store, tm
     assert resumed["weights"] == undisturbed["weights"]
     assert resumed["history"] == undisturbed["history"]
     assert not (tmp_path / "cut" / "run.ckpt").exists()
+
+
+def test_what_a_resumed_run_cost_is_that_of_all_its_processes(toy_store, tmp_path):
+    """GPU-hours of the report are made of it; a run that was preempted costs more than its end."""
+
+    def kill(done: int, total: int) -> None:
+        if done == total // 2 + 1:
+            raise Killed
+
+    spec, file = make_spec(), tmp_path / "run.ckpt"
+    with pytest.raises(Killed):
+        run(spec, toy_store, tmp_path, progress=kill)
+    state = torch.load(file, weights_only=True)
+    assert 0 < state["seconds"] < 60
+    torch.save(state | {"seconds": 1000.0}, file)
+    cost = run(spec, toy_store, tmp_path)["run"]["cost"]
+    assert 1000 < cost["wall_seconds"] < 1060
+
+
+def test_an_epoch_that_another_process_began_counts_for_its_rest_alone():
+    training = Training(None, None, None, "", epoch=4, step=12)
+    assert training.epochs_since(4) == pytest.approx(8 / 3)
+    assert Training(None, None, None, "").epochs_since(0) == 0
 
 
 def test_kill_9_of_the_real_process_resumes_to_the_same_bytes(toy_store, tmp_path):
@@ -305,6 +329,10 @@ def test_a_damaged_artifact_is_refused_by_name(tmp_path):
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(UserError, match=r"encoder.safetensors: these weights cannot be used"):
         artifacts.load(tmp_path / "encoder")
+    (tmp_path / "encoder" / "run.json").write_text("[]")
+    with pytest.raises(UserError, match=r"run.json: states no settings"):
+        artifacts.load(tmp_path / "encoder")
+    assert not artifacts.is_made(tmp_path / "encoder", make_spec(), "code", None)
 
 
 def test_mixed_precision_takes_batches_as_they_are(toy_store, tmp_path, monkeypatch):

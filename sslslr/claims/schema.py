@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import yaml
 from pydantic import Field
 
+from sslslr import yaml_file
 from sslslr.errors import UserError
 from sslslr.strict import Name, Strict, parse
 
@@ -99,15 +99,10 @@ def load(path: str | Path) -> Claims:
     """Read the claims' YAML file.
 
     Raises:
-        UserError: no such file, not YAML, an invalid key, or an id that two claims share.
+        UserError: no such file, not YAML, an invalid key or one that stands twice, or an id that two
+            claims share.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file of claims.") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from None
-    claims = parse(Claims, values, str(path))
+    claims = parse(Claims, yaml_file.read(path), str(path))
     ids = [claim.id for claim in claims.claims]
     if twice := [name for name in ids if ids.count(name) > 1]:
         raise UserError(f"{path}: two claims have the id {twice[0]!r}; rename one.")

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sslslr.errors import UserError, nearest
 
@@ -40,7 +40,7 @@ def find_runs(run_ids: list[str] | None, config: Path, specs: str) -> tuple[list
     from sslslr.strict import parse
 
     if specs:
-        given = from_json(specs, "--specs")
+        given = from_json(specs, "--specs", list)
         return [parse(grid.RunSpec, values, "--specs") for values in given], Path("results")
     study = load(config)
     known = grid.runs(study)
@@ -50,9 +50,17 @@ def find_runs(run_ids: list[str] | None, config: Path, specs: str) -> tuple[list
     return [known[run_id] for run_id in dict.fromkeys(run_ids or known)], Path(study.results)
 
 
-def from_json(text: str, where: str) -> dict:
-    """Parse JSON of a command-line option."""
+def from_json(text: str, where: str, kind: type = dict) -> Any:
+    """Parse JSON of a command-line option, an object or, with `list`, a list.
+
+    Raises:
+        UserError: not JSON, or of another kind.
+    """
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UserError(f"{where}: not valid JSON ({error}).") from None
+        raise UserError(f"{where}: {text!r} is not valid JSON ({error}).") from None
+    if not isinstance(value, kind):
+        wanted = "a JSON object, for example {}" if kind is dict else "a JSON list, for example []"
+        raise UserError(f"{where}: {text!r} must be {wanted}.")
+    return value

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from sslslr.cli._runs import from_json
+
 app = typer.Typer(help="Fetch, build, import, look at and check clip stores.", no_args_is_help=True)
 
 Store = Annotated[Path, typer.Argument(help="Folder of a clip store.", metavar="STORE")]
@@ -12,20 +14,6 @@ Out = Annotated[Path, typer.Option("--out", help="Clip store to make (replaced i
 Source = Annotated[str, typer.Option("--source", help="File in sslslr/datasets/.")]
 Settings = Annotated[str, typer.Option("--options", help="The data set's options, as JSON.")]
 PART_NAMES = {"left_hand": "left hand", "right_hand": "right hand", "body": "body"}
-
-
-def _options(text: str) -> dict[str, Any]:
-    import json
-
-    from sslslr.errors import UserError
-
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--options {text!r} is not valid JSON ({error}).") from None
-    if not isinstance(values, dict):
-        raise UserError(f"--options {text!r} must be a JSON object, for example {{}}.")
-    return values
 
 
 @app.command()
@@ -74,7 +62,7 @@ def download(
         accepted=tuple(accept or ()),
         say=typer.echo,
     )
-    datasets.download(source, _options(options), raw, settings)
+    datasets.download(source, from_json(options, "--options"), raw, settings)
     typer.echo(f"{source}: downloaded to {raw}.")
 
 
@@ -91,7 +79,7 @@ def build(
     """Make a clip store of a known data set; says what was dropped and why."""
     from sslslr import datasets
 
-    datasets.build(name, source, _options(options), out, raw, say=typer.echo)
+    datasets.build(name, source, from_json(options, "--options"), out, raw, say=typer.echo)
 
 
 @app.command(name="import")

@@ -19,7 +19,7 @@ def evaluate(
     results: Annotated[
         Path | None, typer.Option(help="Folder with data/, encoders/, metrics/.")
     ] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """Embed each target data set once and run every protocol on the features."""
     from sslslr import grid, stages

@@ -106,9 +106,10 @@ def preview(
     from sslslr.cli._screen import progress_bar, say
     from sslslr.pose.extraction import Extraction
     from sslslr.pose.preview import preview as draw
+    from sslslr.strict import parse
 
     options = from_json(backend_options, "--backend-options")
-    settings = Extraction(backend=backend, backend_options=options)
+    settings = parse(Extraction, {"backend": backend, "backend_options": options}, "preview")
     with progress_bar("frames") as progress:
         say(draw(settings, video, out, model, min_confidence, progress))
 

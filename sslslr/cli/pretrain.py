@@ -27,7 +27,7 @@ def pretrain(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Where the state between epochs is kept.")
     ] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads of each process.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of each process.")] = 1,
     requeue: Annotated[
         bool, typer.Option(help="Asked to stop under Slurm, put the job back in the queue.")
     ] = False,
@@ -76,7 +76,7 @@ def pretrain_stack(
     ] = "",
     most: Annotated[int, typer.Option(min=1, help="Runs of one stack at most.")] = 8,
     results: Annotated[Path | None, typer.Option(help="Folder with data/, encoders/.")] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     requeue: Annotated[
         bool, typer.Option(help="Asked to stop under Slurm, put the job back in the queue.")
     ] = False,

@@ -77,15 +77,19 @@ def training(
     histories: Annotated[
         list[Path] | None, typer.Argument(help="history.csv files, each in its run's folder.")
     ] = None,
+    collapse_spread: Annotated[
+        float, typer.Option(help="The study's threshold of collapse, a share of the first spread.")
+    ] = 0.1,
+    collapse_rank: Annotated[
+        float, typer.Option(help="The study's threshold of collapse, an effective rank.")
+    ] = 2.0,
     stem: Stem = Path("results/figures/training"),
 ) -> None:
     """Loss, spread and effective rank over epochs."""
-    from sslslr.cli._screen import say
     from sslslr.report import collect, figures
 
     found = collect.read_histories(histories) if histories else {}  # nothing was pretrained
-    for path in figures.save(figures.training_curves(found), stem):
-        say(f"wrote {path}")
+    _save(figures.training_curves(found, collapse_spread, collapse_rank), stem)
 
 
 @app.command()
@@ -104,7 +108,7 @@ def clip(
     from sslslr.strict import parse
 
     settings = parse(PreprocessConfig, from_json(preprocess, "--preprocess"), "--preprocess")
-    permutation = picture.first_permutation(from_json(steps, "--steps"))
+    permutation = picture.first_permutation(from_json(steps, "--steps", list))
     drawn = picture.permuted_views(ClipStore.open(store), settings, permutation)
     for path in figures.save(drawn, stem):
         say(f"wrote {path}")
@@ -204,7 +208,7 @@ def example(
     folder: Figures = FIGURES,
 ) -> None:
     """`embedding` and `confusions` of one run in one process: embedding.* and confusions.*."""
-    embedding(features / dataset, features.name, None, folder / "embedding")
+    embedding(features / dataset, "", store, folder / "embedding")
     confusions(predictions, store, dataset, preprocess, protocol, folder / "confusions")
 
 

@@ -56,7 +56,18 @@ def prepare_model(settings: Extraction, folder: Path) -> dict[str, Any]:
 def _recorded(options: Any) -> dict[str, Any]:
     """The options that a card may show: where weights lie on this machine is not one."""
     values = options.model_dump(mode="json").items()
-    return {k: v for k, v in values if k != "weights" and not k.endswith("_weights")}
+    return {name: value for name, value in values if not _names_weights(name)}
+
+
+def _names_weights(option: str) -> bool:
+    return option == "weights" or option.endswith("_weights")
+
+
+def local_weights(settings: Extraction) -> list[Path]:
+    """The files of weights on this machine that the backend's options name and that are there."""
+    values = backend_options(settings).model_dump(mode="json").items()
+    files = [Path(value) for name, value in values if value and _names_weights(name)]
+    return [file for file in files if file.is_file()]
 
 
 def prepared_model(settings: Extraction, folder: Path) -> dict[str, Any]:

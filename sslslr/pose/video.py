@@ -92,16 +92,20 @@ class Video:
             yield from self.frames()
             return
         shown, given = None, 0
+
+        def due(until: float) -> bool:
+            if given > MAX_FRAMES:
+                raise BadVideo(f"more than {MAX_FRAMES} frames at {fps:g} frames/s")
+            return given / fps < until - self._first - 1e-6
+
         for frame in self.frames():
             if self._last is None:
                 raise BadVideo("its frames carry no times, so it cannot be brought to another rate")
-            while shown is not None and given / fps < self._last - self._first - 1e-6:
+            while shown is not None and due(self._last):
                 yield shown
                 given += 1
-                if given > MAX_FRAMES:
-                    raise BadVideo(f"more than {MAX_FRAMES} frames at {fps:g} frames/s")
             shown = frame
-        while given == 0 or given / fps < self._end - self._first - 1e-6:
+        while given == 0 or due(self._end):  # a last frame may say that it lasts for days
             yield shown
             given += 1
 

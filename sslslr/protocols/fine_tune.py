@@ -19,6 +19,7 @@ from sslslr.config import FineTuneConfig
 from sslslr.protocols import Prediction, Predictions, Task, register
 from sslslr.protocols._subsets import stratified_subset
 from sslslr.seeds import derive, generator
+from sslslr.strict import Distinct
 from sslslr.training.adamw import AdamW
 
 WARMUP_SHARE = 0.1
@@ -27,10 +28,10 @@ WARMUP_SHARE = 0.1
 class FineTuneOptions(FineTuneConfig):
     """Fine-tuning with all labels, or also with a stratified share of them."""
 
-    label_fractions: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = (
-        Field(
-            [1.0], description="Shares of each class's training clips (paper: 0.3); one fit each."
-        )
+    label_fractions: Annotated[
+        list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), Distinct
+    ] = Field(
+        [1.0], description="Shares of each class's training clips (paper: 0.3); one fit each."
     )
     augmentation: list[dict[str, Any]] = Field(
         [],

@@ -168,8 +168,9 @@ def report(outcome: Outcome) -> list[str]:
         lines += [f"  differs     {name}" for name in outcome.differing]
     if not outcome.comparable:
         lines.append(
-            "  note        made on another device, with other threads or versions, or stacked: bytes need "
-            "not be the same, and the score may differ by half of its 95 % interval over test clips"
+            "  note        made on another device, in another precision, with other threads or versions, or "
+            "stacked: bytes need not be the same, and the score may differ by half of its 95 % interval over "
+            "test clips"
         )
     elif not outcome.agrees:
         lines.append(
@@ -186,11 +187,14 @@ def _records(results: Path, run_id: str) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def _repeatable(run: dict[str, Any], evaluation: dict[str, Any]) -> bool:
-    """May the bytes be expected to be the same here? On CPU, with the recorded versions."""
-    accelerator = hardware.choose_accelerator(run["spec"]["pretrain"]["accelerator"])
+    """May the bytes be expected to be the same here? On CPU, in the recorded precision and versions."""
+    settings, made_in = run["spec"]["pretrain"], run["cost"].get("precision")
+    accelerator = hardware.choose_accelerator(settings["accelerator"])
+    precision, _ = hardware.choose_precision(accelerator, settings["precision"])  # not every CPU's
     here = artifacts.versions()
     return (
         accelerator == "cpu" == run["cost"]["device"] == evaluation["cost"]["device"]
+        and (run["data_hash"] is None or made_in in (None, precision))
         and run["versions"] == here == evaluation["versions"]
         and not run.get("stacked_with")  # equal to the single run's but for rounding
     )

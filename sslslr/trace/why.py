@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from sslslr import commands, stages
@@ -43,8 +42,7 @@ def why(cell: Cell) -> Answer:
     found = sources.trace(cell)
     results, stale = cell.results, []
     computed = found.computed.get(cell.column)
-    corrected = cell.table == "ablations" and cell.column != "p"
-    if not sources.same(cell.text, computed) and not (corrected and cell.column == "p"):
+    if not sources.same(cell.text, computed):
         stale.append(
             f"the table has {cell.text or '(empty)'}, the metrics now give "
             f"{sources.as_text(computed) or '(empty)'}: the table is older than the metrics"
@@ -231,9 +229,3 @@ def _commands(cell: Cell, runs: list[_Run]) -> list[str]:
     metrics = sources.metrics_files(cell.results)
     lines.append(commands.as_text(commands.table(stem, metrics, study)))
     return [lines[0], *(f"  {line}" for line in lines[1:])]
-
-
-def as_table(cell: Cell) -> pd.DataFrame:
-    """The rows of the metrics behind a cell, for machines."""
-    groups = sources.trace(cell).groups
-    return pd.concat([rows.assign(group=name) for name, rows in groups.items()])

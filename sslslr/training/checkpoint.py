@@ -1,6 +1,7 @@
 """The state of a run, after any step: in memory while it trains, on disk for a resume."""
 
 import io
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,25 @@ class Training:
     # Of the epoch that is under way, on the device: the loss of each step, the sum of each term.
     losses: list[Tensor] = field(default_factory=list)
     sums: dict[str, Tensor] = field(default_factory=dict)
+    earlier: float = 0.0  # seconds that other processes worked on what a checkpoint gave
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def module(self) -> torch.nn.Module:
         """The method itself, without what Fabric may have wrapped it in."""
         return getattr(self.method, "module", self.method)
 
+    def epochs_since(self, step: int) -> float:
+        """Passes over the data since that step; the first may have been begun before it."""
+        return (self.step - step) * self.epoch / self.step if self.step else 0.0
+
+    def seconds(self) -> float:
+        """What went into this state, earlier processes included."""
+        return self.earlier + time.monotonic() - self.began
+
     def save(self, path: Path) -> None:
         state = {
+            "seconds": self.seconds(),
             "identity": self.identity,
             "epoch": self.epoch,
             "step": self.step,
@@ -65,6 +77,7 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.precision.load_state_dict(state["precision"])
         self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
+        self.earlier = state["seconds"]
         self.losses, self.sums = list(state["losses"].unbind()), state["sums"]
         inside = f" and {len(self.losses)} steps" if self.losses else ""
         return f"resumed after epoch {self.epoch}{inside} from {path}"

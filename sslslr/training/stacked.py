@@ -133,7 +133,7 @@ class Stack:
     def _one_run(self, state: dict, options: dict, clips: Any, masks: list[Tensor]) -> Any:
         self._program.options = _Options(self.methods[0].options, options)
         arguments = (*(Batch(*fields) for fields in clips), NO_DRAWS)
-        with self._autocast(), _GivenDropout(masks) if self._same_dropout else ALONE:
+        with self._autocast(), _GivenDropout(masks) if self._same_dropout else _MixedNorms():
             loss, terms = torch.func.functional_call(self._program, state, arguments)
         return loss, terms
 
@@ -154,7 +154,6 @@ class Stack:
         return watch.found
 
 
-ALONE = contextlib.nullcontext()
 FIELDS = ("keypoints", "lengths", "present")  # of a batch
 NO_DRAWS: Any = SimpleNamespace()  # in the place of a generator: torch refuses it
 
@@ -230,7 +229,17 @@ class _RecordedDropout(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class _GivenDropout(TorchFunctionMode):
+class _MixedNorms(TorchFunctionMode):
+    """Batch norm of half-precision values, which vmap would give half-precision weights."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func is F.batch_norm and args[0].dtype in (torch.bfloat16, torch.float16):
+            return func(args[0].float(), *args[1:], **kwargs).to(args[0].dtype)
+        return func(*args, **kwargs)
+
+
+class _GivenDropout(_MixedNorms):
     """Drops what the given masks say, in order; attention in plain products."""
 
     def __init__(self, masks: Sequence[Tensor]):
@@ -242,7 +251,9 @@ class _GivenDropout(TorchFunctionMode):
         mask = next(self._masks) if _dropout_call(func, args, kwargs) else None
         if func is F.scaled_dot_product_attention:  # vmap would take torch's own run by run on CPU
             return _attention(*args[:3], kwargs.get("attn_mask"), mask)
-        return args[0] * mask if mask is not None else func(*args, **kwargs)
+        if mask is not None:
+            return args[0] * mask
+        return super().__torch_function__(func, types, args, kwargs)
 
 
 def _attention(

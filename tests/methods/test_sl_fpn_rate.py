@@ -1,15 +1,16 @@
 """The coding rate against its formula, and the values that theory gives."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from sslslr.methods.sl_fpn_rate import coding_rate
+from sslslr.methods.sl_fpn_rate import SlFpnRate, coding_rate
 from tiny_methods import build, step
-from toys import random_batch
+from toys import ROOT, random_batch
 
 
 @pytest.mark.parametrize("shape", [(40, 6), (5, 12)])  # more clips than dimensions, and fewer
@@ -82,3 +83,10 @@ def test_features_in_one_direction_are_driven_apart():
         step(method).loss.backward()
         gradients[weight] = method.encoder.embed.weight.grad.abs().sum()
     assert gradients[0.0] == 0 < gradients[1.0]
+
+
+def test_the_default_weight_is_the_one_that_the_measurements_are_told_of():
+    """They once were told of another: a run's settings name no default."""
+    text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
+    said = re.findall(r"default\w*(?: is|,) `w_features: ([\d.]+)`", text)
+    assert [float(weight) for weight in said] == [SlFpnRate.Options().w_features] * 2

@@ -6,6 +6,7 @@ import sys
 import time
 import unicodedata
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ import pytest
 from films import ToyBackend, film
 from sslslr.clips import ClipStore
 from sslslr.errors import UserError
-from sslslr.extracting import extract_folder
+from sslslr.extracting import _model, extract_folder
 from sslslr.pose import extract as module
+from sslslr.pose.backends import BACKENDS
 from sslslr.pose.extract import batches, extract_shard
-from sslslr.pose.extraction import Extraction, prepare_model
+from sslslr.pose.extraction import Extraction, local_weights, prepare_model
 from sslslr.pose.shards import list_videos, n_shards, shard_of
+from sslslr.strict import Strict
 from sslslr.study import check
 from toys import ROOT
 
@@ -340,3 +343,33 @@ def test_a_shard_that_was_cut_is_refused(films, tmp_path):
     (shard / "videos.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match="Extract it again"):
         build(films, tmp_path / "a")
+
+
+class Weighty(ToyBackend):
+    """Keeps what its files of weights hold."""
+
+    class Options(Strict):
+        weights: str | None = None
+        detector_weights: str | None = None
+
+    @staticmethod
+    def prepare(options, folder):
+        (folder / "weights").write_bytes(Path(options.detector_weights).read_bytes())
+        return ToyBackend.prepare(options, folder)
+
+
+@pytest.mark.parametrize("kind", ["weights", "detector_weights"])
+def test_weights_that_are_replaced_under_their_name_make_another_model(tmp_path, kind):
+    """The detector's were kept for good."""
+    remove, file = BACKENDS.add("weighty", Weighty), tmp_path / "file.pth"
+    file.write_text("first")
+    options = {"detector_weights": str(file), kind: str(file)}
+    settings = Extraction(backend="weighty", backend_options=options)
+    try:
+        _model(settings, tmp_path)
+        file.write_text("the second")
+        assert local_weights(settings) == [file] * len(options)
+        _model(settings, tmp_path)
+    finally:
+        remove()
+    assert (tmp_path / "model" / "weights").read_text() == "the second"

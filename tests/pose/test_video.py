@@ -1,3 +1,4 @@
+import itertools
 import os
 from fractions import Fraction
 
@@ -23,6 +24,20 @@ def test_frames_rate_and_size_come_back(tmp_path):
         # Lossy, but each frame is nearest to its own picture.
         errors = [np.abs(frame.astype(int) - picture(n)).mean() for n in range(12)]
         assert np.argmin(errors) == number
+
+
+def test_a_last_frame_that_lasts_for_days_does_not_fill_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_FRAMES", 40)
+    with open_video(film(tmp_path / "a.mp4", 12, rate=25)) as video:
+
+        def endless():
+            yield from open_frames()
+            video._end = video._first + 1e6
+
+        open_frames = video.frames
+        monkeypatch.setattr(video, "frames", endless)
+        with pytest.raises(BadVideo, match="more than 40 frames at 30 frames/s"):
+            list(itertools.islice(video.frames_at(30), 100))
 
 
 @pytest.mark.parametrize("rotation", [90, 180, -90])

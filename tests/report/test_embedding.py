@@ -6,10 +6,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from typer.testing import CliRunner
 
+from sslslr.cli import report
 from sslslr.cli.report import app
 from sslslr.errors import UserError
 from sslslr.report import style
 from sslslr.report.embedding import embedding_map, read_features
+from toys import toy_clips
 
 N = 60
 
@@ -130,3 +132,39 @@ def test_the_verb_draws_the_same_bytes_as_the_function(tmp_path, features, clips
     again = style.save(embedding_map(*read_features(folder), "T"), tmp_path / "b")
     for path in again:
         assert path.read_bytes() == (tmp_path / f"a{path.suffix}").read_bytes()
+
+
+def test_the_example_of_a_study_shows_languages_where_no_signer_is_known(
+    tmp_path, make_store, monkeypatch
+):
+    """The demo's page said of its 16 languages that none was known."""
+    languages = ["ase", "gss"]
+    store = make_store(
+        {
+            name: (keypoints, {**columns, "language": languages[i % 2]})
+            for i, (name, (keypoints, columns)) in enumerate(toy_clips().items())
+        }
+    )
+    folder = tmp_path / "run" / "toy"
+    folder.mkdir(parents=True)
+    np.save(folder / "features.npy", np.random.default_rng(0).normal(size=(len(store), 8)))
+    about = store.clips[["clip_id", "gloss", "signer", "split"]]
+    about.to_csv(folder / "clips.csv", index=False)
+    scored = store.clips[store.clips["split"] == "test"]
+    predictions = pd.DataFrame(
+        {
+            "run_id": "run", "dataset": "toy", "protocol": "linear", "label_fraction": 1.0,
+            "shots": 0, "probe_seed": 0, "clip_id": scored["clip_id"], "label": scored["gloss"],
+            "best": [[gloss] for gloss in scored["gloss"]],
+        }
+    )  # fmt: skip
+    predictions.to_parquet(tmp_path / "predictions.parquet")
+    drawn = {}
+    monkeypatch.setattr(report, "_save", lambda figure, stem: drawn.update({stem.name: figure}))
+    arguments = ["example", "--features", f"{tmp_path}/run", "--store", str(store.path)]
+    arguments += ["--predictions", f"{tmp_path}/predictions.parquet", "--dataset", "toy"]
+    ran = CliRunner().invoke(report.app, arguments, catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    assert drawn["embedding"].get_suptitle() == "run on toy, n = 48 clips"
+    _, second = drawn["embedding"].axes
+    assert second.get_title(loc="left") == "by language, 2 in all"

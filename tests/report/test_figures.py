@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
+from typer.testing import CliRunner
 
+from sslslr.cli import report
 from sslslr.report import collect, figures, strips
 from sslslr.skeleton import EDGES, PARTS
 
@@ -59,6 +61,20 @@ def test_a_row_a_pretraining_set_and_a_colour_a_method():
     assert len(lines) == 3
     assert len({line.get_color() for line in lines}) == 2  # two seeds of SL-FPN share one
     assert not any("random" in text for text in legend_texts(figure))
+
+
+def test_the_thresholds_are_those_of_the_study(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(report, "_save", lambda figure, stem: drawn.append(figure))
+    file = tmp_path / "sl_fpn.none.paper.toy.s0" / "history.csv"
+    file.parent.mkdir()
+    history().to_csv(file, index=False)
+    given = ["--collapse-spread", "0.3", "--collapse-rank", "5"]
+    ran = CliRunner().invoke(report.app, ["training", str(file), *given], catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    _, spread, rank = drawn[0].axes
+    for axes, threshold in ((spread, 0.3), (rank, 5.0)):
+        assert any(set(line.get_ydata()) == {threshold} for line in axes.lines)
 
 
 def test_spread_is_relative_to_its_start_and_collapse_is_marked_once():

@@ -73,6 +73,17 @@ def test_results_of_another_device_may_differ_by_their_interval(results):
     assert any("another device" in line for line in checking.report(outcome))
 
 
+def test_what_was_trained_in_a_precision_that_this_cpu_has_not_goes_by_its_interval(results):
+    """`bf16-mixed` is followed on some processors, and is 32-true on others."""
+    path = results / "encoders/sl_fpn.temporal_permutation.paper.toy.s0/run.json"
+    run = json.loads(path.read_text())
+    run["cost"]["precision"] = "bf16-mixed"
+    path.write_text(json.dumps(run))
+    outcome = verify(results, f"{TRAINED}:top1_mean")
+    assert not outcome.comparable
+    assert any("another precision" in line for line in checking.report(outcome))
+
+
 def test_a_stacked_run_is_made_again_alone_and_goes_by_its_interval(results):
     path = results / "encoders/random.none.paper.none.s0/run.json"
     run = json.loads(path.read_text())

@@ -3,6 +3,8 @@
 
 
 rule prepare_pose_model:
+    input:
+        pose_weights,
     output:
         directory(f"{RESULTS}/data/{{dataset}}/pose_model"),
     log:

@@ -63,10 +63,13 @@ rule render_training_curves:
         **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".pdf"),
+        spread=STUDY.pretrain.collapse_spread,
+        rank=STUDY.pretrain.collapse_rank,
         seal=seal("report", "training"),
         code=report_code("training"),
     shell:
-        "sslslr --seal {params.seal} report training {input.histories} --stem {params.stem} > {log} 2>&1"
+        "sslslr --seal {params.seal} report training {input.histories} --collapse-spread {params.spread}"
+        " --collapse-rank {params.rank} --stem {params.stem} > {log} 2>&1"
 
 
 rule render_clip_picture:
@@ -275,7 +278,7 @@ rule render_example:
         target=EXAMPLE_TARGET,
         store=lambda wildcards, input: os.path.dirname(input.clips[0]),
         folder=subpath(output[0], parent=True),
-        preprocess=STUDY.preprocess.model_dump_json(),
+        preprocess=RUNS[EXAMPLE_RUN].preprocess.model_dump_json(),
         seal=seal("report", "example"),
         code=report_code("example"),
     shell:

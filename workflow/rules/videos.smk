@@ -1,6 +1,7 @@
 # What the rules of pose.smk need to know of the data sets of videos.
 from sslslr.datasets import options_of
 from sslslr.datasets.videos import extraction, listed
+from sslslr.pose.extraction import local_weights
 from sslslr.pose.shards import n_shards, shard_of
 
 
@@ -38,6 +39,13 @@ def shard_videos(wildcards):
 
 def pose_settings(wildcards):
     return extraction(VIDEO_SETS[wildcards.dataset]).model_dump_json()
+
+
+def pose_weights(wildcards):
+    """Files of weights of the user's: others under the same name make another model."""
+    return [
+        str(path) for path in local_weights(extraction(VIDEO_SETS[wildcards.dataset]))
+    ]
 
 
 def pose_code(wildcards):
