@@ -204,7 +204,8 @@ def example(
     folder: Figures = FIGURES,
 ) -> None:
     """`embedding` and `confusions` of one run in one process: embedding.* and confusions.*."""
-    embedding(features / dataset, features.name, None, folder / "embedding")
+    title = f"{features.name} on {dataset}"
+    embedding(features / dataset, title, store, folder / "embedding")
     confusions(predictions, store, dataset, preprocess, protocol, folder / "confusions")
 
 

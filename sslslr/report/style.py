@@ -7,6 +7,7 @@ no display. The same input gives the same bytes: the files carry no date and no 
 import unicodedata
 import warnings
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import matplotlib
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from sslslr.files import atomic_file
 from sslslr.report.tables import METHOD_NAMES
@@ -28,6 +30,7 @@ METHOD_LINES = {
     "masked_keypoints": (4, 0), "random": (5, 0), "raw_keypoints": (5, 1), "supervised": (6, 0),
 }  # fmt: skip
 FONT = "DejaVu Sans"  # ships with matplotlib: the same on every machine
+EMPTY = "Empty"  # in a PNG, why there is nothing to see: the page says it in words
 WIDTH = 7.2  # inches: a page's text width, so that 8 pt stays 8 pt
 STYLE: dict[str, Any] = {
     "font.family": FONT,
@@ -65,6 +68,8 @@ def save(figure: Figure, stem: str | Path) -> list[Path]:
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         "png": {"Software": None},
     }
+    if figure.get_gid() == EMPTY:
+        undated["png"][EMPTY] = figure.texts[0].get_text()
     written = []
     if lacking := _borrow_fonts(figure):
         warnings.warn(
@@ -171,7 +176,17 @@ def legend_columns(labels: Iterable[str]) -> int:
 
 
 def message(text: str) -> Figure:
-    """What stands in a figure's place where there is nothing to draw."""
+    """What stands in a figure's place where there is nothing to draw.
+
+    :func:`save` notes the text in the PNG, under the key `EMPTY`.
+    """
     figure = Figure(figsize=(WIDTH, 0.8))
+    figure.set_gid(EMPTY)
     figure.text(0.5, 0.5, text, ha="center", va="center")
     return figure
+
+
+def empty(content: bytes) -> str | None:
+    """Why a PNG of :func:`save` shows nothing, in words; None where it shows something."""
+    with Image.open(BytesIO(content)) as image:
+        return image.info.get(EMPTY)

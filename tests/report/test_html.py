@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from sslslr.cli.report import app
 from sslslr.errors import UserError
-from sslslr.report import figures, html
+from sslslr.report import figures, html, style
 
 EVIL = "<script>alert('x')</script>"
 CONFIG = {"name": "demo", "note": f"Numbers of the demo {EVIL}", "pretrain": {"epochs": 3}}
@@ -131,6 +131,22 @@ def test_the_page_shows_banner_collapse_cards_and_configuration(page):
         "3 x no frame", "c0de", "2.13.0", "epochs: 3", "12,345", "1 of 2",
     ):  # fmt: skip
         assert text in page
+
+
+def test_a_figure_that_shows_nothing_is_said_in_words(tmp_path):
+    """Its caption and its alternative text would describe curves that are not there."""
+    drawn = style.message("No run was scored with few labels.")
+    shown = html.figure(figures.save(drawn, tmp_path / "semi_supervised")[1])
+    assert shown.empty == "No run was scored with few labels."
+    html.render_report(tmp_path / "page.html", CONFIG, [], [shown], [run()], [CARD])
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert not Tags(page).named("img")
+    assert "No run was scored with few labels." in page
+    assert shown.caption not in page
+
+
+def test_a_figure_that_shows_something_is_not_empty(png):
+    assert html.figure(png).empty is None
 
 
 def test_a_budget_is_of_one_encoder():
