@@ -130,7 +130,7 @@ def _places(features: np.ndarray) -> np.ndarray:
 
 
 def _says(clips: pd.DataFrame, column: str) -> bool:
-    return column in clips and clips[column][_known(clips[column])].nunique() > 1
+    return column in clips and len(set(clips[column][_known(clips[column])])) > 1
 
 
 def _known(names: pd.Series) -> pd.Series:
