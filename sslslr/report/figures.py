@@ -16,6 +16,7 @@ from sslslr.report.strips import clip_strip
 from sslslr.report.style import STYLE, WIDTH, legend_columns, line_styles, message, save
 
 __all__ = ["clip_strip", "save", "training_curves"]
+THIN = 0.5
 
 
 def training_curves(
@@ -56,7 +57,8 @@ def training_curves(
                 panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         for panel in panels[-1]:
             panel.set_xlabel("epoch")
-        _curve_legend(figure, styles, columns)
+        collapsed = any((table["collapsed"] == 1).any() for table in trained.values())
+        _curve_legend(figure, styles, columns, collapsed)
         return figure
 
 
@@ -127,11 +129,9 @@ def _rank_panel(
 ) -> None:
     axes.set_yscale("log")
     for run, table in tables.items():
-        colour = styles[run]["color"]
         axes.plot(table["epoch"], table["projection_rank"], **_line(styles[run]))
-        axes.plot(
-            table["epoch"], table["embedding_rank"], color=colour, linestyle=":", linewidth=0.9
-        )
+        # Thin, not dotted: a dash is a method's.
+        axes.plot(table["epoch"], table["embedding_rank"], linewidth=THIN, **_line(styles[run]))
         _mark_collapse(axes, table, table["projection_rank"], styles[run])
     axes.axhline(threshold, color="#333333", linewidth=0.7)
     axes.axhspan(0.9, threshold, color="#EFEFEF", zorder=0)
@@ -149,15 +149,20 @@ def _mark_collapse(axes: Axes, table: pd.DataFrame, values: pd.Series, style: Ma
                   color=style["color"], markeredgecolor="white", markeredgewidth=0.6)  # fmt: skip
 
 
-def _curve_legend(figure: Figure, styles: Mapping[tuple, Mapping[str, Any]], columns: int) -> None:
-    """Below all panels, where it can hide no curve."""
+def _curve_legend(
+    figure: Figure, styles: Mapping[tuple, Mapping[str, Any]], columns: int, collapsed: bool
+) -> None:
+    """Below all panels, where it can hide no curve; the cross only where there is one."""
     entries = [Line2D([], [], **style) for style in styles.values()]
     entries += [
         Line2D([], [], color="#333333", label="rank of projections"),
-        Line2D([], [], color="#333333", linestyle=":", linewidth=0.9, label="rank of embeddings"),
+        Line2D([], [], color="#333333", linewidth=THIN, label="rank of embeddings (thin)"),
         Rectangle((0, 0), 1, 1, facecolor="#EFEFEF", edgecolor="#333333", linewidth=0.7,
                   label="below the collapse threshold"),
-        Line2D([], [], color="#333333", marker="X", markersize=5.5, linestyle="",
-               label="first epoch judged collapsed"),
     ]  # fmt: skip
+    if collapsed:
+        entries.append(
+            Line2D([], [], color="#333333", marker="X", markersize=5.5, linestyle="",
+                   label="first epoch judged collapsed")
+        )  # fmt: skip
     figure.legend(handles=entries, loc="outside lower center", ncols=columns)

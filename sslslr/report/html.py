@@ -41,6 +41,7 @@ VERDICT_NAMES = (
     "subject", "outcome",
 )  # fmt: skip
 
+
 def difference_tables(
     ablations: str | Path | None = None, signer_gap: str | Path | None = None
 ) -> list[Table]:

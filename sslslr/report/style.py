@@ -4,6 +4,7 @@ Figures are `matplotlib.figure.Figure`s, made without pyplot's global state, so 
 no display. The same input gives the same bytes: the files carry no date and no version.
 """
 
+import itertools
 import unicodedata
 import warnings
 from collections.abc import Iterable
@@ -148,17 +149,19 @@ def shown(name: str, length: int | None = None) -> str:
 def line_styles(groups: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], dict[str, Any]]:
     """Colour, dash and label of each group (method, and whatever else tells runs apart).
 
-    The label says only what tells the groups of one method apart. A method has one colour and dash in all figures, as
-    long as it has one group; groups of one method (an ablation) are coloured by their order.
+    The label says only what tells the groups of one method apart. The first group of a method (the one without a
+    tag) has the method's colour and dash in all figures; further ones (ablations) take those that are free.
     """
     groups = sorted(set(groups))
-    by_method = len({group[0] for group in groups}) == len(groups)
-    by_method = by_method and all(group[0] in METHOD_LINES for group in groups)
+    own = {group[0]: group for group in reversed(groups) if group[0] in METHOD_LINES}
+    taken = {METHOD_LINES[method] for method in own}
+    every = [(colour, dash) for dash in range(len(DASHES)) for colour in range(len(PALETTE))]
+    rest = [line for line in every if line not in taken]
+    rest.sort(key=lambda line: line in METHOD_LINES.values())  # first those of no method at all
+    free = itertools.cycle(rest or every)
     styles = {}
-    for i, group in enumerate(groups):
-        colour, dash = (
-            METHOD_LINES[group[0]] if by_method else (i % len(PALETTE), i // len(PALETTE))
-        )
+    for group in groups:
+        colour, dash = METHOD_LINES[group[0]] if own.get(group[0]) == group else next(free)
         same = [other for other in groups if other[0] == group[0]]
         telling = [k for k in range(1, len(group)) if len({other[k] for other in same}) > 1]
         names = [METHOD_NAMES.get(group[0], group[0]), *(group[k] for k in telling)]
