@@ -18,11 +18,13 @@ from sslslr.errors import UserError
 from sslslr.files import write_text
 from sslslr.report import differences, verdict
 from sslslr.report.collect import own_seconds
+from sslslr.report.markup import fold
 from sslslr.report.page_figures import Figure, figure
 from sslslr.report.tables import METHOD_NAMES, read_table
 
 __all__ = ["Figure", "Table", "figure", "render_report"]
 TEMPLATE = "report.html.jinja"
+NAMED = 3  # runs beside a warning
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,13 @@ VERDICT_NAMES = (
 
 
 def difference_tables(
-    ablations: str | Path | None = None, signer_gap: str | Path | None = None
+    ablations: str | Path | None = None, signer_gap: str | Path | None = None, note: str = ""
 ) -> list[Table]:
-    """The tables that `sslslr report differences` wrote; an empty one is left out."""
+    """The tables that `sslslr report differences` wrote; an empty one is left out.
+
+    Args:
+        note: ends the captions.
+    """
     kinds = (
         (
             "ablations",
@@ -57,25 +63,29 @@ def difference_tables(
         ("signer-gap", "New signers", differences.GAP_CAPTION, signer_gap, differences.display_gap),
     )
     made = [
-        Table(name, title, caption, display(differences.read(path)))
+        Table(name, title, *reversed(fold(display(differences.read(path)), caption + note)))
         for name, title, caption, path, display in kinds
         if path is not None
     ]
     return [table for table in made if len(table.cells)]
 
 
-def verdict_tables(verdicts: str | Path, comparisons: str | Path | None = None) -> list[Table]:
+def verdict_tables(
+    verdicts: str | Path, comparisons: str | Path | None = None, note: str = ""
+) -> list[Table]:
     """The table "verdicts", and "comparisons" where given, of what `sslslr report verdict` wrote.
+
+    Args:
+        note: ends the captions.
 
     Raises:
         UserError: a file is absent, is not CSV, or is not of that verb.
     """
-    tables = [
-        Table("verdicts", "Verdicts", verdict.CAPTION, _shown(verdicts, verdict.verdict_table))
-    ]
+    cells = _shown(verdicts, verdict.verdict_table)
+    tables = [Table("verdicts", "Verdicts", verdict.CAPTION + note, cells)]
     if comparisons is not None:
         cells = _shown(comparisons, verdict.comparison_table)
-        caption = verdict.COMPARISON_CAPTION
+        caption = verdict.COMPARISON_CAPTION + note
         tables.append(Table("comparisons", f"All {len(cells)} comparisons", caption, cells))
     return tables
 
@@ -171,7 +181,7 @@ def expected(card: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "Split": row["split"],
+                "Split": "in no split" if row["split"] == "none" else row["split"],
                 "Expected": str(row["expected"]),
                 "Found": str(row["found"]),
                 "Kept": str(row["kept"]),
@@ -185,7 +195,15 @@ def expected(card: dict[str, Any]) -> pd.DataFrame:
 
 
 def _warnings(runs: list[dict[str, Any]]) -> list[str]:
-    return [f"{run['spec']['run_id']}: {text}" for run in runs for text in run["warnings"]]
+    """Each warning once, with the runs that gave it."""
+    said: dict[str, list[str]] = {}
+    for run in runs:
+        for text in run["warnings"]:
+            said.setdefault(text, []).append(run["spec"]["run_id"])
+    return [
+        f"{', '.join(ids[:NAMED])}{f' and {len(ids) - NAMED} more' if len(ids) > NAMED else ''}: {text}"
+        for text, ids in said.items()
+    ]
 
 
 def _versions(runs: list[dict[str, Any]]) -> list[tuple[str, str]]:

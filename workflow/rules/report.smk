@@ -7,6 +7,9 @@ rule report:
 
 
 TRAINED = [run_id for run_id, run in RUNS.items() if run.dataset != NO_DATASET]
+TARGETS_JSON = stages.as_json(
+    {name: target.model_dump() for name, target in STUDY.evaluate.targets.items()}
+)
 FIRST_DATASET = next(iter(STUDY.datasets))
 FIRST_STEPS = next(iter(STUDY.augmentations.values()), [])
 # The encoder whose embedding and confusions are drawn: the first that was pretrained, on its own set
@@ -39,11 +42,12 @@ rule render_linear_table:
         **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
+        targets=TARGETS_JSON,
         seal=seal("report", "table"),
         code=report_code("linear"),
     shell:
         "sslslr --seal {params.seal} report table {input.metrics} --paper {input.paper} --stem {params.stem}"
-        " --summary {output.summary} > {log} 2>&1"
+        " --summary {output.summary} --targets {params.targets:q} > {log} 2>&1"
 
 
 rule render_training_curves:
@@ -120,11 +124,12 @@ rule render_verdicts:
         **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
+        targets=TARGETS_JSON,
         seal=seal("report", "verdict"),
         code=report_code("verdicts"),
     shell:
         "sslslr --seal {params.seal} report verdict {input.metrics} --claims {input.claims} --stem {params.stem}"
-        " > {log} 2>&1"
+        " --targets {params.targets:q} > {log} 2>&1"
 
 
 rule render_differences:
@@ -150,12 +155,7 @@ rule render_differences:
         **asks("report"),
     params:
         folder=subpath(output[0], parent=True),
-        targets=stages.as_json(
-            {
-                name: target.model_dump()
-                for name, target in STUDY.evaluate.targets.items()
-            }
-        ),
+        targets=TARGETS_JSON,
         seal=seal("report", "differences"),
         code=report_code("differences"),
     shell:
