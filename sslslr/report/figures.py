@@ -17,6 +17,7 @@ from sslslr.report.style import STYLE, WIDTH, legend_columns, line_styles, messa
 
 __all__ = ["clip_strip", "save", "training_curves"]
 THIN = 0.5
+MARK = 3  # points
 
 
 def training_curves(
@@ -91,19 +92,17 @@ def _lift_losses(
     return lifted
 
 
-def _line(style: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: style[name] for name in ("color", "linestyle")}
-
-
-def _mark(table: pd.DataFrame) -> str | None:
-    """The loss of a single epoch is a point, which has no line."""
-    return "." if table["loss"].notna().sum() == 1 else None
+def _line(style: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Any]:
+    """With a few markers along the line; the loss of a single epoch is one, which has no line."""
+    drawn = {name: style[name] for name in ("color", "linestyle", "marker")}
+    # Counted from the end: epoch 0 has no loss.
+    return {**drawn, "markersize": MARK, "markevery": (-1, -max(1, len(table) // 5))}
 
 
 def _loss_panel(axes: Axes, tables: Mapping[str, pd.DataFrame], styles: Mapping) -> None:
     axes.set_yscale("log")
     for run, table in tables.items():
-        axes.plot(table["epoch"], table["loss"], marker=_mark(table), **_line(styles[run]))
+        axes.plot(table["epoch"], table["loss"], **_line(styles[run], table))
     axes.set_ylabel("loss")
 
 
@@ -116,7 +115,7 @@ def _spread_panel(
         start = table["projection_spread"].iloc[0]
         relative = (table["projection_spread"] / start).where(lambda share: share > 0)
         lowest = np.nanmin([lowest, relative.min()])
-        axes.plot(table["epoch"], relative, **_line(styles[run]))
+        axes.plot(table["epoch"], relative, **_line(styles[run], table))
         _mark_collapse(axes, table, relative, styles[run])
     axes.axhline(threshold, color="#333333", linewidth=0.7)
     axes.set_ylim(bottom=lowest / 2)
@@ -129,9 +128,10 @@ def _rank_panel(
 ) -> None:
     axes.set_yscale("log")
     for run, table in tables.items():
-        axes.plot(table["epoch"], table["projection_rank"], **_line(styles[run]))
+        axes.plot(table["epoch"], table["projection_rank"], **_line(styles[run], table))
         # Thin, not dotted: a dash is a method's.
-        axes.plot(table["epoch"], table["embedding_rank"], linewidth=THIN, **_line(styles[run]))
+        thin = {**_line(styles[run], table), "marker": "", "linewidth": THIN}
+        axes.plot(table["epoch"], table["embedding_rank"], **thin)
         _mark_collapse(axes, table, table["projection_rank"], styles[run])
     axes.axhline(threshold, color="#333333", linewidth=0.7)
     axes.axhspan(0.9, threshold, color="#EFEFEF", zorder=0)
@@ -153,7 +153,7 @@ def _curve_legend(
     figure: Figure, styles: Mapping[tuple, Mapping[str, Any]], columns: int, collapsed: bool
 ) -> None:
     """Below all panels, where it can hide no curve; the cross only where there is one."""
-    entries = [Line2D([], [], **style) for style in styles.values()]
+    entries = [Line2D([], [], markersize=MARK, **style) for style in styles.values()]
     entries += [
         Line2D([], [], color="#333333", label="rank of projections"),
         Line2D([], [], color="#333333", linewidth=THIN, label="rank of embeddings (thin)"),
@@ -165,4 +165,4 @@ def _curve_legend(
             Line2D([], [], color="#333333", marker="X", markersize=5.5, linestyle="",
                    label="first epoch judged collapsed")
         )  # fmt: skip
-    figure.legend(handles=entries, loc="outside lower center", ncols=columns)
+    figure.legend(handles=entries, loc="outside lower center", ncols=columns, handlelength=3)

@@ -77,8 +77,8 @@ def _label_panels(shares: Axes, shots: Axes, scores: pd.DataFrame, styles: dict)
         for group, runs in here.groupby("group", sort=True):
             table = amounts(runs, column)
             style = styles[group]
-            axes.plot(table.index, 100 * table["mean"], marker="o", markersize=3,
-                      color=style["color"], linestyle=style["linestyle"])  # fmt: skip
+            axes.plot(table.index, 100 * table["mean"], markersize=3.5,
+                      **{name: style[name] for name in ("color", "linestyle", "marker")})  # fmt: skip
             if table["low"].notna().any():
                 axes.fill_between(
                     table.index.to_numpy(dtype=float),
@@ -112,7 +112,7 @@ def amounts(runs: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _label_legend(figure: Figure, styles: dict, scores: pd.DataFrame, columns: int) -> None:
-    entries: list = [Line2D([], [], marker="o", markersize=3, **style) for style in styles.values()]
+    entries: list = [Line2D([], [], markersize=3.5, **style) for style in styles.values()]
     entries.append(Line2D([], [], color="#333333", linewidth=0.7, label="chance"))
     if scores.groupby("group")["seed"].nunique().max() > 1:
         band = Patch(facecolor="#333333", alpha=0.15, label="95 % over encoder seeds")

@@ -23,6 +23,8 @@ from sslslr.report.tables import METHOD_NAMES
 
 # Okabe and Ito's colours, safe for colour-blind readers; their yellow is too pale for a line.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# A marker a colour: five solid lines look alike to who does not see red and green, or prints in grey.
+MARKERS = ("o", "s", "^", "D", "v", "P", "p")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))  # when there are more lines than colours
 # Colour and dash of each method, in every figure that has one line a method: ours share a colour.
 METHOD_LINES = {
@@ -147,7 +149,7 @@ def shown(name: str, length: int | None = None) -> str:
 
 
 def line_styles(groups: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], dict[str, Any]]:
-    """Colour, dash and label of each group (method, and whatever else tells runs apart).
+    """Colour, dash, marker and label of each group (method, and whatever else tells runs apart).
 
     The label says only what tells the groups of one method apart. The first group of a method (the one without a
     tag) has the method's colour and dash in all figures; further ones (ablations) take those that are free.
@@ -168,6 +170,7 @@ def line_styles(groups: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], dict
         styles[group] = {
             "color": PALETTE[colour],
             "linestyle": DASHES[dash % len(DASHES)],
+            "marker": MARKERS[colour],
             "label": ", ".join(name.replace("_", " ") for name in names if name),
         }
     return styles

@@ -35,7 +35,7 @@ def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
         compared = row["comparisons"] > 0
         rows.append(
             {
-                "Claim": row["statement"],
+                "Claim": f"{row['statement']} ({row['claim']})",
                 "Verdict": row["verdict"] + _remark(row),
                 "Claimed by": row["source"],
                 "Worst against": f"{row['opponent']} on {_place(row)}" if compared else "–",
