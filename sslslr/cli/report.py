@@ -14,7 +14,7 @@ Metrics = Annotated[list[Path], typer.Argument(help="metrics.csv files.")]
 Protocol = Annotated[
     str, typer.Option(help="Whose predictions to show [the first that learnt from all labels].")
 ]
-Targets = Annotated[str, typer.Option(help="The study's targets as JSON.")]
+Note = Annotated[str, typer.Option(help="What ends the captions: the study, and its reserves.")]
 Figures = Annotated[Path, typer.Option(help="Folder of the figures.")]
 FIGURES = Path("results/figures")
 
@@ -31,12 +31,11 @@ def table(
     summary: Annotated[
         Path | None, typer.Option(help="JSON of one number a row, for `dvc metrics`.")
     ] = None,
-    targets: Targets = "{}",
+    note: Note = "",
 ) -> None:
     """The linear-evaluation table as CSV, Markdown and LaTeX."""
-    from sslslr.cli._runs import from_json
     from sslslr.cli._screen import say
-    from sslslr.report import collect, tables, wording
+    from sslslr.report import collect, tables
     from sslslr.report import summary as numbers
 
     found = tables.linear_table(
@@ -44,8 +43,7 @@ def table(
         collect.read_predictions([path.with_name("predictions.parquet") for path in metrics]),
         collect.read_paper_numbers(paper),
     )
-    note = wording.split_note(from_json(targets, "--targets"))
-    written = tables.render(found, stem, wording.LINEAR_CAPTION, note=note)
+    written = tables.render(found, stem, tables.LINEAR_CAPTION, note=note)
     for path in [*written, *([numbers.write(found, summary)] if summary else [])]:
         say(f"wrote {path}")
 
@@ -59,13 +57,12 @@ def verdict(
         "config/claims.yaml"
     ),
     stem: Stem = Path("results/tables/verdicts"),
-    targets: Targets = "{}",
+    note: Note = "",
 ) -> None:
     """Which claims hold: STEM and STEM_comparisons as CSV, Markdown and LaTeX."""
     from sslslr import claims as deciding
-    from sslslr.cli._runs import from_json
     from sslslr.cli._screen import say
-    from sslslr.report import collect, wording
+    from sslslr.report import collect
     from sslslr.report import verdict as shown
 
     stated, scores = deciding.load(claims), collect.read_metrics(metrics)
@@ -74,7 +71,6 @@ def verdict(
     verdicts = deciding.verdicts(stated, comparisons, scores)
     for row in verdicts.itertuples():
         say(f"{row.claim}: {row.verdict}")
-    note = wording.split_note(from_json(targets, "--targets"))
     for path in shown.write(verdicts, comparisons, stem, note):
         say(f"wrote {path}")
 
@@ -242,19 +238,19 @@ def differences(
     metrics: Annotated[
         list[Path], typer.Argument(help="metrics.csv files; predictions.parquet lies beside each.")
     ],
-    targets: Targets = "{}",
+    targets: Annotated[str, typer.Option(help="The study's targets as JSON.")] = "{}",
+    note: Note = "",
     folder: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path("results/tables"),
 ) -> None:
     """What each ablation changes, and what new signers cost: ablations.* and signer_gap.*."""
     from sslslr.cli._runs import from_json
     from sslslr.cli._screen import say
-    from sslslr.report import collect, wording
+    from sslslr.report import collect
     from sslslr.report import differences as made
 
     scores = collect.read_metrics(metrics)
     guesses = collect.read_predictions([path.with_name("predictions.parquet") for path in metrics])
-    known = from_json(targets, "--targets")
-    gap, note = made.signer_gap(scores, known), wording.split_note(known)
+    gap = made.signer_gap(scores, from_json(targets, "--targets"))
     for path in made.write(made.ablations(scores, guesses), gap, folder, note):
         say(f"wrote {path}")
 

@@ -61,3 +61,9 @@ def split_note(targets: Mapping[str, Mapping[str, Any]]) -> str:
             others.setdefault(split, []).append(name)
     said = [f"the split “{split}” of {', '.join(names)}" for split, names in others.items()]
     return f" “Test” clips are those of {'; '.join(said)}." if said else ""
+
+
+def study_note(name: str, note: str | None, targets: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a table must say that leaves its report: whose it is, what was scored, the study's own reserves."""
+    own = f" Study {name}" + (f": {' '.join(note.split())}" if note else ".")
+    return own + split_note(targets)

@@ -304,3 +304,12 @@ def test_a_split_that_is_not_the_test_split_is_named():
     targets = {"a": {"test": "val"}, "b": {"test": "test"}, "c": {"test": "val"}}
     assert wording.split_note(targets) == " “Test” clips are those of the split “val” of a, c."
     assert wording.split_note({"b": {"test": "test"}}) == ""
+
+
+def test_a_table_that_leaves_its_report_says_whose_it_is(tmp_path):
+    note = wording.study_note("demo", "Few\n  epochs.", {"a": {"test": "val"}})
+    assert note == " Study demo: Few epochs. “Test” clips are those of the split “val” of a."
+    assert wording.study_note("demo", None, {}) == " Study demo."
+    tables.render(tables.linear_table(*evaluation()), tmp_path / "linear", "C.", note=note)
+    for ending in ("md", "tex"):
+        assert "Study demo: Few epochs." in (tmp_path / f"linear.{ending}").read_text()

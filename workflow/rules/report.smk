@@ -10,6 +10,11 @@ TRAINED = [run_id for run_id, run in RUNS.items() if run.dataset != NO_DATASET]
 TARGETS_JSON = stages.as_json(
     {name: target.model_dump() for name, target in STUDY.evaluate.targets.items()}
 )
+NOTE = wording.study_note(
+    STUDY.name,
+    STUDY.note,
+    {name: target.model_dump() for name, target in STUDY.evaluate.targets.items()},
+)
 FIRST_DATASET = next(iter(STUDY.datasets))
 FIRST_STEPS = next(iter(STUDY.augmentations.values()), [])
 # The encoder whose embedding and confusions are drawn: the first that was pretrained, on its own set
@@ -42,12 +47,12 @@ rule render_linear_table:
         **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
-        targets=TARGETS_JSON,
+        note=NOTE,
         seal=seal("report", "table"),
         code=report_code("linear"),
     shell:
         "sslslr --seal {params.seal} report table {input.metrics} --paper {input.paper} --stem {params.stem}"
-        " --summary {output.summary} --targets {params.targets:q} > {log} 2>&1"
+        " --summary {output.summary} --note {params.note:q} > {log} 2>&1"
 
 
 rule render_training_curves:
@@ -124,12 +129,12 @@ rule render_verdicts:
         **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
-        targets=TARGETS_JSON,
+        note=NOTE,
         seal=seal("report", "verdict"),
         code=report_code("verdicts"),
     shell:
         "sslslr --seal {params.seal} report verdict {input.metrics} --claims {input.claims} --stem {params.stem}"
-        " --targets {params.targets:q} > {log} 2>&1"
+        " --note {params.note:q} > {log} 2>&1"
 
 
 rule render_differences:
@@ -156,11 +161,12 @@ rule render_differences:
     params:
         folder=subpath(output[0], parent=True),
         targets=TARGETS_JSON,
+        note=NOTE,
         seal=seal("report", "differences"),
         code=report_code("differences"),
     shell:
         "sslslr --seal {params.seal} report differences {input.metrics} --targets {params.targets:q}"
-        " --folder {params.folder} > {log} 2>&1"
+        " --note {params.note:q} --folder {params.folder} > {log} 2>&1"
 
 
 rule render_results:
