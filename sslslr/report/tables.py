@@ -228,8 +228,8 @@ def display(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "Target": row["dataset"],
-                "Pretrained on": _or_dash(row["pretrain_dataset"]),
                 "Method": name,
+                "Pretrained on": _or_dash(row["pretrain_dataset"]),
                 "Views": _or_dash(row["augmentation"]),
                 "Encoder": _or_dash("" if row["variant"] == "raw" else row["variant"]),
                 "Tag": _or_dash(row["tag"]),
