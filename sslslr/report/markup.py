@@ -152,4 +152,4 @@ def _latex_row(cells: Iterable[object]) -> str:
 
 
 def _numeric(column: pd.Series) -> bool:
-    return len(column) > 0 and bool(column.astype(str).str.match(r"^(\[?-?\d|n/a)").all())
+    return len(column) > 0 and bool(column.astype(str).str.match(r"^(\[?-?\d|n/a|none$)").all())

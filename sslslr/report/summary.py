@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from sslslr.files import write_json
+from sslslr.report.tables import DECIMALS
 
 RUN = ("method", "augmentation", "variant", "pretrain_dataset", "tag")
 
