@@ -45,7 +45,8 @@ endif
 
 demo: $(READY) ## from a download of real keypoints to tables and figures (CONFIG=..., CORES=...)
 	snakemake --cores $(CORES) --configfile $(CONFIG)
-	@echo "Look at results/report.html and results/tables/linear.md"
+	@folder=$$(sed -n 's/^results: *\([^ #]*\).*/\1/p' $(CONFIG)); \
+	echo "Look at $${folder:-results}/report.html and $${folder:-results}/tables/linear.md"
 
 test: $(READY) ## all tests but the slow ones, under 5 minutes on 2 cores
 	python -m pytest -n 2 --dist loadgroup

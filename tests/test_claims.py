@@ -381,3 +381,26 @@ def test_an_unknown_key_and_a_repeated_id_are_named(tmp_path):
     file.write_text(f"protocoll: linear\nclaims: [{one}]")
     with pytest.raises(UserError, match="Did you mean 'protocol'"):
         c.load(file)
+
+
+def test_one_seed_elsewhere_takes_nothing_from_the_comparison_that_fails():
+    """A claim failed against two seeds on one target, and was marked "1 seed" for another's."""
+    found = joined(
+        runs("sl_fpn", [0.5, 0.52]), runs("random", [0.72, 0.74], pretrain_dataset="none"),
+        runs("sl_fpn", [0.6], dataset="wlasl_100"),
+        runs("random", [0.6], dataset="wlasl_100", pretrain_dataset="none"),
+    )  # fmt: skip
+    verdict, comparisons = judged(make_against({"method": "random"}), found)
+    assert set(comparisons["dataset"]) == {"lsa64", "wlasl_100"}
+    assert (verdict.verdict, verdict.dataset, verdict.seeds) == (c.FAILS, "lsa64", 2)
+
+
+def test_what_was_not_compared_comes_last():
+    found = joined(runs("sl_fpn", [0.8] * 2), runs("random", [0.5] * 2))
+    claims = make_claims(["byol"])
+    other = claims.claims[0].model_copy(update={"id": "other", "against": make_against(
+        {"method": "random"}).claims[0].against})  # fmt: skip
+    both = claims.model_copy(update={"claims": [claims.claims[0], other]})
+    table = c.verdicts(both, c.decide(both, *found), found[0])
+    assert table["claim"].iloc[0] == "other"
+    assert list(table["comparisons"]) == [1, 0]

@@ -67,8 +67,9 @@ def verdicts(claims: Claims, comparisons: pd.DataFrame, metrics: pd.DataFrame) -
     Returns:
         Columns claim, statement, source, verdict; dataset, pretrain_dataset, opponent, difference,
         low, high, p_corrected, n_test, smallest_difference of the worst comparison that gives the
-        verdict (NaN without one); comparisons, their number; seeds, the fewest of any; missing, what is absent, "; "
-        between.
+        verdict (NaN without one); comparisons, their number; seeds, the fewest of that comparison, or
+        of any where the claim holds; missing, what is absent, "; " between. What was not compared at
+        all comes last.
     """
     rows = []
     for claim in claims.claims:
@@ -82,13 +83,16 @@ def verdicts(claims: Claims, comparisons: pd.DataFrame, metrics: pd.DataFrame) -
             verdict = UNSURE
         shown = ["dataset", "pretrain_dataset", "opponent", "difference", "low", "high",
                  "p_corrected", "n_test", "smallest_difference"]  # fmt: skip
-        worst = dict.fromkeys(shown, np.nan)
+        worst, seeds = dict.fromkeys(shown, np.nan), 0
         if len(decisive):
             # Of the comparisons that the verdict rests on, if it rests on some and not on a lack.
             why = decisive[decisive["outcome"] == verdict]
             why = why if len(why) else decisive
-            worst = why.sort_values("difference", kind="stable").iloc[0][shown].to_dict()
-        seeds = decisive[["subject_seeds", "opponent_seeds"]].to_numpy()
+            why = why.sort_values("difference", kind="stable")
+            worst = why.iloc[0][shown].to_dict()
+            # A claim that fails does so by one comparison: other runs' seeds take nothing from it.
+            counted = why if verdict == HOLDS else why.iloc[:1]
+            seeds = int(counted[["subject_seeds", "opponent_seeds"]].to_numpy().min())
         rows.append(
             {
                 "claim": claim.id,
@@ -97,10 +101,11 @@ def verdicts(claims: Claims, comparisons: pd.DataFrame, metrics: pd.DataFrame) -
                 "verdict": verdict,
                 **worst,
                 "comparisons": len(decisive),
-                "seeds": int(seeds.min()) if len(decisive) else 0,
+                "seeds": seeds,
                 "missing": "; ".join(absent),
             }
         )
+    rows.sort(key=lambda row: row["comparisons"] == 0)
     return pd.DataFrame(rows)
 
 

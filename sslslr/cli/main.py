@@ -25,7 +25,7 @@ def _seal(_: object, seal: list[Path] | None) -> None:
 
 
 app = typer.Typer(
-    help="Self-supervised representation learning for sign language recognition, reproduced.",
+    help="Self-supervised representation learning for sign language recognition: the paper's study, run again.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

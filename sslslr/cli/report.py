@@ -14,6 +14,7 @@ Metrics = Annotated[list[Path], typer.Argument(help="metrics.csv files.")]
 Protocol = Annotated[
     str, typer.Option(help="Whose predictions to show [the first that learnt from all labels].")
 ]
+Note = Annotated[str, typer.Option(help="What ends the captions: the study, and its reserves.")]
 Figures = Annotated[Path, typer.Option(help="Folder of the figures.")]
 FIGURES = Path("results/figures")
 
@@ -30,6 +31,7 @@ def table(
     summary: Annotated[
         Path | None, typer.Option(help="JSON of one number a row, for `dvc metrics`.")
     ] = None,
+    note: Note = "",
 ) -> None:
     """The linear-evaluation table as CSV, Markdown and LaTeX."""
     from sslslr.cli._screen import say
@@ -41,7 +43,7 @@ def table(
         collect.read_predictions([path.with_name("predictions.parquet") for path in metrics]),
         collect.read_paper_numbers(paper),
     )
-    written = tables.render(found, stem, tables.LINEAR_CAPTION)
+    written = tables.render(found, stem, tables.LINEAR_CAPTION, note=note)
     for path in [*written, *([numbers.write(found, summary)] if summary else [])]:
         say(f"wrote {path}")
 
@@ -55,6 +57,7 @@ def verdict(
         "config/claims.yaml"
     ),
     stem: Stem = Path("results/tables/verdicts"),
+    note: Note = "",
 ) -> None:
     """Which claims hold: STEM and STEM_comparisons as CSV, Markdown and LaTeX."""
     from sslslr import claims as deciding
@@ -68,7 +71,7 @@ def verdict(
     verdicts = deciding.verdicts(stated, comparisons, scores)
     for row in verdicts.itertuples():
         say(f"{row.claim}: {row.verdict}")
-    for path in shown.write(verdicts, comparisons, stem):
+    for path in shown.write(verdicts, comparisons, stem, note):
         say(f"wrote {path}")
 
 
@@ -208,7 +211,8 @@ def example(
     folder: Figures = FIGURES,
 ) -> None:
     """`embedding` and `confusions` of one run in one process: embedding.* and confusions.*."""
-    embedding(features / dataset, "", store, folder / "embedding")
+    title = f"{features.name} on {dataset}"
+    embedding(features / dataset, title, store, folder / "embedding")
     confusions(predictions, store, dataset, preprocess, protocol, folder / "confusions")
 
 
@@ -239,6 +243,7 @@ def differences(
         list[Path], typer.Argument(help="metrics.csv files; predictions.parquet lies beside each.")
     ],
     targets: Annotated[str, typer.Option(help="The study's targets as JSON.")] = "{}",
+    note: Note = "",
     folder: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path("results/tables"),
 ) -> None:
     """What each ablation changes, and what new signers cost: ablations.* and signer_gap.*."""
@@ -250,7 +255,7 @@ def differences(
     scores = collect.read_metrics(metrics)
     guesses = collect.read_predictions([path.with_name("predictions.parquet") for path in metrics])
     gap = made.signer_gap(scores, from_json(targets, "--targets"))
-    for path in made.write(made.ablations(scores, guesses), gap, folder):
+    for path in made.write(made.ablations(scores, guesses), gap, folder, note):
         say(f"wrote {path}")
 
 
@@ -288,23 +293,25 @@ def html(
     from sslslr.cli._runs import from_json
     from sslslr.cli._screen import say
     from sslslr.errors import UserError
-    from sslslr.report import collect, markup, tables
+    from sslslr.report import collect, markup, tables, wording
     from sslslr.report import html as page
 
-    caption = f"{tables.LINEAR_CAPTION} {tables.NOTE}"
+    study = from_json(config_json, "--config-json")
+    note = wording.split_note(study.get("evaluate", {}).get("targets", {}))
+    caption = f"{wording.LINEAR_CAPTION} {wording.NOTE}{note}"
     cells, caption = markup.fold(tables.display(tables.read_table(table)), caption)
     if comparisons and not verdicts:
         raise UserError("--comparisons needs --verdicts: it stands below them.")
     linear = page.Table("linear", "Linear evaluation", caption, cells)
-    shown = [linear, *page.difference_tables(ablations, signer_gap)]
+    shown = [linear, *page.difference_tables(ablations, signer_gap, note)]
     page.render_report(
         out,
-        from_json(config_json, "--config-json"),
+        study,
         shown,
         [page.figure(path) for path in figure],
         collect.read_runs(runs),
         collect.read_cards(card),
-        page.verdict_tables(verdicts, comparisons) if verdicts else [],
+        page.verdict_tables(verdicts, comparisons, note) if verdicts else [],
     )
     say(f"wrote {out}")
 

@@ -12,8 +12,9 @@ from sslslr.config import PreprocessConfig
 from sslslr.errors import UserError
 from sslslr.preprocess import preprocess
 from sslslr.report.picture import drawable, typical_clip
-from sslslr.report.strips import clip_strip, in_two_columns
+from sslslr.report.strips import clip_strip, headed, in_two_columns
 from sslslr.report.style import STYLE, message, shown
+from sslslr.report.tables import PROTOCOLS
 
 PAIR = ["label", "predicted", "count", "n_label", "clips"]
 ONE_OF = ("run_id", "dataset", "protocol")
@@ -119,7 +120,17 @@ def confusion_figure(
         titles += [shown(str(predicted), ROOM["training clip"]) for predicted in pairs["predicted"]]
         for axes, title in zip(figure.axes, titles, strict=True):
             axes.set_title(title, loc="left", fontweight="bold", pad=2, parse_math=False)
-        return figure
+        return headed(figure, _of_what(predictions))
+
+
+def _of_what(predictions: pd.DataFrame) -> str:
+    """Run, target, protocol and n, as far as they are known: the figure may stand alone."""
+    run, dataset, protocol = (
+        str(predictions[name].iloc[0]) if name in predictions else "" for name in ONE_OF
+    )
+    said = [f"{run} on {dataset}" if run and dataset else run or dataset]
+    said += [PROTOCOLS.get(protocol, protocol)]
+    return ", ".join([*filter(None, said), f"n = {predictions['clip_id'].nunique()} test clips"])
 
 
 def _title(pair: dict[str, Any]) -> str:

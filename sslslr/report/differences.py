@@ -20,14 +20,17 @@ from sslslr.report.verdict import SMALLEST, difference, p_value, smallest
 from sslslr.statistics import t_interval
 
 ABLATION_CAPTION = (
-    "Ablations: each against the untagged runs of the same method, views, pretraining set and (where "
-    "there are any) encoder, on the same test clips. Difference in percentage points with a 95 % "
-    "interval over test clips and encoder seeds; p of a permutation test, Holm-corrected within the "
-    f"table; {SMALLEST}."
+    "Ablations: runs with one change against the unchanged runs of the same method, views, pretraining "
+    "set and (where there are any) encoder, on the same test clips. Top-1 in percent; difference, changed "
+    "minus unchanged, in percentage points with a 95 % interval over test clips and encoder seeds; p of a "
+    f"paired permutation test, Holm-corrected within the table; {SMALLEST}. p knows the clips alone: it "
+    "says that these encoders differ, and that the change does only where the interval excludes 0, too. Seeds: of "
+    "the changed and of the unchanged runs."
 )
 GAP_CAPTION = (
     "Signers: top-1 under the signer-independent split and with the same clips dealt out anew, so "
-    "that signers are on both sides. Gap in percentage points; its 95 % interval is over encoder seeds. "
+    "that signers are on both sides, in percent. Gap, known minus new, in percentage points; its 95 % "
+    "interval (Student's t) is over encoder seeds, and wide where they are few. n test: of both splits. "
     "Pretraining used the clips of the first split, without labels: an encoder that was pretrained on "
     "this data set has met some test clips of the second, one that was not has not."
 )
@@ -183,17 +186,17 @@ def display_ablations(table: pd.DataFrame) -> pd.DataFrame:
             "Target": row["dataset"],
             "Protocol": PROTOCOLS[row["protocol"]],
             "Top-1": percent(row["accuracy"]),
-            "Untagged": percent(row["untagged_accuracy"]),
+            "Unchanged": percent(row["untagged_accuracy"]),
             "Difference": difference(row),
             "p": p_value(row["p"]),
             "n test": str(row["n_test"]),
-            "Smallest": smallest(row),
+            "Detectable": smallest(row),
             "Seeds": f"{row['seeds']} and {row['untagged_seeds']}",
         }
         for row in table.to_dict("records")
     ]
     names = ["Ablation", "Method", "Views", "Encoder", "Pretrained on", "Target", "Protocol", "Top-1",
-             "Untagged", "Difference", "p", "n test", "Smallest", "Seeds"]  # fmt: skip
+             "Unchanged", "Difference", "p", "n test", "Detectable", "Seeds"]  # fmt: skip
     return pd.DataFrame(rows, columns=names)
 
 
@@ -210,7 +213,7 @@ def display_gap(table: pd.DataFrame) -> pd.DataFrame:
                 if row["pretrain_dataset"] == "none"
                 else row["pretrain_dataset"],
                 "Views": "–" if row["augmentation"] == "none" else row["augmentation"],
-                "Encoder": row["variant"],
+                "Encoder": "–" if row["variant"] == "raw" else row["variant"],
                 "Tag": row["tag"] or "–",
                 "Protocol": PROTOCOLS[row["protocol"]],
                 "New signers": percent(row["independent"]),
@@ -235,14 +238,20 @@ def display_gap(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*names, "n test", "Seeds"])
 
 
-def write(ablated: pd.DataFrame, gap: pd.DataFrame, folder: str | Path) -> list[Path]:
-    """ablations.* and signer_gap.* in `folder`: .csv (numbers in 0..1), .md and .tex (for people)."""
+def write(
+    ablated: pd.DataFrame, gap: pd.DataFrame, folder: str | Path, note: str = ""
+) -> list[Path]:
+    """ablations.* and signer_gap.* in `folder`: .csv (numbers in 0..1), .md and .tex (for people).
+
+    Args:
+        note: ends the captions.
+    """
     written = []
     for frame, shown, name, caption in (
         (ablated, display_ablations(ablated), "ablations", ABLATION_CAPTION),
         (gap, display_gap(gap), "signer_gap", GAP_CAPTION),
     ):
-        stem = Path(folder) / name
+        stem, caption = Path(folder) / name, caption + note
         written += render(frame, stem, caption, ["csv"])
         written += render(shown, stem, caption, ["md", "tex"])
     return written

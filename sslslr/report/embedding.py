@@ -63,8 +63,9 @@ def embedding_map(
 ) -> Figure:
     """t-SNE of an encoder's features, coloured by gloss and by signer.
 
-    Test clips are drawn, or all clips where there are fewer than 100 of them. Where no signer is
-    known, the second panel shows the language; where neither is known, it says so. Distances
+    Test clips are drawn, or all clips where there are fewer than 100 of them. Where there are not two
+    signers, the second panel shows the languages; where there are not two of them either, there is
+    one panel, and the title says so. Distances
     between far points, and sizes of clusters, mean nothing in such a map.
 
     Args:
@@ -92,19 +93,17 @@ def embedding_map(
         places = _places(features)
         # Square maps, titles above, and the longer of the two legends below.
         second = next((name for name in SECOND if _says(clips, name)), None)
+        if not second:
+            title = f"{title} (no two signers or languages known)"
         names = [clips[name].nunique() for name in ("gloss", second) if name]
         rows_below = -(-(min(max(names), max_glosses) + 2) // COLUMNS)
         height = WIDTH / 2 + 0.45 + ROW * rows_below
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        left, right = figure.subplots(1, 2)
+        shown_by = ["gloss", second] if second else ["gloss"]
+        panels = figure.subplots(1, len(shown_by), squeeze=False)[0]
         figure.suptitle(f"{title}, n = {len(rows)} {what}", fontsize=8, parse_math=False)
-        _scatter(left, places, clips["gloss"], max_glosses, "gloss")
-        if second:
-            _scatter(right, places, clips[second], max_glosses, second)
-        else:
-            right.set_axis_off()
-            text = "Neither signers nor languages\nof these clips are known."
-            right.text(0.5, 0.5, text, ha="center", va="center", transform=right.transAxes)
+        for axes, name in zip(panels, shown_by, strict=True):
+            _scatter(axes, places, clips[name], max_glosses, name)
         return figure
 
 
@@ -131,7 +130,7 @@ def _places(features: np.ndarray) -> np.ndarray:
 
 
 def _says(clips: pd.DataFrame, column: str) -> bool:
-    return column in clips and _known(clips[column]).any()
+    return column in clips and len(set(clips[column][_known(clips[column])])) > 1
 
 
 def _known(names: pd.Series) -> pd.Series:

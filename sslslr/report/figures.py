@@ -16,6 +16,8 @@ from sslslr.report.strips import clip_strip
 from sslslr.report.style import STYLE, WIDTH, legend_columns, line_styles, message, save
 
 __all__ = ["clip_strip", "save", "training_curves"]
+THIN = 0.5
+MARK = 3  # points
 
 
 def training_curves(
@@ -56,7 +58,8 @@ def training_curves(
                 panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         for panel in panels[-1]:
             panel.set_xlabel("epoch")
-        _curve_legend(figure, styles, columns)
+        collapsed = any((table["collapsed"] == 1).any() for table in trained.values())
+        _curve_legend(figure, styles, columns, collapsed)
         return figure
 
 
@@ -89,19 +92,17 @@ def _lift_losses(
     return lifted
 
 
-def _line(style: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: style[name] for name in ("color", "linestyle")}
-
-
-def _mark(table: pd.DataFrame) -> str | None:
-    """The loss of a single epoch is a point, which has no line."""
-    return "." if table["loss"].notna().sum() == 1 else None
+def _line(style: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Any]:
+    """With a few markers along the line; the loss of a single epoch is one, which has no line."""
+    drawn = {name: style[name] for name in ("color", "linestyle", "marker")}
+    # Counted from the end: epoch 0 has no loss.
+    return {**drawn, "markersize": MARK, "markevery": (-1, -max(1, len(table) // 5))}
 
 
 def _loss_panel(axes: Axes, tables: Mapping[str, pd.DataFrame], styles: Mapping) -> None:
     axes.set_yscale("log")
     for run, table in tables.items():
-        axes.plot(table["epoch"], table["loss"], marker=_mark(table), **_line(styles[run]))
+        axes.plot(table["epoch"], table["loss"], **_line(styles[run], table))
     axes.set_ylabel("loss")
 
 
@@ -114,7 +115,7 @@ def _spread_panel(
         start = table["projection_spread"].iloc[0]
         relative = (table["projection_spread"] / start).where(lambda share: share > 0)
         lowest = np.nanmin([lowest, relative.min()])
-        axes.plot(table["epoch"], relative, **_line(styles[run]))
+        axes.plot(table["epoch"], relative, **_line(styles[run], table))
         _mark_collapse(axes, table, relative, styles[run])
     axes.axhline(threshold, color="#333333", linewidth=0.7)
     axes.set_ylim(bottom=lowest / 2)
@@ -127,11 +128,10 @@ def _rank_panel(
 ) -> None:
     axes.set_yscale("log")
     for run, table in tables.items():
-        colour = styles[run]["color"]
-        axes.plot(table["epoch"], table["projection_rank"], **_line(styles[run]))
-        axes.plot(
-            table["epoch"], table["embedding_rank"], color=colour, linestyle=":", linewidth=0.9
-        )
+        axes.plot(table["epoch"], table["projection_rank"], **_line(styles[run], table))
+        # Thin, not dotted: a dash is a method's.
+        thin = {**_line(styles[run], table), "marker": "", "linewidth": THIN}
+        axes.plot(table["epoch"], table["embedding_rank"], **thin)
         _mark_collapse(axes, table, table["projection_rank"], styles[run])
     axes.axhline(threshold, color="#333333", linewidth=0.7)
     axes.axhspan(0.9, threshold, color="#EFEFEF", zorder=0)
@@ -149,15 +149,20 @@ def _mark_collapse(axes: Axes, table: pd.DataFrame, values: pd.Series, style: Ma
                   color=style["color"], markeredgecolor="white", markeredgewidth=0.6)  # fmt: skip
 
 
-def _curve_legend(figure: Figure, styles: Mapping[tuple, Mapping[str, Any]], columns: int) -> None:
-    """Below all panels, where it can hide no curve."""
-    entries = [Line2D([], [], **style) for style in styles.values()]
+def _curve_legend(
+    figure: Figure, styles: Mapping[tuple, Mapping[str, Any]], columns: int, collapsed: bool
+) -> None:
+    """Below all panels, where it can hide no curve; the cross only where there is one."""
+    entries = [Line2D([], [], markersize=MARK, **style) for style in styles.values()]
     entries += [
         Line2D([], [], color="#333333", label="rank of projections"),
-        Line2D([], [], color="#333333", linestyle=":", linewidth=0.9, label="rank of embeddings"),
+        Line2D([], [], color="#333333", linewidth=THIN, label="rank of embeddings (thin)"),
         Rectangle((0, 0), 1, 1, facecolor="#EFEFEF", edgecolor="#333333", linewidth=0.7,
                   label="below the collapse threshold"),
-        Line2D([], [], color="#333333", marker="X", markersize=5.5, linestyle="",
-               label="first epoch judged collapsed"),
     ]  # fmt: skip
-    figure.legend(handles=entries, loc="outside lower center", ncols=columns)
+    if collapsed:
+        entries.append(
+            Line2D([], [], color="#333333", marker="X", markersize=5.5, linestyle="",
+                   label="first epoch judged collapsed")
+        )  # fmt: skip
+    figure.legend(handles=entries, loc="outside lower center", ncols=columns, handlelength=3)

@@ -4,7 +4,6 @@ Style, script and figures are inside the page, so that it opens without a reques
 can be sent as one file. Every text from data (glosses, names, notes) is escaped by the template.
 """
 
-import base64
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,13 @@ from sslslr.errors import UserError
 from sslslr.files import write_text
 from sslslr.report import differences, verdict
 from sslslr.report.collect import own_seconds
+from sslslr.report.markup import fold
+from sslslr.report.page_figures import Figure, figure
 from sslslr.report.tables import METHOD_NAMES, read_table
 
+__all__ = ["Figure", "Table", "figure", "render_report"]
 TEMPLATE = "report.html.jinja"
+NAMED = 3  # runs beside a warning
 
 
 @dataclass(frozen=True)
@@ -34,118 +37,21 @@ class Table:
     cells: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A figure of the page; `alt` says in words what it shows."""
-
-    name: str
-    title: str
-    caption: str
-    alt: str
-    path: Path
-
-    @property
-    def data(self) -> str:
-        """The PNG as a data URI.
-
-        Raises:
-            UserError: no such file, or not a PNG.
-        """
-        try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
-            raise UserError(f"{self.path}: there is no such figure. Render it first.") from None
-        if not content.startswith(b"\x89PNG"):
-            raise UserError(f"{self.path}: not a PNG file. Render it again.")
-        return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
-
-
 # Columns of the verdicts' files that are never numbers.
 VERDICT_NAMES = (
     "claim", "statement", "source", "verdict", "opponent", "dataset", "pretrain_dataset", "missing",
     "subject", "outcome",
 )  # fmt: skip
 
-# What is known of each figure of the workflow, by file name.
-FIGURES = {
-    "training": (
-        "Training curves and collapse",
-        "Loss, spread of the projections relative to their start, and effective rank, over epochs. A loss "
-        "that falls while spread and rank fall with it is a collapse, not learning.",
-        "Line charts over epochs, one row a pretraining set: loss, relative spread and effective rank.",
-    ),
-    "clip": (
-        "A clip and two permuted views",
-        "What pretraining sees: the clip as the encoder gets it, and two views whose beginning and end are "
-        "shuffled while the middle stays in order. The number below a skeleton is its original frame.",
-        "Three strips of skeletons: the original clip in order, and two views with shuffled ends.",
-    ),
-    "augmentations": (
-        "All augmentations",
-        "One clip, and one view of it by every augmentation and composition; of a few random views the one "
-        "that differs most. The numbers below are the clip's frames; tinted frames moved.",
-        "Strips of skeletons in two columns: the original clip, then one strip for each augmentation.",
-    ),
-    "semi_supervised": (
-        "Scores with few labels",
-        "Top-1 over the share of training labels and over labelled clips a class: mean over draws of labels "
-        "and encoder seeds; the band is a 95 % interval over encoder seeds (none where there is 1). Every "
-        "class keeps one clip at least, so the smallest shares of small classes are more than they say.",
-        "Line charts, one pair a target data set: top-1 over the amount of labels, a line a method.",
-    ),
-    "transfer": (
-        "Transfer between data sets",
-        "Mean top-1 of frozen encoders by the data set they were pretrained on (rows) and scored on "
-        "(columns), a panel a method; the row “none” is the untrained encoder, n counts test clips.",
-        "Heat maps, one a method: pretraining data sets by target data sets, with top-1 in each cell.",
-    ),
-    "ablations": (
-        "Ablations",
-        "Difference in top-1 to the runs that an ablation changes, with a 95 % interval over test clips and "
-        "encoder seeds; filled where the interval excludes 0. n counts test clips.",
-        "Forest plot: a line an ablation, with its difference in top-1 and interval, a panel a target.",
-    ),
-    "views": (
-        "Methods and views",
-        "Mean top-1 over encoder seeds of each method under each kind of views; grey: not run.",
-        "Heat maps: methods by augmentations with top-1 in each cell, a panel a pair of data sets.",
-    ),
-    "embedding": (
-        "Map of the features",
-        "t-SNE of a frozen encoder's features, one point a clip, coloured by gloss and by signer (or "
-        "language). Distances between far points and sizes of clusters mean nothing in such a map.",
-        "Two scatter plots of the same points, coloured by gloss and by signer or language.",
-    ),
-    "confusions": (
-        "Signs that are confused",
-        "The most frequent confusions: left a test clip of the true sign that was mistaken, right a training "
-        "clip of the predicted sign, as the encoder gets them.",
-        "Pairs of skeleton strips: a mistaken test clip beside a training clip of the predicted sign.",
-    ),
-}
-OF = "--"  # in a file name, between a known figure and what it is of
-
-
-def figure(path: str | Path) -> Figure:
-    """A figure of the workflow, described; a file that is not known is described by its name.
-
-    `NAME--OF.png` is the figure NAME of OF, so that a page can show several.
-    """
-    path = Path(path)
-    name, _, of = path.stem.partition(OF)
-    plain = name.replace("_", " ")
-    unknown = (plain.capitalize(), plain.capitalize() + ".", f"Figure: {plain}.")
-    title, caption, alt = FIGURES.get(name, unknown)
-    about = of.replace(OF, ", ")
-    title = f"{title}: {about}" if of else title
-    alt = f"{alt.removesuffix('.')}, of {about}." if of else alt
-    return Figure(path.stem, title, caption, alt, path)
-
 
 def difference_tables(
-    ablations: str | Path | None = None, signer_gap: str | Path | None = None
+    ablations: str | Path | None = None, signer_gap: str | Path | None = None, note: str = ""
 ) -> list[Table]:
-    """The tables that `sslslr report differences` wrote; an empty one is left out."""
+    """The tables that `sslslr report differences` wrote; an empty one is left out.
+
+    Args:
+        note: ends the captions.
+    """
     kinds = (
         (
             "ablations",
@@ -157,25 +63,29 @@ def difference_tables(
         ("signer-gap", "New signers", differences.GAP_CAPTION, signer_gap, differences.display_gap),
     )
     made = [
-        Table(name, title, caption, display(differences.read(path)))
+        Table(name, title, *reversed(fold(display(differences.read(path)), caption + note)))
         for name, title, caption, path, display in kinds
         if path is not None
     ]
     return [table for table in made if len(table.cells)]
 
 
-def verdict_tables(verdicts: str | Path, comparisons: str | Path | None = None) -> list[Table]:
+def verdict_tables(
+    verdicts: str | Path, comparisons: str | Path | None = None, note: str = ""
+) -> list[Table]:
     """The table "verdicts", and "comparisons" where given, of what `sslslr report verdict` wrote.
+
+    Args:
+        note: ends the captions.
 
     Raises:
         UserError: a file is absent, is not CSV, or is not of that verb.
     """
-    tables = [
-        Table("verdicts", "Verdicts", verdict.CAPTION, _shown(verdicts, verdict.verdict_table))
-    ]
+    cells = _shown(verdicts, verdict.verdict_table)
+    tables = [Table("verdicts", "Verdicts", verdict.CAPTION + note, cells)]
     if comparisons is not None:
         cells = _shown(comparisons, verdict.comparison_table)
-        caption = verdict.COMPARISON_CAPTION
+        caption = verdict.COMPARISON_CAPTION + note
         tables.append(Table("comparisons", f"All {len(cells)} comparisons", caption, cells))
     return tables
 
@@ -271,7 +181,7 @@ def expected(card: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "Split": row["split"],
+                "Split": "in no split" if row["split"] == "none" else row["split"],
                 "Expected": str(row["expected"]),
                 "Found": str(row["found"]),
                 "Kept": str(row["kept"]),
@@ -285,7 +195,15 @@ def expected(card: dict[str, Any]) -> pd.DataFrame:
 
 
 def _warnings(runs: list[dict[str, Any]]) -> list[str]:
-    return [f"{run['spec']['run_id']}: {text}" for run in runs for text in run["warnings"]]
+    """Each warning once, with the runs that gave it."""
+    said: dict[str, list[str]] = {}
+    for run in runs:
+        for text in run["warnings"]:
+            said.setdefault(text, []).append(run["spec"]["run_id"])
+    return [
+        f"{', '.join(ids[:NAMED])}{f' and {len(ids) - NAMED} more' if len(ids) > NAMED else ''}: {text}"
+        for text, ids in said.items()
+    ]
 
 
 def _versions(runs: list[dict[str, Any]]) -> list[tuple[str, str]]:

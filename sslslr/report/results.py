@@ -77,8 +77,8 @@ def _label_panels(shares: Axes, shots: Axes, scores: pd.DataFrame, styles: dict)
         for group, runs in here.groupby("group", sort=True):
             table = amounts(runs, column)
             style = styles[group]
-            axes.plot(table.index, 100 * table["mean"], marker="o", markersize=3,
-                      color=style["color"], linestyle=style["linestyle"])  # fmt: skip
+            axes.plot(table.index, 100 * table["mean"], markersize=3.5,
+                      **{name: style[name] for name in ("color", "linestyle", "marker")})  # fmt: skip
             if table["low"].notna().any():
                 axes.fill_between(
                     table.index.to_numpy(dtype=float),
@@ -112,7 +112,7 @@ def amounts(runs: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _label_legend(figure: Figure, styles: dict, scores: pd.DataFrame, columns: int) -> None:
-    entries: list = [Line2D([], [], marker="o", markersize=3, **style) for style in styles.values()]
+    entries: list = [Line2D([], [], markersize=3.5, **style) for style in styles.values()]
     entries.append(Line2D([], [], color="#333333", linewidth=0.7, label="chance"))
     if scores.groupby("group")["seed"].nunique().max() > 1:
         band = Patch(facecolor="#333333", alpha=0.15, label="95 % over encoder seeds")
@@ -152,7 +152,8 @@ def transfer_matrix(metrics: pd.DataFrame, protocol: str = "linear") -> Figure:
     """Heat maps of mean top-1, a panel a method: pretraining sets down, target sets across.
 
     All panels share one colour scale. The row "none" is the untrained encoder of the same variant.
-    Where there is one pretraining set, one map with a row a method says the same in less room.
+    Where half of the cells would be empty (most methods have one pretraining set), one map with a row
+    a method and pretraining set says the same in less room.
 
     Args:
         metrics: of :func:`sslslr.report.collect.read_metrics`.
@@ -166,7 +167,8 @@ def transfer_matrix(metrics: pd.DataFrame, protocol: str = "linear") -> Figure:
         labels = {group: style["label"] for group, style in line_styles(groups).items()}
         sources = [NONE, *sorted(trained["pretrain_dataset"].unique())]
         targets = sorted(table["dataset"].unique())
-        if len(sources) == 2 and len(groups) > 1:
+        cells = len(groups) * (len(sources) - 1) * len(targets)
+        if len(groups) > 1 and (len(sources) == 2 or 2 * len(trained) <= cells):
             return _one_map(table, groups, labels, targets, protocol)
         columns = min(len(groups), max(1, int(6 / (1.1 + 0.55 * len(targets)))))
         rows = -(-len(groups) // columns)
@@ -213,8 +215,8 @@ def _one_map(
     targets: list[str],
     protocol: str,
 ) -> Figure:
-    """One pretraining set: a row a method, below the untrained encoders of the same variants."""
-    source = next(name for name in table["pretrain_dataset"] if name != NONE)
+    """A row a method and pretraining set, below the untrained encoders of the same variants."""
+    sources = sorted(set(table["pretrain_dataset"]) - {NONE})
     variants = sorted({group[2] for group in groups})
     rows = []
     for variant in variants:
@@ -223,16 +225,21 @@ def _one_map(
             (table["method"] == UNTRAINED) & (table["tag"] == "") & (table["variant"] == variant)
         )
         rows.append((METHOD_NAMES[UNTRAINED] + of, table[untrained]))
-    for group in groups:
+    for source, group in ((source, group) for source in sources for group in groups):
         same = (table[GROUP] == list(group)).all(axis=1) & (table["pretrain_dataset"] == source)
-        rows.append((labels[group], table[same]))
+        of = f", from {source}" if len(sources) > 1 else ""
+        if same.any():
+            rows.append((labels[group] + of, table[same]))
     height = 0.27 * len(rows) + 0.9
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots()
     scale = matplotlib.colors.Normalize(0, 100 * table["value"].max())
     cells = pd.concat([part.assign(pretrain_dataset=name) for name, part in rows])
     _heat_map(axes, cells, [name for name, _ in rows], targets, scale, line=", ")
-    axes.set_title(f"pretrained on {source}", loc="left", fontweight="bold", parse_math=False)
+    title = (
+        f"pretrained on {sources[0]}" if len(sources) == 1 else "method, from its pretraining set"
+    )
+    axes.set_title(title, loc="left", fontweight="bold", parse_math=False)
     _finish(figure, [axes], scale, height, table, protocol)
     return figure
 

@@ -110,6 +110,20 @@ def in_two_columns(figure: Figure, title_space: float = 0.0) -> Figure:
     return figure
 
 
+def headed(figure: Figure, text: str, space: float = 0.2) -> Figure:
+    """A line above all strips; the figure grows by `space` inches, the strips stay as they are."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + space)
+    for axes in figure.axes:
+        box = axes.get_position()
+        shrunk = (box.x0, box.y0, box.width, box.height)
+        axes.set_position([v if i % 2 == 0 else v * height / (height + space)
+                           for i, v in enumerate(shrunk)])  # fmt: skip
+    top = 1 - 0.3 * space / (height + space)
+    figure.text(0.5, top, text, ha="center", va="top", fontsize=8, parse_math=False)
+    return figure
+
+
 def _checked(name: str, keypoints: np.ndarray, length: int) -> tuple[str, np.ndarray, int]:
     keypoints = np.asarray(keypoints, dtype=float)
     if keypoints.ndim != 3 or keypoints.shape[1:] != (N_JOINTS, 2):

@@ -4,9 +4,11 @@ Figures are `matplotlib.figure.Figure`s, made without pyplot's global state, so 
 no display. The same input gives the same bytes: the files carry no date and no version.
 """
 
+import itertools
 import unicodedata
 import warnings
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,15 @@ import matplotlib
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from sslslr.files import atomic_file
 from sslslr.report.tables import METHOD_NAMES
 
 # Okabe and Ito's colours, safe for colour-blind readers; their yellow is too pale for a line.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# A marker a colour: five solid lines look alike to who does not see red and green, or prints in grey.
+MARKERS = ("o", "s", "^", "D", "v", "P", "p")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))  # when there are more lines than colours
 # Colour and dash of each method, in every figure that has one line a method: ours share a colour.
 METHOD_LINES = {
@@ -28,6 +33,7 @@ METHOD_LINES = {
     "masked_keypoints": (4, 0), "random": (5, 0), "raw_keypoints": (5, 1), "supervised": (6, 0),
 }  # fmt: skip
 FONT = "DejaVu Sans"  # ships with matplotlib: the same on every machine
+EMPTY = "Empty"  # in a PNG, why there is nothing to see: the page says it in words
 WIDTH = 7.2  # inches: a page's text width, so that 8 pt stays 8 pt
 STYLE: dict[str, Any] = {
     "font.family": FONT,
@@ -65,6 +71,8 @@ def save(figure: Figure, stem: str | Path) -> list[Path]:
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         "png": {"Software": None},
     }
+    if figure.get_gid() == EMPTY:
+        undated["png"][EMPTY] = figure.texts[0].get_text()
     written = []
     if lacking := _borrow_fonts(figure):
         warnings.warn(
@@ -141,25 +149,28 @@ def shown(name: str, length: int | None = None) -> str:
 
 
 def line_styles(groups: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], dict[str, Any]]:
-    """Colour, dash and label of each group (method, and whatever else tells runs apart).
+    """Colour, dash, marker and label of each group (method, and whatever else tells runs apart).
 
-    The label says only what tells the groups of one method apart. A method has one colour and dash in all figures, as
-    long as it has one group; groups of one method (an ablation) are coloured by their order.
+    The label says only what tells the groups of one method apart. The first group of a method (the one without a
+    tag) has the method's colour and dash in all figures; further ones (ablations) take those that are free.
     """
     groups = sorted(set(groups))
-    by_method = len({group[0] for group in groups}) == len(groups)
-    by_method = by_method and all(group[0] in METHOD_LINES for group in groups)
+    own = {group[0]: group for group in reversed(groups) if group[0] in METHOD_LINES}
+    taken = {METHOD_LINES[method] for method in own}
+    every = [(colour, dash) for dash in range(len(DASHES)) for colour in range(len(PALETTE))]
+    rest = [line for line in every if line not in taken]
+    rest.sort(key=lambda line: line in METHOD_LINES.values())  # first those of no method at all
+    free = itertools.cycle(rest or every)
     styles = {}
-    for i, group in enumerate(groups):
-        colour, dash = (
-            METHOD_LINES[group[0]] if by_method else (i % len(PALETTE), i // len(PALETTE))
-        )
+    for group in groups:
+        colour, dash = METHOD_LINES[group[0]] if own.get(group[0]) == group else next(free)
         same = [other for other in groups if other[0] == group[0]]
         telling = [k for k in range(1, len(group)) if len({other[k] for other in same}) > 1]
         names = [METHOD_NAMES.get(group[0], group[0]), *(group[k] for k in telling)]
         styles[group] = {
             "color": PALETTE[colour],
             "linestyle": DASHES[dash % len(DASHES)],
+            "marker": MARKERS[colour],
             "label": ", ".join(name.replace("_", " ") for name in names if name),
         }
     return styles
@@ -171,7 +182,17 @@ def legend_columns(labels: Iterable[str]) -> int:
 
 
 def message(text: str) -> Figure:
-    """What stands in a figure's place where there is nothing to draw."""
+    """What stands in a figure's place where there is nothing to draw.
+
+    :func:`save` notes the text in the PNG, under the key `EMPTY`.
+    """
     figure = Figure(figsize=(WIDTH, 0.8))
+    figure.set_gid(EMPTY)
     figure.text(0.5, 0.5, text, ha="center", va="center")
     return figure
+
+
+def empty(content: bytes) -> str | None:
+    """Why a PNG of :func:`save` shows nothing, in words; None where it shows something."""
+    with Image.open(BytesIO(content)) as image:
+        return image.info.get(EMPTY)

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from sslslr.files import write_json
+from sslslr.report.tables import DECIMALS
 
 RUN = ("method", "augmentation", "variant", "pretrain_dataset", "tag")
 
@@ -25,7 +26,7 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
             continue
         name = ".".join(str(row[part]) for part in RUN if row[part])
         protocols = found.setdefault(row["dataset"], {})
-        protocols.setdefault(row["protocol"], {})[name] = round(float(row["top1_mean"]), 4)
+        protocols.setdefault(row["protocol"], {})[name] = round(float(row["top1_mean"]), DECIMALS)
     return found
 
 

@@ -19,53 +19,24 @@ from sslslr import statistics
 from sslslr.errors import UserError
 from sslslr.files import write_text
 from sslslr.report.collect import RUN
+from sslslr.report.wording import (
+    LINEAR_CAPTION,
+    METHOD_NAMES,
+    METRIC_NAMES,
+    NOTE,
+    PROTOCOLS,
+)
 
-PROTOCOLS = {
-    "linear": "linear",
-    "logistic": "logistic",
-    "knn": "nearest neighbours",
-    "retrieval": "look-up by example",
-    "fine_tune": "fine-tuned",
-}
+__all__ = ["LINEAR_CAPTION", "METHOD_NAMES", "METRIC_NAMES", "NOTE", "PROTOCOLS"]
+
 METRICS = ("top1", "top3", "top5", "top10", "balanced_accuracy")
 KEY = ["dataset", *RUN[1:], "protocol"]
-METHOD_NAMES = {
-    "raw_keypoints": "no encoder (raw keypoints)",
-    "random": "random initialisation",
-    "supervised": "supervised from scratch",
-    "sl_fpn": "SL-FPN",
-    "simclr": "SimCLR",
-    "moco": "MoCo v2",
-    "byol": "BYOL",
-    "simsiam": "SimSiam",
-    "barlow_twins": "Barlow Twins",
-    "vicreg": "VICReg",
-    "masked_keypoints": "masked keypoints",
-    "sl_fpn_vc": "SL-FPN + variance-covariance (ours)",
-    "sl_fpn_rate": "SL-FPN + coding rate (ours)",
-}
 CEILING = "supervised"
 FLOOR = ("raw_keypoints", "random")
-METRIC_NAMES = {
-    "top1": "Top-1",
-    "top3": "Top-3",
-    "top5": "Top-5",
-    "top10": "Top-10",
-    "balanced_accuracy": "Balanced",
-}
 # metrics.csv may be rounded; half of one clip in a thousand is not a disagreement.
 ROUNDING = 5e-4
-LINEAR_CAPTION = (
-    "Frozen encoders under linear evaluation and a logistic probe, beside no encoder, random "
-    "initialisation and supervised training from scratch."
-)
-NOTE = (
-    "Scores in percent: mean ± standard deviation over encoder seeds (probe seeds averaged first). "
-    "95 % interval: of the seed-averaged top-1, over test clips (bootstrap; Wilson's where all clips or "
-    "none are right). Over seeds: of the mean top-1, over encoder seeds (Student's t). "
-    "n/a: not measured, or not known of the paper. Joints: those of the target that the encoder was "
-    "given; masked are those that its pretraining clips, or another encoder's, did not have."
-)
+# Of the CSV, which the page is made of: with four, a percentage would be rounded twice.
+DECIMALS = 6
 
 
 def linear_table(
@@ -257,15 +228,15 @@ def display(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "Target": row["dataset"],
-                "Pretrained on": _or_dash(row["pretrain_dataset"]),
                 "Method": name,
+                "Pretrained on": _or_dash(row["pretrain_dataset"]),
                 "Views": _or_dash(row["augmentation"]),
-                "Encoder": row["variant"],
+                "Encoder": _or_dash("" if row["variant"] == "raw" else row["variant"]),
                 "Tag": _or_dash(row["tag"]),
                 "Protocol": PROTOCOLS[row["protocol"]],
                 "Top-1": score(row, "top1") + alone,
-                "95 % interval": bracket(row["top1_low"], row["top1_high"]),
-                "Over seeds": bracket(row["top1_seeds_low"], row["top1_seeds_high"]),
+                "95 % over clips": bracket(row["top1_low"], row["top1_high"]),
+                "95 % over seeds": bracket(row["top1_seeds_low"], row["top1_seeds_high"]),
                 **{METRIC_NAMES[metric]: score(row, metric) for metric in METRICS[1:]},
                 "Chance": percent(row["chance"]),
                 "n test": str(row["n_test"]),
@@ -316,12 +287,14 @@ def render(
     stem: str | Path,
     caption: str,
     formats: Iterable[str] = ("csv", "md", "tex"),
+    note: str = "",
 ) -> list[Path]:
-    """Write STEM.csv (machine form, 4 decimals), STEM.md and STEM.tex (human form), atomically.
+    """Write STEM.csv (machine form, `DECIMALS`), STEM.md and STEM.tex (human form), atomically.
 
     Args:
         table: of :func:`linear_table`; another frame is shown as it is.
         caption: plain text; escaped where the format needs it. The LaTeX label is `tab:STEM`.
+        note: ends the caption.
 
     Returns:
         The files written.
@@ -332,9 +305,9 @@ def render(
     from sslslr.report import markup
 
     shown = display(table) if "top1_mean" in table else table.astype(str)
-    caption = f"{caption} {NOTE}" if "top1_mean" in table else caption
+    caption = f"{caption} {NOTE}{note}" if "top1_mean" in table else caption + note
     writers = {
-        "csv": lambda: table.round(4).to_csv(index=False, lineterminator="\n"),
+        "csv": lambda: table.round(DECIMALS).to_csv(index=False, lineterminator="\n"),
         "md": lambda: markup.markdown(shown, caption),
         "tex": lambda: markup.latex(shown, caption, f"tab:{Path(stem).name}"),
     }

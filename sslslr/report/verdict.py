@@ -9,11 +9,13 @@ import pandas as pd
 from sslslr.report.tables import percent, render
 
 SMALLEST = (
-    "smallest: difference that so many clips would show with a power of 80 % (where the two differ on too "
+    "detectable: smallest difference that so many clips would show with a power of 80 % (where the two differ on too "
     "few of them to say, as if their errors were independent; none: so few clips can show no difference)"
 )
 CAPTION = (
-    "Claims and what the runs say. Differences in top-1, percentage points, subject minus opponent, "
+    "Claims and what the runs say. Holds: nothing is missing, and every comparison is significant (p and "
+    "interval) in the claim's favour; does not hold: one is, against it; cannot tell: all else. "
+    "Differences in top-1, percentage points, subject minus opponent, "
     "of the worst comparison for the claim that gives the verdict; brackets: 95 % interval over test "
     "clips and encoder seeds (over clips alone where there is 1 seed); p: paired permutation test, corrected "
     f"by Holm within the claim; {SMALLEST}."
@@ -33,14 +35,14 @@ def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
         compared = row["comparisons"] > 0
         rows.append(
             {
-                "Claim": row["statement"],
+                "Claim": f"{row['statement']} ({row['claim']})",
+                "Verdict": row["verdict"] + _remark(row),
                 "Claimed by": row["source"],
-                "Verdict": row["verdict"] + (" (1 seed)" if row["seeds"] == 1 else ""),
                 "Worst against": f"{row['opponent']} on {_place(row)}" if compared else "–",
                 "Difference": difference(row),
                 "p": p_value(row["p_corrected"]),
                 "n test": f"{row['n_test']:.0f}" if compared else "n/a",
-                "Smallest": smallest(row) if compared else "n/a",
+                "Detectable": smallest(row) if compared else "n/a",
                 "Comparisons": str(row["comparisons"]),
                 "Missing": _shortened(row["missing"]),
             }
@@ -51,7 +53,7 @@ def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
 def comparison_table(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Strings for people, one row a comparison, of :func:`sslslr.claims.decide`."""
     columns = ["Claim", "Target", "Pretrained on", "Subject", "Opponent", "Subject top-1",
-               "Opponent top-1", "Difference", "p", "n test", "Seeds", "Smallest", "Outcome"]  # fmt: skip
+               "Opponent top-1", "Difference", "p", "n test", "Seeds", "Detectable", "Outcome"]  # fmt: skip
     rows = [
         [
             row["claim"],
@@ -73,8 +75,19 @@ def comparison_table(comparisons: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def write(verdicts: pd.DataFrame, comparisons: pd.DataFrame, stem: str | Path) -> list[Path]:
+def _remark(row: Mapping[str, Any]) -> str:
+    if not row["comparisons"]:
+        return " (not measured)"
+    return " (1 seed)" if row["seeds"] == 1 else ""
+
+
+def write(
+    verdicts: pd.DataFrame, comparisons: pd.DataFrame, stem: str | Path, note: str = ""
+) -> list[Path]:
     """STEM and STEM_comparisons, each as .csv (numbers in 0..1), .md and .tex (for people).
+
+    Args:
+        note: ends the captions.
 
     Raises:
         UserError: the folder cannot be written.
@@ -84,8 +97,8 @@ def write(verdicts: pd.DataFrame, comparisons: pd.DataFrame, stem: str | Path) -
         (verdicts, verdict_table(verdicts), f"{stem}", CAPTION),
         (comparisons, comparison_table(comparisons), f"{stem}_comparisons", COMPARISON_CAPTION),
     ):
-        written += render(frame, name, caption, ["csv"])
-        written += render(shown, name, caption, ["md", "tex"])
+        written += render(frame, name, caption + note, ["csv"])
+        written += render(shown, name, caption + note, ["md", "tex"])
     return written
 
 

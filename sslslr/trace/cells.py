@@ -32,7 +32,7 @@ SHOWN = {
     "linear": {
         "Target": "dataset", "Pretrained on": "pretrain_dataset", "Method": "method",
         "Views": "augmentation", "Encoder": "variant", "Tag": "tag", "Protocol": "protocol",
-        "95 % interval": "top1_low", "Over seeds": "top1_seeds_low", "Chance": "chance",
+        "95 % over clips": "top1_low", "95 % over seeds": "top1_seeds_low", "Chance": "chance",
         "n test": "n_test", "n train": "n_train", "Classes": "n_classes", "Joints": "n_joints",
         "Seeds": "seeds", "Paper": "paper",
         **{name: f"{metric}_mean" for metric, name in tables.METRIC_NAMES.items()},
@@ -40,20 +40,20 @@ SHOWN = {
     "verdicts": {
         "Claim": "claim", "Claimed by": "source", "Verdict": "verdict", "Worst against": "opponent",
         "Difference": "difference", "p": "p_corrected", "n test": "n_test",
-        "Smallest": "smallest_difference", "Comparisons": "comparisons", "Missing": "missing",
+        "Detectable": "smallest_difference", "Comparisons": "comparisons", "Missing": "missing",
     },
     "verdicts_comparisons": {
         "Claim": "claim", "Target": "dataset", "Pretrained on": "pretrain_dataset",
         "Subject": "subject", "Opponent": "opponent", "Subject top-1": "subject_accuracy",
         "Opponent top-1": "opponent_accuracy", "Difference": "difference", "p": "p_corrected",
-        "n test": "n_test", "Seeds": "subject_seeds", "Smallest": "smallest_difference",
+        "n test": "n_test", "Seeds": "subject_seeds", "Detectable": "smallest_difference",
         "Outcome": "outcome",
     },
     "ablations": {
         "Ablation": "tag", "Method": "method", "Views": "augmentation", "Encoder": "variant",
         "Pretrained on": "pretrain_dataset", "Target": "dataset", "Protocol": "protocol",
-        "Top-1": "accuracy", "Untagged": "untagged_accuracy", "Difference": "difference", "p": "p",
-        "n test": "n_test", "Smallest": "smallest_difference", "Seeds": "seeds",
+        "Top-1": "accuracy", "Unchanged": "untagged_accuracy", "Difference": "difference", "p": "p",
+        "n test": "n_test", "Detectable": "smallest_difference", "Seeds": "seeds",
     },
     "signer_gap": {
         "Target": "dataset", "Method": "method", "Pretrained on": "pretrain_dataset",
@@ -166,7 +166,8 @@ def _row(csv: Path, frame: pd.DataFrame, table: str, asked: str) -> int:
 def _column(path: Path, frame: pd.DataFrame, asked: str) -> str:
     shown = SHOWN[path.stem]
     if asked.isdigit():
-        names = list(frame.columns) if path.suffix == ".csv" else _read_by_people(path)
+        readers = {".csv": lambda _: list(frame.columns), ".tex": _read_in_latex}
+        names = readers.get(path.suffix, _read_by_people)(path)
         if not 1 <= int(asked) <= len(names):
             raise UserError(f"{path}: column {asked} of {len(names)}; columns count from 1.")
         asked = names[int(asked) - 1]
@@ -178,9 +179,18 @@ def _column(path: Path, frame: pd.DataFrame, asked: str) -> str:
 
 
 def _read_by_people(path: Path) -> list[str]:
-    """Column names of a table in its human form; .md and .tex have the same ones."""
-    for line in path.with_suffix(".md").read_text(encoding="utf-8").splitlines():
+    """Column names of a table as Markdown."""
+    for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("| "):
             cells = re.split(r"(?<!\\)\|", line.strip().strip("|"))
             return [cell.strip().replace("\\", "") for cell in cells]
-    raise UserError(f"{path.with_suffix('.md')}: holds no table.")
+    raise UserError(f"{path}: holds no table.")
+
+
+def _read_in_latex(path: Path) -> list[str]:
+    """Column names of a table as LaTeX: the line below the first \\toprule."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if "\\toprule" not in lines[:-1]:
+        raise UserError(f"{path}: holds no table.")
+    header = lines[lines.index("\\toprule") + 1].removesuffix("\\\\")
+    return [cell.strip().replace("\\", "") for cell in header.split(" & ")]

@@ -247,16 +247,16 @@ TRACERS: dict[str, Callable[[Cell, pd.DataFrame, _Predictions], Sources]] = {
 
 
 def as_text(value: Any) -> str:
-    """A value as a table's CSV has it: four decimals, empty for nothing."""
+    """A value as a table's CSV has it: its decimals, empty for nothing."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ""
-    frame = pd.DataFrame({"value": [value]}).round(4)
+    frame = pd.DataFrame({"value": [value]}).round(tables.DECIMALS)
     return frame.to_csv(index=False, lineterminator="\n").split("\n", 1)[1].rstrip("\n").strip('"')
 
 
 def same(text: str, value: Any) -> bool:
-    """Is a cell of a CSV the value that was computed? Numbers to the table's four decimals."""
+    """Is a cell of a CSV the value that was computed? Numbers to the table's decimals."""
     try:
-        return abs(float(text) - float(value)) < 1e-9 + 0.5e-4
+        return abs(float(text) - float(value)) < 1e-9 + 0.5 * 10**-tables.DECIMALS
     except (TypeError, ValueError):
         return text == as_text(value)

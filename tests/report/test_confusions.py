@@ -124,3 +124,9 @@ def test_the_verb_draws_the_same_bytes_as_the_function(tmp_path, toy_store, scor
     assert ran.exit_code == 0, ran.output
     for path in style.save(confusion_figure(scored, toy_store, SETTINGS), tmp_path / "b"):
         assert path.read_bytes() == (tmp_path / f"a{path.suffix}").read_bytes()
+
+
+def test_the_figure_says_of_what_run_it_is(scored, toy_store):
+    figure = confusion_figure(scored, toy_store, SETTINGS)
+    assert figure.texts[-1].get_text() == f"r on toy, linear, n = {len(scored)} test clips"
+    assert all(axes.get_position().y1 < figure.texts[-1].get_position()[1] for axes in figure.axes)

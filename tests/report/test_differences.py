@@ -48,7 +48,7 @@ def test_an_ablation_is_the_difference_to_the_untagged_runs():
     assert (row["n_test"], row["seeds"], row["untagged_seeds"]) == (N, 3, 3)
     shown = differences.display_ablations(pd.DataFrame([row])).iloc[0]
     assert shown["Difference"].startswith("-")
-    assert 5 < float(shown["Smallest"]) < 25  # percentage points that 200 clips could have shown
+    assert 5 < float(shown["Detectable"]) < 25  # percentage points that 200 clips could have shown
 
 
 def test_the_p_of_many_ablations_are_corrected_together():

@@ -7,7 +7,7 @@ from matplotlib.collections import LineCollection
 from typer.testing import CliRunner
 
 from sslslr.cli import report
-from sslslr.report import collect, figures, strips
+from sslslr.report import collect, figures, strips, style
 from sslslr.skeleton import EDGES, PARTS
 
 MOVED = strips.MOVED.lower()
@@ -95,10 +95,18 @@ def test_a_loss_below_zero_is_lifted_and_the_legend_says_so():
 def test_a_single_epoch_is_a_point():
     """A line of one point was not to be seen, and its axis counted hundredths of an epoch."""
     figure = figures.training_curves({"simclr.none.paper.toy.s0": history(epochs=1)})
-    assert figure.axes[0].lines[0].get_marker() == "."
+    assert figure.axes[0].lines[0].get_marker() in style.MARKERS
     assert all(tick == round(tick) for axes in figure.axes for tick in axes.get_xticks())
-    longer = figures.training_curves({"simclr.none.paper.toy.s0": history(epochs=2)})
-    assert longer.axes[0].lines[0].get_marker() == "None"
+
+
+def test_methods_differ_by_more_than_colour():
+    """Who does not see red and green, or prints in grey, has the marker and the dash."""
+    groups = [(method, "none", "paper", "") for method in style.METHOD_LINES]
+    lines = [(line["marker"], line["linestyle"]) for line in style.line_styles(groups).values()]
+    assert len(set(lines)) == len(lines)
+    assert "X" not in style.MARKERS  # the cross is a collapse
+    long = figures.training_curves({"simclr.none.paper.toy.s0": history(epochs=40)}).axes[0]
+    assert 4 <= len(range(40)[:: abs(long.lines[0].get_markevery()[1])]) <= 8
 
 
 def test_nothing_trained_says_so():

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from sslslr.cli.report import app
 from sslslr.errors import UserError
-from sslslr.report import figures, html
+from sslslr.report import figures, html, style
 
 EVIL = "<script>alert('x')</script>"
 CONFIG = {"name": "demo", "note": f"Numbers of the demo {EVIL}", "pretrain": {"epochs": 3}}
@@ -118,7 +118,11 @@ def test_headings_images_and_tables_are_accessible(page):
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
-    assert all(attrs.get("scope") == "col" for attrs in tags.named("th"))
+    assert all(attrs.get("scope") in ("col", "row") for attrs in tags.named("th"))
+    assert all(attrs["aria-label"] for attrs in tags.named("div") if "tabindex" in attrs)
+    assert (
+        sum(attrs["scope"] == "row" for attrs in tags.named("th")) >= 2
+    )  # a row says what it is of
     ids = [attrs["id"] for _, attrs in tags.found if "id" in attrs]
     assert len(ids) == len(set(ids))
     assert {attrs["href"][1:] for attrs in tags.named("a")} <= set(ids)
@@ -131,6 +135,22 @@ def test_the_page_shows_banner_collapse_cards_and_configuration(page):
         "3 x no frame", "c0de", "2.13.0", "epochs: 3", "12,345", "1 of 2",
     ):  # fmt: skip
         assert text in page
+
+
+def test_a_figure_that_shows_nothing_is_said_in_words(tmp_path):
+    """Its caption and its alternative text would describe curves that are not there."""
+    drawn = style.message("No run was scored with few labels.")
+    shown = html.figure(figures.save(drawn, tmp_path / "semi_supervised")[1])
+    assert shown.empty == "No run was scored with few labels."
+    html.render_report(tmp_path / "page.html", CONFIG, [], [shown], [run()], [CARD])
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert not Tags(page).named("img")
+    assert "No run was scored with few labels." in page
+    assert shown.caption not in page
+
+
+def test_a_figure_that_shows_something_is_not_empty(png):
+    assert html.figure(png).empty is None
 
 
 def test_a_budget_is_of_one_encoder():
@@ -198,7 +218,7 @@ def test_verdicts_stand_first_with_the_comparisons_folded(tmp_path, png):
     assert places == sorted(places)
     folded = page[page.index('<details id="comparisons">') : page.index('id="tables"')]
     assert folded.count("(shown only)") >= 1  # what is False in a CSV is text
-    # The page shows what the verb showed, rounding to four decimals aside.
+    # The page shows what the verb showed, rounding aside.
     shown = html.verdict_tables(tmp_path / "verdicts.csv")[0].cells
     assert shown.to_dict("list") == verdict.verdict_table(row.to_frame().T).to_dict("list")
 
@@ -211,7 +231,7 @@ def test_verdicts_without_a_comparison_and_other_files_are_read(tmp_path):
     row, comparisons = judged(make_claims(), runs("byol", [0.5]))
     verdict.write(row.to_frame().T, comparisons, tmp_path / "v")
     shown = html.verdict_tables(tmp_path / "v.csv", tmp_path / "v_comparisons.csv")
-    assert shown[0].cells["Verdict"].tolist() == ["cannot tell"]
+    assert shown[0].cells["Verdict"].tolist() == ["cannot tell (not measured)"]
     assert len(shown[1].cells) == 0
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match=r"other\.csv: column .* is missing"):
@@ -237,6 +257,6 @@ def test_a_data_card_counts_what_is_missing(tmp_path, png):
     out = tmp_path / "report.html"
     html.render_report(out, CONFIG, [], [html.figure(png)], [run()], [card])
     text = out.read_text()
-    assert "<td>test</td><td>3</td><td>2</td><td>1</td>" in text
+    assert '<th scope="row">test</th><td>3</td><td>2</td><td>1</td>' in text
     assert "1 x &lt;no&gt; file; 1 x b" in text
     assert "<td>0123456789abcdef</td>" in text

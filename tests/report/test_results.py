@@ -90,6 +90,21 @@ def test_a_cell_that_was_not_measured_stays_empty(metrics):
     assert all((1, 1) not in drawn(axes) and len(drawn(axes)) == 5 for axes in panels)
 
 
+def test_a_grid_that_is_mostly_empty_becomes_one_map_of_what_was_run(metrics):
+    """Of ten methods that were pretrained on one of two sets, most panels were grey."""
+    trained = metrics["pretrain_dataset"] != "none"
+    own = metrics[~trained | (metrics["pretrain_dataset"] == metrics["dataset"])]
+    own = own[~((own["method"] == "simclr") & (own["pretrain_dataset"] == "lsa64"))]
+    axes = results.transfer_matrix(own).axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == [
+        "random initialisation", "SL-FPN, from lsa64", "SimCLR, from wlasl_100",
+        "SL-FPN, from wlasl_100",
+    ]  # fmt: skip
+    linear = own[(own["protocol"] == "linear") & (own["metric"] == "top1")]
+    assert len(drawn(axes)) == linear.groupby(["method", "pretrain_dataset", "dataset"]).ngroups
+
+
 def test_lines_are_means_and_bands_are_over_encoder_seeds(metrics):
     figure = results.semi_supervised_curves(metrics)
     shares, shots = figure.axes[:2]

@@ -55,3 +55,19 @@ def test_letters_are_borrowed_from_a_font_that_has_them(tmp_path):
     assert drawn.get_fontfamily()[0] == style.FONT
     assert len(drawn.get_fontfamily()) > 1
     assert len(saved("a", tmp_path / "y")[0].get_fontfamily()) == 1
+
+
+def test_a_method_keeps_its_line_beside_its_ablations():
+    """In one report SL-FPN was black in one figure and blue in another."""
+    plain = ("sl_fpn", "temporal_permutation", "paper", "")
+    tagged, other = (*plain[:3], "no_original"), ("simclr", *plain[1:])
+    alone = style.line_styles([plain])[plain]
+    styles = style.line_styles([tagged, other, plain])
+    assert {**styles[plain], "label": ""} == {**alone, "label": ""}
+    lines = {(style["color"], style["linestyle"]) for style in styles.values()}
+    assert len(lines) == 3
+
+
+def test_more_groups_than_lines_still_have_one_each():
+    groups = [("sl_fpn", "v", "paper", f"tag{i}") for i in range(40)]
+    assert len(style.line_styles(groups)) == 40

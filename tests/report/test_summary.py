@@ -33,7 +33,7 @@ def test_each_row_has_its_place_and_the_name_of_its_runs(tmp_path):
     assert json.loads(path.read_text()) == {
         "wlasl_100": {
             "linear": {
-                "sl_fpn.strong.paper.wlasl_2000": 0.1235,
+                "sl_fpn.strong.paper.wlasl_2000": 0.123456,
                 "sl_fpn.strong.paper.wlasl_2000.no_original": 0.25,
             },
             "logistic": {"sl_fpn.strong.paper.wlasl_2000": 0.75},

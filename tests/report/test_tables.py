@@ -6,7 +6,7 @@ import pytest
 
 from sslslr import statistics
 from sslslr.errors import UserError
-from sslslr.report import collect, markup, tables
+from sslslr.report import collect, markup, tables, wording
 
 GLOSSES = [f"gloss_{i}" for i in range(12)]
 PAPER = [
@@ -87,7 +87,7 @@ def test_the_interval_over_seeds_is_students():
     assert row.top1_seeds_low == pytest.approx(0.766667 - half, abs=1e-5)
     assert row.top1_seeds_high == 1  # 1.146, cut: no accuracy is above 1
     shown = tables.display(tables.linear_table(*evaluation(rights=((6,),)))).iloc[0]
-    assert shown["Over seeds"] == "n/a"
+    assert shown["95 % over seeds"] == "n/a"
 
 
 @pytest.mark.parametrize(("right", "low", "high"), [(10, 0.722467, 1), (0, 0, 0.277533)])
@@ -108,7 +108,7 @@ def test_one_seed_has_no_std_and_says_so():
 def test_a_cell_reads_mean_plus_minus_std():
     shown = tables.display(tables.linear_table(*evaluation())).iloc[0]
     assert shown["Top-1"] == "70.0 ± 14.1"
-    assert shown["95 % interval"].startswith("[")
+    assert shown["95 % over clips"].startswith("[")
     assert shown["n test"] == "10"
 
 
@@ -198,7 +198,15 @@ def test_rendered_files_are_escaped_deterministic_and_read_back(tmp_path):
     assert "n/a" in tex
 
     back = tables.read_table(tmp_path / "linear.csv")
-    pd.testing.assert_frame_equal(tables.display(back), tables.display(table.round(4)))
+    pd.testing.assert_frame_equal(tables.display(back), tables.display(table))
+
+
+def test_the_page_and_the_paper_round_the_same_number():
+    """52.8 ± 1.4 stood in the Markdown and 52.8 ± 1.5 on the page, which is made of the CSV."""
+    table = tables.linear_table(*evaluation(rights=((6,), (8,))))
+    table["top3_std"] = 0.014496  # 1.4 percent; with four decimals 1.45, then 1.5
+    written = table.round(tables.DECIMALS)
+    assert tables.score(table.iloc[0], "top3") == tables.score(written.iloc[0], "top3")
 
 
 def test_only_the_formats_asked_for_are_written(tmp_path):
@@ -250,3 +258,58 @@ def test_the_shipped_paper_numbers_are_the_four_that_are_known():
         ("lsa64", "wlasl"): 43.84,
     }
     assert {e["sureness"] for e in entries} == {"B"}
+
+
+LINES = {
+    "Target": ["a", "a", "b"], "Method": ["raw", "x_1", "x_1"], "Views": ["–", "strong", "strong"],
+    "Tag": ["–", "t", "t"], "Difference": ["-1.0 [-2.0, +3.0]", "+0.1", "n/a"],
+    "n test": ["9", "9", "7"], "Paper": ["n/a"] * 3,
+}  # fmt: skip
+
+
+def test_what_is_the_same_throughout_is_said_once():
+    shown, caption = markup.fold(pd.DataFrame(LINES), "C.")
+    assert list(shown) == ["Target", "Method", "Tag", "Difference", "n test"]
+    assert (
+        "Every row that has any: views strong." in caption
+    )  # a tag that a row lacks tells rows apart
+    assert "The paper's number is known for no row." in caption
+
+
+def test_latex_has_a_block_a_target_and_a_minus_sign():
+    tex = markup.latex(pd.DataFrame(LINES), "C.", "tab:x")
+    assert r"\textit{a: n test 9}" in tex
+    assert r"\textit{b: n test 7}" in tex
+    assert r"$-$1.0 [$-$2.0, +3.0]" in tex
+    assert tex.count(r"\midrule") == 2
+    assert tex.count(r"\begin{table*}") == 1
+
+
+def test_a_long_latex_table_becomes_one_a_target():
+    frame = pd.concat([pd.DataFrame(LINES)] * 20, ignore_index=True)
+    tex = markup.latex(frame, "C.", "tab:x")
+    assert tex.count(r"\begin{table*}") == tex.count(r"\end{table*}") == 2
+    assert tex.count(r"\label{tab:x}") == tex.count(r"\label{tab:x-2}") == 1
+    assert tex.count("C.") == 1
+    assert tex.count("x\\_1") == 40
+
+
+def test_a_table_without_rows_says_so():
+    none = pd.DataFrame(LINES)[:0]
+    assert markup.NOTHING in markup.markdown(none, "C.")
+    assert markup.NOTHING in markup.latex(none, "C.", "tab:x")
+
+
+def test_a_split_that_is_not_the_test_split_is_named():
+    targets = {"a": {"test": "val"}, "b": {"test": "test"}, "c": {"test": "val"}}
+    assert wording.split_note(targets) == " “Test” clips are those of the split “val” of a, c."
+    assert wording.split_note({"b": {"test": "test"}}) == ""
+
+
+def test_a_table_that_leaves_its_report_says_whose_it_is(tmp_path):
+    note = wording.study_note("demo", "Few\n  epochs.", {"a": {"test": "val"}})
+    assert note == " Study demo: Few epochs. “Test” clips are those of the split “val” of a."
+    assert wording.study_note("demo", None, {}) == " Study demo."
+    tables.render(tables.linear_table(*evaluation()), tmp_path / "linear", "C.", note=note)
+    for ending in ("md", "tex"):
+        assert "Study demo: Few epochs." in (tmp_path / f"linear.{ending}").read_text()

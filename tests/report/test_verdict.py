@@ -40,7 +40,7 @@ def test_nothing_measured_is_a_table_all_the_same(tmp_path):
     row, comparisons = judged(make_claims(), found)
     shown = verdict.verdict_table(row.to_frame().T).iloc[0]
     assert (shown["Difference"], shown["p"], shown["n test"]) == ("n/a", "n/a", "n/a")
-    assert shown["Verdict"] == "cannot tell"
+    assert shown["Verdict"] == "cannot tell (not measured)"
     assert "no run of method sl_fpn" in shown["Missing"]
     assert len(verdict.write(row.to_frame().T, comparisons, tmp_path / "verdicts")) == 6
 
@@ -50,8 +50,8 @@ def test_a_comparison_that_so_few_clips_cannot_decide_says_so():
         make_claims(), joined(runs("sl_fpn", [1.0], n=4), runs("simclr", [0.0], n=4))
     )
     shown = verdict.verdict_table(row.to_frame().T).iloc[0]
-    assert (shown["Smallest"], shown["Verdict"]) == ("none", "cannot tell (1 seed)")
-    assert verdict.comparison_table(comparisons)["Smallest"].tolist() == ["none"]
+    assert (shown["Detectable"], shown["Verdict"]) == ("none", "cannot tell (1 seed)")
+    assert verdict.comparison_table(comparisons)["Detectable"].tolist() == ["none"]
 
 
 def test_the_verb_writes_both_tables(tmp_path):

@@ -37,6 +37,15 @@ def test_a_column_by_number_is_the_one_that_stands_there(results):
         assert find(f"{results}/tables/linear.md:1:{number}").column == SHOWN["linear"][name]
 
 
+def test_a_column_of_the_latex_is_counted_there(results):
+    """It leaves out what is the same for all rows of a target, which the Markdown has."""
+    tex = (results / "tables/linear.tex").read_text().splitlines()
+    names = tex[tex.index(r"\toprule") + 1].removesuffix(r" \\").replace("\\", "").split(" & ")
+    assert "n test" not in names
+    for number, name in enumerate(names, 1):
+        assert find(f"{results}/tables/linear.tex:1:{number}").column == SHOWN["linear"][name]
+
+
 @pytest.mark.parametrize("table", sorted(KEYS))
 def test_every_shown_column_is_a_column_of_the_csv(results, table):
     frame = read(results / f"tables/{table}.csv")

@@ -93,7 +93,15 @@ def test_repro_builds_everything_and_a_second_time_neither_tool_does_anything(bu
             "config/demo.yaml",
             "For tests alone.",
             "Another note.",
-            {"render_report", "render_provenance"},
+            # Each table ends with the study's note.
+            {
+                "render_linear_table",
+                "render_verdicts",
+                "render_differences",
+                "render_ablations",
+                "render_report",
+                "render_provenance",
+            },
             {"report"},
         ),
         (

@@ -17,6 +17,7 @@ from sslslr.estimate import estimate
 from sslslr.files import has_key
 from sslslr.grid import NO_DATASET
 from sslslr.methods import METHODS
+from sslslr.report import wording
 from sslslr.study import left_checkpoints, outdated
 
 try:

@@ -7,6 +7,14 @@ rule report:
 
 
 TRAINED = [run_id for run_id, run in RUNS.items() if run.dataset != NO_DATASET]
+TARGETS_JSON = stages.as_json(
+    {name: target.model_dump() for name, target in STUDY.evaluate.targets.items()}
+)
+NOTE = wording.study_note(
+    STUDY.name,
+    STUDY.note,
+    {name: target.model_dump() for name, target in STUDY.evaluate.targets.items()},
+)
 FIRST_DATASET = next(iter(STUDY.datasets))
 FIRST_STEPS = next(iter(STUDY.augmentations.values()), [])
 # The encoder whose embedding and confusions are drawn: the first that was pretrained, on its own set
@@ -39,11 +47,12 @@ rule render_linear_table:
         **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
+        note=NOTE,
         seal=seal("report", "table"),
         code=report_code("linear"),
     shell:
         "sslslr --seal {params.seal} report table {input.metrics} --paper {input.paper} --stem {params.stem}"
-        " --summary {output.summary} > {log} 2>&1"
+        " --summary {output.summary} --note {params.note:q} > {log} 2>&1"
 
 
 rule render_training_curves:
@@ -123,11 +132,12 @@ rule render_verdicts:
         **asks("report"),
     params:
         stem=subpath(output[0], strip_suffix=".csv"),
+        note=NOTE,
         seal=seal("report", "verdict"),
         code=report_code("verdicts"),
     shell:
         "sslslr --seal {params.seal} report verdict {input.metrics} --claims {input.claims} --stem {params.stem}"
-        " > {log} 2>&1"
+        " --note {params.note:q} > {log} 2>&1"
 
 
 rule render_differences:
@@ -153,17 +163,13 @@ rule render_differences:
         **asks("report"),
     params:
         folder=subpath(output[0], parent=True),
-        targets=stages.as_json(
-            {
-                name: target.model_dump()
-                for name, target in STUDY.evaluate.targets.items()
-            }
-        ),
+        targets=TARGETS_JSON,
+        note=NOTE,
         seal=seal("report", "differences"),
         code=report_code("differences"),
     shell:
         "sslslr --seal {params.seal} report differences {input.metrics} --targets {params.targets:q}"
-        " --folder {params.folder} > {log} 2>&1"
+        " --note {params.note:q} --folder {params.folder} > {log} 2>&1"
 
 
 rule render_results:
