@@ -29,19 +29,23 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import psutil
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 from project import Project, copy_repository  # noqa: E402
 from sslslr import seals  # noqa: E402
 from sslslr.files import LEFT_OVER  # noqa: E402
+from sslslr.report import cost  # noqa: E402
 
 # What differs by nature: logs, and the seals, which hold the times of files.
 NOT_COMPARED = {"logs", "seals", ".gitignore", ".workflow.json"}
 RECORDS = ("run.json", "evaluation.json")  # with the key `cost`, which was measured with a clock
 KINDS = ("the group", "Snakemake alone", "Snakemake alone, its jobs ended", "one job alone")
+CELL = r'<(?:td|th scope="row")>[^<]*</t[dh]>'  # of a row of a table
 LOOK = 0.02  # seconds between looks at a workflow
-COSTS = ("Clips/s", "Seconds", "GPU-hours", "Peak MB")  # of the page\'s table of budgets
+TIMED = ("cost.md", "cost.tex")  # what cost.csv holds, for people
+COSTS = ("Clips/s", "Seconds", "GPU-hours", "Peak MB")  # of the page's table of budgets
 
 
 def comparable(file: Path) -> bytes:
@@ -50,6 +54,10 @@ def comparable(file: Path) -> bytes:
         return json.dumps({**json.loads(file.read_text()), "cost": None}).encode()
     if file.name == "provenance.json":
         return json.dumps([_untimed(e) for e in json.loads(file.read_text())["@graph"]]).encode()
+    if file.name == "cost.csv":
+        return pd.read_csv(file).drop(columns=cost.MEASURED).to_csv().encode()
+    if file.name in TIMED:
+        return b""
     if file.name == "report.html":
         return _uncosted(file.read_text()).encode()
     return file.read_bytes()
@@ -60,10 +68,10 @@ def _uncosted(page: str) -> str:
     start = page.index('<section id="budget">')
     end = page.index("</section>", start)
     table = page[start:end]
-    names = re.findall(r"<th\b[^>]*>(?:<button[^>]*>)?([^<]*)", table)
+    names = re.findall(r'<th scope="col">(?:<button[^>]*>)?([^<]*)', table)
     costs = [names.index(name) for name in COSTS]
-    for row in re.findall(r"<tr>(<td>.*?)</tr>", table):
-        cells = re.findall(r"<td>.*?</td>", row)
+    for row in re.findall(r'<tr>((?:<td|<th scope="row").*?)</tr>', table):
+        cells = re.findall(CELL, row)
         kept = [cell for number, cell in enumerate(cells) if number not in costs]
         table = table.replace(row, "".join(kept), 1)
     return page[:start] + table + page[end:]
@@ -74,7 +82,7 @@ def _untimed(entity: dict) -> dict:
     left_out = {"datePublished", "endTime"}
     if entity["@type"] == "PropertyValue":
         left_out |= {"value"}
-    if Path(entity["@id"]).name in {*RECORDS, "report.html"}:
+    if Path(entity["@id"]).name in {*RECORDS, "report.html", "cost.csv", *TIMED}:
         left_out |= {"sha256", "contentSize"}
     return {key: value for key, value in entity.items() if key not in left_out}
 

@@ -5,10 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sslslr.cli._page import html, provenance
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 app = typer.Typer(help="Render tables, figures and the report.", no_args_is_help=True)
+app.command()(html)
+app.command()(provenance)
 Stem = Annotated[Path, typer.Option(help="Path of the output without its ending.")]
 Metrics = Annotated[list[Path], typer.Argument(help="metrics.csv files.")]
 Protocol = Annotated[
@@ -145,12 +149,20 @@ def results(
     metrics: Metrics,
     protocol: Annotated[str, typer.Option(help="Whose scores to show in the matrix.")] = "linear",
     folder: Figures = FIGURES,
+    table: Annotated[
+        Path | None, typer.Option(help="Path of the table of few labels without its ending.")
+    ] = None,
+    note: Note = "",
 ) -> None:
-    """`semi` and `transfer` in one process: semi_supervised.* and transfer.*."""
-    from sslslr.report import collect
+    """`semi` and `transfer` in one process: semi_supervised.* and transfer.*; few labels as a table."""
+    from sslslr.cli._screen import say
+    from sslslr.report import collect, few_labels
     from sslslr.report import results as drawn
 
     scores = collect.read_metrics(metrics)
+    if table:
+        for path in few_labels.write(few_labels.few_labels(scores), table, note):
+            say(f"wrote {path}")
     _save(drawn.semi_supervised_curves(scores), folder / "semi_supervised")
     _save(drawn.transfer_matrix(scores, protocol), folder / "transfer")
 
@@ -274,72 +286,6 @@ def ablation_figures(
 
     _save(drawn.forest(read(ablations)), folder / "ablations")
     _save(drawn.views_matrix(collect.read_metrics(metrics)), folder / "views")
-
-
-@app.command()
-def html(
-    runs: Annotated[list[Path], typer.Argument(help="run.json files of the encoders.")],
-    config_json: Annotated[str, typer.Option(help="The resolved study as JSON.")],
-    table: Annotated[Path, typer.Option(help="The linear-evaluation table's CSV.")],
-    figure: Annotated[list[Path], typer.Option(help="A figure's PNG; may be repeated.")] = [],  # noqa: B006
-    card: Annotated[list[Path], typer.Option(help="A data set's card.json; may be repeated.")] = [],  # noqa: B006
-    verdicts: Annotated[Path | None, typer.Option(help="The verdicts' CSV.")] = None,
-    comparisons: Annotated[Path | None, typer.Option(help="The comparisons' CSV.")] = None,
-    ablations: Annotated[Path | None, typer.Option(help="The ablations' CSV.")] = None,
-    signer_gap: Annotated[Path | None, typer.Option(help="The signer gap's CSV.")] = None,
-    out: Annotated[Path, typer.Option(help="The page.")] = Path("results/report.html"),
-) -> None:
-    """The whole study on one self-contained page."""
-    from sslslr.cli._runs import from_json
-    from sslslr.cli._screen import say
-    from sslslr.errors import UserError
-    from sslslr.report import collect, markup, tables, wording
-    from sslslr.report import html as page
-
-    study = from_json(config_json, "--config-json")
-    note = wording.split_note(study.get("evaluate", {}).get("targets", {}))
-    caption = f"{wording.LINEAR_CAPTION} {wording.NOTE}{note}"
-    cells, caption = markup.fold(tables.display(tables.read_table(table)), caption)
-    if comparisons and not verdicts:
-        raise UserError("--comparisons needs --verdicts: it stands below them.")
-    linear = page.Table("linear", "Linear evaluation", caption, cells)
-    shown = [linear, *page.difference_tables(ablations, signer_gap, note)]
-    page.render_report(
-        out,
-        study,
-        shown,
-        [page.figure(path) for path in figure],
-        collect.read_runs(runs),
-        collect.read_cards(card),
-        page.verdict_tables(verdicts, comparisons, note) if verdicts else [],
-    )
-    say(f"wrote {out}")
-
-
-@app.command()
-def provenance(
-    runs: Annotated[list[Path], typer.Argument(help="run.json files of the encoders.")],
-    config_json: Annotated[str, typer.Option(help="The resolved study as JSON.")],
-    card: Annotated[list[Path], typer.Option(help="A data set's card.json; may be repeated.")] = [],  # noqa: B006
-    made: Annotated[
-        list[Path], typer.Option(help="A table, figure or page; may be repeated.")
-    ] = [],  # noqa: B006
-    out: Annotated[Path, typer.Option(help="The crate's metadata.")] = Path(
-        "results/provenance.json"
-    ),
-) -> None:
-    """The study's runs, commands and hashes as an RO-Crate; evaluation.json is found by the run."""
-    from sslslr.cli._runs import from_json
-    from sslslr.cli._screen import say
-    from sslslr.config import StudyConfig
-    from sslslr.strict import parse
-    from sslslr.trace import crate
-
-    study = parse(StudyConfig, from_json(config_json, "--config-json"), "--config-json")
-    folder = Path(study.results) / "metrics"
-    evaluations = [folder / path.parent.name / "evaluation.json" for path in runs]
-    crate.write(study, runs, evaluations, card, made, out)
-    say(f"wrote {out}")
 
 
 def _save(figure: "Figure", stem: Path) -> None:

@@ -16,11 +16,10 @@ import yaml
 
 from sslslr.errors import UserError
 from sslslr.files import write_text
-from sslslr.report import differences, verdict
-from sslslr.report.collect import own_seconds
+from sslslr.report import cost, differences, verdict
 from sslslr.report.markup import fold
 from sslslr.report.page_figures import Figure, figure
-from sslslr.report.tables import METHOD_NAMES, read_table
+from sslslr.report.tables import read_table
 
 __all__ = ["Figure", "Table", "figure", "render_report"]
 TEMPLATE = "report.html.jinja"
@@ -104,57 +103,6 @@ def _shown(path: str | Path, display: Callable[[pd.DataFrame], pd.DataFrame]) ->
         raise UserError(
             f"{path}: column {error} is missing. Write it with `sslslr report verdict`."
         ) from None
-
-
-def budgets(runs: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a group of runs that differ by seed alone: what each number was bought with."""
-    groups: dict[tuple, list[dict[str, Any]]] = {}
-    for run in runs:
-        spec = run["spec"]
-        variant = spec["encoder"]["variant"]
-        key = (spec["method"], spec["augmentation"], variant, spec["dataset"], spec["tag"])
-        groups.setdefault(key, []).append(run)
-    rows = []
-    for (method, augmentation, _, dataset, tag), members in groups.items():
-        spec, encoder = members[0]["spec"], members[0]["spec"]["encoder"]
-        raw = encoder["variant"] == "raw"
-        speeds = [run["cost"].get("clips_per_second") for run in members]
-        speeds = [speed for speed in speeds if speed]
-        memory = [
-            run["cost"]["peak_memory_mb"] for run in members if "peak_memory_mb" in run["cost"]
-        ]
-        collapsed = sum(bool(run["collapsed"]) for run in members)
-        rows.append(
-            {
-                "Method": METHOD_NAMES.get(method, method) + (f" ({tag})" if tag else ""),
-                "Pretrained on": "–" if dataset == "none" else dataset,
-                "Views": "–" if augmentation == "none" else augmentation,
-                "Encoder": encoder["variant"],
-                "Blocks x width": "–" if raw else f"{encoder['depth']} x {encoder['width']}",
-                "Parameters": f"{members[0].get('parameters', 0):,}",
-                "Clips": str(members[0].get("n_clips", 0)),
-                "Epochs": str(spec["pretrain"]["epochs"]),
-                "Batch": "–" if dataset == "none" else str(spec["pretrain"]["batch_size"]),
-                "Seeds": str(len(members)),
-                "Collapsed": "–" if dataset == "none" else f"{collapsed} of {len(members)}",
-                "Clips/s": f"{sum(speeds) / len(speeds):,.0f}" if speeds else "–",
-                "Seconds": f"{sum(map(own_seconds, members)):,.1f}",
-                "GPU-hours": gpu_hours(members),
-                "Peak MB": f"{max(memory):,.0f}" if memory else "–",
-                "Device": ", ".join(sorted({run["cost"].get("device", "?") for run in members})),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def gpu_hours(runs: list[dict[str, Any]]) -> str:
-    """`0.42`, the hours that runs held their GPUs; "–" where none had one."""
-    hours = [
-        own_seconds(run) * run["cost"].get("devices", 1) / 3600
-        for run in runs
-        if run["cost"].get("device", "cpu") != "cpu"
-    ]
-    return f"{sum(hours):.2f}" if hours else "–"
 
 
 def run_records(runs: list[dict[str, Any]]) -> pd.DataFrame:
@@ -247,7 +195,7 @@ def render_report(
         verdicts=verdicts,
         tables=tables,
         figures=figures,
-        budgets=budgets(runs),
+        budgets=cost.display(cost.costs(runs)),
         records=run_records(runs),
         warnings=_warnings(runs),
         versions=_versions(runs),

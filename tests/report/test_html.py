@@ -153,13 +153,6 @@ def test_a_figure_that_shows_something_is_not_empty(png):
     assert html.figure(png).empty is None
 
 
-def test_a_budget_is_of_one_encoder():
-    rows = html.budgets([run(0), run(1), run(0, variant="as_released")])
-    assert rows["Encoder"].tolist() == ["paper", "as_released"]
-    assert rows["Seeds"].tolist() == ["2", "1"]
-    assert rows["Seconds"].tolist() == ["123.0", "61.5"]
-
-
 def test_the_same_study_gives_the_same_page(tmp_path, png):
     def render(name):
         out = tmp_path / name

@@ -98,6 +98,7 @@ def test_repro_builds_everything_and_a_second_time_neither_tool_does_anything(bu
                 "render_linear_table",
                 "render_verdicts",
                 "render_differences",
+                "render_results",
                 "render_ablations",
                 "render_report",
                 "render_provenance",

@@ -286,6 +286,8 @@ REPORT_TABLES = [
     "linear",
     "ablations",
     "signer_gap",
+    "few_labels",
+    "cost",
 ]
 RENDERED = [
     f"{RESULTS}/report.html",

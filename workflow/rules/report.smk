@@ -186,6 +186,11 @@ rule render_results:
             caption="../report/transfer.rst",
             category="Figures",
         ),
+        table=report(
+            multiext(f"{RESULTS}/tables/few_labels", ".csv", ".md", ".tex"),
+            caption="../report/few_labels.rst",
+            category="Tables",
+        ),
     log:
         f"{RESULTS}/logs/report/results.log",
     conda:
@@ -194,11 +199,13 @@ rule render_results:
         **asks("report"),
     params:
         folder=subpath(output[0], parent=True),
+        table=subpath(output[4], strip_suffix=".csv"),
+        note=NOTE,
         seal=seal("report", "results"),
         code=report_code("results"),
     shell:
         "sslslr --seal {params.seal} report results {input.metrics} --folder {params.folder}"
-        " > {log} 2>&1"
+        " --table {params.table} --note {params.note:q} > {log} 2>&1"
 
 
 rule render_ablations:
@@ -306,6 +313,11 @@ rule render_report:
         cards=[f"{RESULTS}/data/{name}/clips/card.json" for name in STUDY.datasets],
     output:
         report(
+            multiext(f"{RESULTS}/tables/cost", ".csv", ".md", ".tex"),
+            caption="../report/cost.rst",
+            category="Tables",
+        ),
+        page=report(
             f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"
         ),
     log:
@@ -318,13 +330,14 @@ rule render_report:
         config=STUDY.model_dump_json(),
         figures=lambda wildcards, input: [f"--figure {path}" for path in input.figures],
         cards=lambda wildcards, input: [f"--card {path}" for path in input.cards],
+        cost=subpath(output[0], strip_suffix=".csv"),
         seal=seal("report", "html"),
         code=report_code("html"),
     shell:
         "sslslr --seal {params.seal} report html {input.runs} --config-json {params.config:q} --table {input.table}"
         " --verdicts {input.verdicts} --comparisons {input.comparisons}"
         " --ablations {input.ablations} --signer-gap {input.gap}"
-        " {params.figures} {params.cards} --out {output} > {log} 2>&1"
+        " {params.figures} {params.cards} --cost {params.cost} --out {output.page} > {log} 2>&1"
 
 
 rule render_provenance:
