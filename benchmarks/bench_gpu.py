@@ -18,7 +18,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 import peers
-from bench import probing, study
+from bench import flop_a_clip, probing, study
 from scale import write_store
 
 from sslslr.clips import ClipStore
@@ -28,12 +28,6 @@ from sslslr.stacking import pretrain_stack
 
 CEILING = 790e12  # bf16 matrix products of an H100, FLOP/s
 CLIPS, WLASL_100, PROBED = 51_066, 1_442, 3_549  # the last: WLASL-300's training clips
-TOKENS, BRANCHES = 31, 3
-
-
-def flop_a_clip(parameters: int) -> float:
-    """Of a step of SL-FPN: forward and backward (6 a parameter and token), three branches."""
-    return 6 * parameters * TOKENS * BRANCHES
 
 
 def measured_ceiling() -> float:
