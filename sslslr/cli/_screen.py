@@ -2,12 +2,20 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 
 def say(text: str) -> None:
     """One line on standard error, at once: a log that is followed must not lag behind."""
     print(text, file=sys.stderr, flush=True)
+
+
+def say_imports(name: str) -> None:
+    """How long the process took to come here: Python's start and its imports; run.json counts from here."""
+    import psutil
+
+    say(f"{name}: Python and imports {time.time() - psutil.Process().create_time():.1f} s")
 
 
 @contextlib.contextmanager

@@ -39,13 +39,14 @@ def pretrain(
     """
     from sslslr import artifacts, slurm, stages
     from sslslr.cli._runs import find_run
-    from sslslr.cli._screen import progress_bar, say
+    from sslslr.cli._screen import progress_bar, say, say_imports
     from sslslr.clips import ClipStore
     from sslslr.grid import NO_DATASET
     from sslslr.joblock import held
     from sslslr.pretrain import pretrain as run_pretraining
 
     run, results = find_run(run_id, config, spec)
+    say_imports(run.run_id)
     if store is None and run.dataset != NO_DATASET:
         store = results / "data" / run.dataset / "clips"
     clips = ClipStore.open(store) if store is not None else None
@@ -86,12 +87,13 @@ def pretrain_stack(
     Without RUN_IDS all runs of the study that can be stacked, group after group; a run without
     company is left to `sslslr pretrain`. Each gets the artifact it would get alone, up to rounding.
     """
-    from sslslr import slurm
+    from sslslr import slurm, stacking  # noqa: F401 (the largest import, counted below)
     from sslslr.cli._runs import find_runs
-    from sslslr.cli._screen import say
+    from sslslr.cli._screen import say, say_imports
     from sslslr.groups import stacks
 
     wanted, folder = find_runs(run_ids, config, specs)
+    say_imports("pretrain-stack")
     if slurm.job_id():
         say(slurm.about())
     for group in stacks(wanted, most):

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from sslslr import grid
 from sslslr.config import StudyConfig
 from sslslr.pretrain import pretrain
+from sslslr.stacking import _Stacked, pretrain_stack
 from sslslr.strict import parse
 from sslslr.training import loop
 from tiny_methods import NAMES, SMALL
@@ -73,7 +74,7 @@ def refuse_to_wait(monkeypatch):
     monkeypatch.setattr(loop, "close_epoch", closing)
 
 
-def train(method: str, store, folder) -> None:
+def specs_of(method: str, seeds: tuple[int, ...] = (0,)) -> list[grid.RunSpec]:
     study = {
         "datasets": {"toy": {"source": "synthetic"}},
         "encoder": {"depth": 1, "width": 16, "heads": 2},
@@ -81,9 +82,13 @@ def train(method: str, store, folder) -> None:
         "methods": {method: SMALL.get(method, {})},
         "augmentations": {"temporal_permutation": VIEWS},
         "pretrain": {"epochs": 1, "batch_size": 16},
-        "runs": [{"methods": [method], "datasets": ["toy"]}],
+        "runs": [{"methods": [method], "datasets": ["toy"], "seeds": list(seeds)}],
     }
-    (spec,) = grid.runs(parse(StudyConfig, study, "test")).values()
+    return list(grid.runs(parse(StudyConfig, study, "test")).values())
+
+
+def train(method: str, store, folder) -> None:
+    (spec,) = specs_of(method)
     pretrain(spec, store, folder / "encoder", folder / "run.ckpt", "code", say=str)
 
 
@@ -91,6 +96,39 @@ def train(method: str, store, folder) -> None:
 def test_no_step_waits_for_the_device(toy_store, tmp_path, method, refuse_to_wait):
     train(method, toy_store, tmp_path)
     assert (tmp_path / "encoder" / "run.json").is_file()
+
+
+def epoch_of_a_stack(method: str, store, folder, monkeypatch) -> None:
+    """Pretrain two seeds in a stack, and refuse to wait in its epoch."""
+    run = _Stacked._epoch
+
+    def running(*arguments) -> None:
+        with NoWaitingOperators(), NoWaitingCalls():
+            run(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Stacked, "_epoch", running)
+        pretrain_stack(
+            specs_of(method, (0, 1)), store, folder / "out", folder / "c", "code", say=str
+        )
+
+
+@pytest.mark.parametrize("method", [name for name in NAMES if name != "masked_keypoints"])
+def test_no_step_of_a_stack_waits_for_the_device(toy_store, tmp_path, method, monkeypatch):
+    epoch_of_a_stack(method, toy_store, tmp_path, monkeypatch)
+    assert len(list((tmp_path / "out").glob("*/run.json"))) == 2
+
+
+def test_a_step_of_a_stack_that_would_wait_is_noticed(toy_store, tmp_path, monkeypatch):
+    descend = _Stacked._descend
+
+    def waiting(self) -> None:
+        descend(self)
+        float(self.runs[0].module.projector[0].weight.detach().sum())
+
+    monkeypatch.setattr(_Stacked, "_descend", waiting)
+    with pytest.raises(Waited):
+        epoch_of_a_stack("simclr", toy_store, tmp_path, monkeypatch)
 
 
 def test_a_step_that_would_wait_is_noticed(toy_store, tmp_path, refuse_to_wait, monkeypatch):
