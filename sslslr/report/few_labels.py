@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from sslslr.report.results import SEMI_SUPERVISED
@@ -30,7 +29,7 @@ def few_labels(metrics: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, group in scores.groupby([*KEY, "label_fraction", "shots"]):
         by_seed = group.groupby("seed")["value"].mean()
-        low, high = t_interval(by_seed) if len(by_seed) > 1 else (np.nan, np.nan)
+        low, high = t_interval(by_seed)
         rows.append(
             {
                 **dict(zip([*KEY, "label_fraction", "shots"], key, strict=True)),
@@ -65,6 +64,7 @@ def display(table: pd.DataFrame) -> pd.DataFrame:
             if named["pretrain_dataset"] == "none"
             else named["pretrain_dataset"],
             "Views": "–" if named["augmentation"] == "none" else named["augmentation"],
+            "Encoder": "–" if named["variant"] == "raw" else named["variant"],
         }
         for column, amount in amounts:
             shares = column == "label_fraction"

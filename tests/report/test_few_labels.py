@@ -25,7 +25,7 @@ def test_a_row_is_the_mean_over_seeds_of_the_mean_over_draws(metrics):  # noqa: 
 
 def test_people_see_a_column_an_amount_shares_first(metrics, tmp_path):  # noqa: F811
     shown = few_labels.display(few_labels.few_labels(metrics))
-    assert shown.columns[4:8].tolist() == ["1 %", "10 %", "1 a class", "5 a class"]
+    assert shown.columns[5:9].tolist() == ["1 %", "10 %", "1 a class", "5 a class"]
     assert len(shown) == 4
     assert shown["1 %"].str.fullmatch(r"\d+\.\d \[\d+\.\d, \d+\.\d\]").all()
     csv, md, tex = few_labels.write(few_labels.few_labels(metrics), tmp_path / "few", " Study x.")
@@ -48,3 +48,13 @@ def test_a_study_without_few_labels_has_a_table_without_rows(tmp_path):
     csv, md, _ = few_labels.write(few_labels.few_labels(scores), tmp_path / "few")
     assert pd.read_csv(csv).columns.tolist() == few_labels.COLUMNS
     assert md.read_text()
+
+
+def test_architectures_of_one_method_are_told_apart():
+    scores = frame(rows("sl_fpn", "lsa64", "lsa64", "semi_supervised", [[0.5]], 0.1))
+    released = scores.assign(variant="as_released", value=0.25)
+    shown = few_labels.display(few_labels.few_labels(pd.concat([scores, released])))
+    assert dict(zip(shown["Encoder"], shown["10 %"], strict=True)) == {
+        "paper": "50.0",
+        "as_released": "25.0",
+    }
