@@ -35,6 +35,7 @@ from sslslr.preprocess import Preprocessed, preprocess
 from sslslr.protocols import PROTOCOLS, Prediction, Task
 from sslslr.seeds import derive, generator
 from sslslr.shared_joints import joint_counts, joints_seen, why_masked
+from sslslr.splitting import splits_of
 from sslslr.statistics import balanced_accuracy, bootstrap_balanced_accuracy, wilson_interval
 from sslslr.strict import parse
 
@@ -179,9 +180,8 @@ def _task(
     device: torch.device,
     say: Say,
 ) -> tuple[Task, np.ndarray]:
-    clip_ids, glosses, split = store.clips[["clip_id", "gloss", "split"]].to_numpy(dtype=object).T
-    if target.split_by == "clips":  # of all clips, so that one that is dropped moves no other
-        split = dealt_anew(split, glosses, target.dataset or dataset)
+    clip_ids, glosses = store.clips[["clip_id", "gloss"]].to_numpy(dtype=object).T
+    split = splits_of(store.clips, target, target.dataset or dataset)
     clip_ids, glosses, split = (column[prepared.indices] for column in (clip_ids, glosses, split))
     train = np.flatnonzero(np.isin(split, target.train))
     test = np.flatnonzero(split == target.test)
@@ -226,20 +226,6 @@ def _task(
         dataset, features, prepared.batch, labels, classes, train, test, fresh_encoder, seed, device
     )
     return task, clip_ids
-
-
-def dealt_anew(split: np.ndarray, glosses: np.ndarray, dataset: str) -> np.ndarray:
-    """The splits of a data set, exchanged at random between the clips of a gloss.
-
-    Every gloss keeps its number of clips in each split, but the signers of a signer-independent
-    split are now on both sides: what a signer-dependent evaluation measures. The draw depends on
-    the data set alone, so that all encoders are compared on the same clips.
-    """
-    dealt, draws = split.copy(), generator(0, "dealt anew", dataset)
-    for gloss in sorted(set(glosses)):
-        rows = np.flatnonzero(glosses == gloss)
-        dealt[rows] = split[rows[torch.randperm(len(rows), generator=draws).numpy()]]
-    return dealt
 
 
 def _ranked(scores: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ ORDER = [
     "clip_writer", "clips", "npz", "importing", "progress", "archives", "checksums",
     "http_client", "download", "unpickle", "pose", "datasets", "extracting", "batch", "preprocess", "augment",
     "seeds", "encoder", "collapse", "methods", "hardware", "grid", "estimate", "groups", "artifacts",
-    "shared_joints", "training", "pretrain", "stacking", "statistics", "paired", "protocols",
+    "shared_joints", "training", "pretrain", "stacking", "statistics", "paired", "protocols", "splitting",
     "evaluate", "claims", "report", "codehash", "stages",
     "commands", "trace", "study", "slurm", "joblock", "cli", "__main__",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from sslslr import artifacts, grid
 from sslslr.config import EncoderConfig, StudyConfig
 from sslslr.encoder import build_encoder
 from sslslr.errors import UserError
-from sslslr.evaluate import _ranked, dealt_anew, embed, evaluate, weights_hash
+from sslslr.evaluate import _ranked, embed, evaluate, weights_hash
 from sslslr.pretrain import pretrain
 from sslslr.report import collect, tables
 from sslslr.strict import parse
@@ -227,19 +227,6 @@ def test_an_encoder_of_other_settings_is_refused(toy_store, tmp_path):
         evaluate(
             changed, tmp_path / "encoder", {"toy": toy_store.path}, tmp_path / "m", tmp_path / "f"
         )
-
-
-def test_dealing_anew_keeps_the_counts_of_every_gloss_and_mixes_the_signers():
-    rng = np.random.default_rng(0)
-    glosses = np.repeat(np.array(["a", "b", "c"], dtype=object), 40)
-    split = np.where(rng.random(120) < 0.3, "test", "train").astype(object)
-    dealt = dealt_anew(split, glosses, "toy")
-    for gloss in "abc":
-        assert (dealt[glosses == gloss] == "test").sum() == (
-            split[glosses == gloss] == "test"
-        ).sum()
-    assert (dealt != split).sum() > 20
-    assert (dealt == dealt_anew(split, glosses, "toy")).all()
 
 
 def test_a_target_can_be_a_data_set_under_another_name_with_signers_on_both_sides(

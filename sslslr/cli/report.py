@@ -18,6 +18,9 @@ Metrics = Annotated[list[Path], typer.Argument(help="metrics.csv files.")]
 Protocol = Annotated[
     str, typer.Option(help="Whose predictions to show [the first that learnt from all labels].")
 ]
+TargetSettings = Annotated[
+    str, typer.Option("--target", help="The target's settings as JSON: what the probe learnt from.")
+]
 Note = Annotated[str, typer.Option(help="What ends the captions: the study, and its reserves.")]
 Figures = Annotated[Path, typer.Option(help="Folder of the figures.")]
 FIGURES = Path("results/figures")
@@ -195,11 +198,12 @@ def confusions(
     preprocess: Annotated[str, typer.Option(help="Preprocessing settings as JSON.")] = "{}",
     protocol: Protocol = "",
     stem: Stem = Path("results/figures/confusions"),
+    target: TargetSettings = "{}",
 ) -> None:
     """The signs that are confused most, side by side."""
     from sslslr.cli._runs import from_json
     from sslslr.clips import ClipStore
-    from sslslr.config import PreprocessConfig
+    from sslslr.config import PreprocessConfig, TargetConfig
     from sslslr.errors import UserError
     from sslslr.report import collect
     from sslslr.report import confusions as pairs
@@ -209,7 +213,8 @@ def confusions(
     found = pairs.of_one_protocol(collect.read_predictions([predictions]), dataset, protocol)
     if found.empty and protocol:
         raise UserError(f"{predictions}: no prediction on {dataset!r} by protocol {protocol!r}.")
-    _save(pairs.confusion_figure(found, ClipStore.open(store), settings), stem)
+    scored = parse(TargetConfig, from_json(target, "--target"), "--target")
+    _save(pairs.confusion_figure(found, ClipStore.open(store), settings, target=scored), stem)
 
 
 @app.command()
@@ -221,11 +226,12 @@ def example(
     preprocess: Annotated[str, typer.Option(help="Preprocessing settings as JSON.")] = "{}",
     protocol: Protocol = "",
     folder: Figures = FIGURES,
+    target: TargetSettings = "{}",
 ) -> None:
     """`embedding` and `confusions` of one run in one process: embedding.* and confusions.*."""
     title = f"{features.name} on {dataset}"
     embedding(features / dataset, title, store, folder / "embedding")
-    confusions(predictions, store, dataset, preprocess, protocol, folder / "confusions")
+    confusions(predictions, store, dataset, preprocess, protocol, folder / "confusions", target)
 
 
 @app.command()

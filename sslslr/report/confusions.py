@@ -8,13 +8,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sslslr.clips import ClipStore
-from sslslr.config import PreprocessConfig
+from sslslr.config import PreprocessConfig, TargetConfig
 from sslslr.errors import UserError
 from sslslr.preprocess import preprocess
 from sslslr.report.picture import drawable, typical_clip
 from sslslr.report.strips import clip_strip, headed, in_two_columns
 from sslslr.report.style import STYLE, message, shown
 from sslslr.report.tables import PROTOCOLS
+from sslslr.splitting import splits_of
 
 PAIR = ["label", "predicted", "count", "n_label", "clips"]
 ONE_OF = ("run_id", "dataset", "protocol")
@@ -80,12 +81,20 @@ def _guesses(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def confusion_figure(
-    predictions: pd.DataFrame, store: ClipStore, preprocess_config: PreprocessConfig, k: int = 4
+    predictions: pd.DataFrame,
+    store: ClipStore,
+    preprocess_config: PreprocessConfig,
+    k: int = 4,
+    target: TargetConfig | None = None,
 ) -> Figure:
     """The worst pairs, a row each: a clip that was mistaken, and what it was taken for.
 
     To the left a test clip of the true sign, to the right a training clip of the predicted one,
     both as the encoder gets them and in one scale.
+
+    Args:
+        target: settings of the target that was scored: which clips the probe learnt from. Without
+            them the data set's own training clips are taken.
 
     Raises:
         UserError: as :func:`worst_pairs`; or the store is not the one that was scored.
@@ -99,7 +108,8 @@ def confusion_figure(
     with matplotlib.rc_context(STYLE):
         if pairs.empty:
             return message("No test clip was mistaken for another sign.")
-        chosen = [_clips_of(pair, store) for pair in pairs.to_dict("records")]
+        learnt = _learnt_from(predictions, store, target or TargetConfig())
+        chosen = [_clips_of(pair, store, learnt) for pair in pairs.to_dict("records")]
         rows = np.array([mistaken for mistaken, _ in chosen] + [model for _, model in chosen])
         order, inverse = np.unique(rows, return_inverse=True)
         prepared = preprocess(store, preprocess_config, order)
@@ -142,15 +152,17 @@ def _title(pair: dict[str, Any]) -> str:
     return f"{shown(label, most[0])} taken for {shown(predicted, most[1])}: {counted}"
 
 
-def _clips_of(pair: dict[str, Any], store: ClipStore) -> tuple[int, int]:
+def _learnt_from(predictions: pd.DataFrame, store: ClipStore, target: TargetConfig) -> np.ndarray:
+    """Which clips of the store the probe learnt from, (clips,) of bool."""
+    scored = str(predictions["dataset"].iloc[0]) if "dataset" in predictions else ""
+    return np.isin(splits_of(store.clips, target, target.dataset or scored), target.train)
+
+
+def _clips_of(pair: dict[str, Any], store: ClipStore, learnt: np.ndarray) -> tuple[int, int]:
     """Rows of a mistaken test clip and of a typical training clip of the predicted sign."""
     clips = store.clips
     mistaken = np.flatnonzero(clips["clip_id"].astype(str).isin(pair["clips"]).to_numpy())
-    same = (clips["gloss"].astype(str) == pair["predicted"]).to_numpy()
-    split = clips["split"].to_numpy(dtype=object)
-    models = np.flatnonzero(same & (split == "train"))
-    if not len(models):  # a target may train on another split
-        models = np.flatnonzero(same & (split != "test"))
+    models = np.flatnonzero((clips["gloss"].astype(str) == pair["predicted"]).to_numpy() & learnt)
     if not len(mistaken) or not len(models):
         lacking = (
             f"clip {pair['clips'][0]!r}"
@@ -158,6 +170,7 @@ def _clips_of(pair: dict[str, Any], store: ClipStore) -> tuple[int, int]:
             else (f"training clip of {pair['predicted']!r}")
         )
         raise UserError(
-            f"{store.path}: has no {lacking}. Give the store that the run was scored on."
+            f"{store.path}: has no {lacking}. Give the store and the target's settings that the run "
+            "was scored with."
         )
     return typical_clip(store, mistaken), typical_clip(store, models)

@@ -8,10 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from sslslr.cli.report import app
-from sslslr.config import PreprocessConfig
+from sslslr.config import PreprocessConfig, TargetConfig
 from sslslr.errors import UserError
 from sslslr.report import confusions, style
 from sslslr.report.confusions import confusion_figure, worst_pairs
+from sslslr.splitting import splits_of
 
 SETTINGS = PreprocessConfig(frames=12)
 
@@ -84,6 +85,23 @@ def test_each_pair_is_a_mistaken_clip_beside_a_training_clip(toy_store, scored):
     assert titles[2:] == [p["predicted"] for p in pairs]
     left, right = figure.axes[0].get_position(), figure.axes[2].get_position()
     assert (left.x1 < right.x0, left.y0) == (True, right.y0)
+
+
+def test_the_clip_beside_is_one_that_the_probe_learnt_from(toy_store, scored, monkeypatch):
+    """Of a target that was dealt anew it was a training clip of the data set: maybe a test clip here."""
+    drawn = {}
+    monkeypatch.setattr(
+        confusions, "typical_clip", lambda _, rows: drawn.setdefault(tuple(rows), rows[0])
+    )
+    target = TargetConfig(split_by="clips", dataset="toy")
+    confusion_figure(scored, toy_store, SETTINGS, k=2, target=target)
+    split = splits_of(toy_store.clips, target, "toy")
+    own = toy_store.clips["split"].to_numpy(dtype=object)
+    models = list(drawn)[1::2]
+    assert len(models) == 2
+    for rows in models:
+        assert {split[row] for row in rows} == {"train"}
+        assert "test" in {own[row] for row in rows}  # else the data set's own would do as well
 
 
 def test_long_names_keep_to_their_strip(toy_store, scored):

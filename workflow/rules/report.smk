@@ -292,12 +292,13 @@ rule render_example:
         store=lambda wildcards, input: os.path.dirname(input.clips[0]),
         folder=subpath(output[0], parent=True),
         preprocess=RUNS[EXAMPLE_RUN].preprocess.model_dump_json(),
+        settings=EXAMPLE_TARGETS[EXAMPLE_TARGET].model_dump_json(),
         seal=seal("report", "example"),
         code=report_code("example"),
     shell:
         "sslslr --seal {params.seal} report example --features {input.features}"
         " --predictions {input.predictions} --store {params.store} --preprocess {params.preprocess:q}"
-        " --dataset {params.target} --folder {params.folder}"
+        " --dataset {params.target} --target {params.settings:q} --folder {params.folder}"
         " > {log} 2>&1"
 
 
