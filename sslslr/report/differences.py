@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sslslr.config import TargetConfig
 from sslslr.errors import UserError
 from sslslr.paired import detectable, holm, paired_difference, paired_p_value
 from sslslr.report.tables import METHOD_NAMES, PROTOCOLS, percent, render
@@ -29,7 +30,8 @@ ABLATION_CAPTION = (
 )
 GAP_CAPTION = (
     "Signers: top-1 under the signer-independent split and with the same clips dealt out anew, so "
-    "that signers are on both sides, in percent. Gap, known minus new, in percentage points; its 95 % "
+    "that signers are on both sides (a second target with `split_by: clips` and otherwise the same "
+    "splits and parts), in percent. Gap, known minus new, in percentage points; its 95 % "
     "interval (Student's t) is over encoder seeds, and wide where they are few. n test: of both splits. "
     "Pretraining used the clips of the first split, without labels: an encoder that was pretrained on "
     "this data set has met some test clips of the second, one that was not has not."
@@ -41,7 +43,8 @@ ABLATION_COLUMNS = [
 ]  # fmt: skip
 GAP_COLUMNS = [
     "dataset", "method", "augmentation", "variant", "tag", "pretrain_dataset", "protocol",
-    "independent", "dependent", "difference", "low", "high", "n_independent", "n_dependent", "seeds",
+    "known_signers", "independent", "dependent", "difference", "low", "high", "n_independent",
+    "n_dependent", "seeds",
 ]  # fmt: skip
 SAME = ["method", "augmentation", "pretrain_dataset", "dataset", "protocol"]
 
@@ -132,23 +135,37 @@ def ablations(metrics: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["dataset", "protocol", "method", "tag", "variant"], ignore_index=True)
 
 
+def signer_pairs(targets: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Names of targets with new signers and with known ones that can be compared.
+
+    Both are of one data set and learn from, are scored on and see the same splits and parts; only
+    that the clips of the second are dealt out anew tells them apart.
+    """
+
+    def of(name: str, target: Mapping[str, Any]) -> tuple[Any, ...]:
+        stated = TargetConfig.model_validate(target)
+        same = (sorted(stated.train), stated.test, sorted(stated.parts))
+        return stated.split_by, (stated.dataset or name, *same)
+
+    known = [(name, *of(name, target)) for name, target in targets.items()]
+    return [
+        (given, mixed)
+        for given, split_by, same in known
+        for mixed, mixed_by, mixed_same in known
+        if (split_by, mixed_by) == ("given", "clips") and same == mixed_same
+    ]
+
+
 def signer_gap(metrics: pd.DataFrame, targets: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """One row a method and pair of targets, of `GAP_COLUMNS`.
 
     Args:
-        targets: of the study: name to {"dataset", "split_by"}.
+        targets: of the study: name to its settings; see :func:`signer_pairs`.
     """
     scores = _all_labels(metrics)
     scores = scores[(scores["metric"] == "top1") & scores["protocol"].isin(PROTOCOLS)]
-    by_split = {
-        (target.get("dataset") or name, target.get("split_by", "given")): name
-        for name, target in targets.items()
-    }
     rows = []
-    for (dataset, split_by), name in by_split.items():
-        mixed = by_split.get((dataset, "clips"))
-        if split_by != "given" or mixed is None:
-            continue
+    for name, mixed in signer_pairs(targets):
         key = ["method", "augmentation", "variant", "tag", "pretrain_dataset", "protocol"]
         for values, group in scores[scores["dataset"].isin([name, mixed])].groupby(key):
             seeds = group.pivot_table(index="seed", columns="dataset", values="value").dropna()
@@ -159,8 +176,9 @@ def signer_gap(metrics: pd.DataFrame, targets: Mapping[str, Mapping[str, Any]]) 
             n = group.groupby("dataset")["n_test"].first()
             rows.append(
                 {
-                    "dataset": dataset,
+                    "dataset": name,
                     **dict(zip(key, values, strict=True)),
+                    "known_signers": mixed,
                     "independent": seeds[name].mean(),
                     "dependent": seeds[mixed].mean(),
                     "difference": gaps.mean(),
@@ -263,7 +281,7 @@ def read(path: str | Path) -> pd.DataFrame:
     Raises:
         UserError: the file is absent or is not CSV.
     """
-    names = {"tag", "method", "augmentation", "variant", "pretrain_dataset", "dataset", "protocol"}
+    names = {*GAP_COLUMNS[: GAP_COLUMNS.index("independent")]}
     try:
         frame = pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False)
     except (FileNotFoundError, ValueError) as error:

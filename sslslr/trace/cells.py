@@ -25,6 +25,7 @@ KEYS = {
     ],
     "signer_gap": [
         "dataset", "method", "augmentation", "variant", "tag", "pretrain_dataset", "protocol",
+        "known_signers",
     ],
 }  # fmt: skip
 # What people read, and the column of the CSV that it is made of (in the first place).

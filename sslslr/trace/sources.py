@@ -225,14 +225,13 @@ def _signer_gap(cell: Cell, metrics: pd.DataFrame, predictions: _Predictions) ->
             "Run the workflow again."
         )
     stated = {name: target.model_dump() for name, target in study.evaluate.targets.items()}
-    key = {name: value for name, value in cell.key.items() if name != "dataset"}
+    pair = {"new signers": cell.key["dataset"], "known signers": cell.key["known_signers"]}
+    key = {
+        name: value for name, value in cell.key.items() if name not in ("dataset", "known_signers")
+    }
     here = _top1(_matching(cell, metrics, **key))
-    row = _matching(cell, differences.signer_gap(here, stated), dataset=cell.key["dataset"])
-    groups = {}
-    for name, target in stated.items():
-        if (target["dataset"] or name) == cell.key["dataset"]:
-            side = "known signers" if target["split_by"] == "clips" else "new signers"
-            groups[side] = _matching(cell, here, dataset=name)
+    row = _matching(cell, differences.signer_gap(here, stated), **cell.key)
+    groups = {side: _matching(cell, here, dataset=name) for side, name in pair.items()}
     how = "mean over encoder seeds of top-1 with known signers minus top-1 with new ones"
     return Sources(groups, row.iloc[0].to_dict(), how)
 

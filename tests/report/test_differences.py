@@ -109,6 +109,24 @@ def test_the_signer_gap_is_known_minus_new_signers():
     assert differences.signer_gap(metrics, {"d": {"dataset": "d"}}).empty
 
 
+def test_each_target_is_compared_with_its_like_alone():
+    """Of two targets of one data set with its own split, the last was taken for both."""
+    truth = {("", "v", 0): 0.2, ("", "t", 0): 0.5, ("", "mixed", 0): 0.9}
+    metrics, _ = simulate(truth)
+    targets = {
+        "t": {"dataset": "d"},
+        "v": {"dataset": "d", "test": "val"},
+        "hands": {"dataset": "d", "parts": ["left_hand"]},
+        "mixed": {"dataset": "d", "split_by": "clips"},
+        "other": {"split_by": "clips"},
+    }
+    (row,) = differences.signer_gap(metrics, targets).to_dict("records")
+    assert (row["dataset"], row["known_signers"]) == ("t", "mixed")
+    assert row["independent"] == metrics.query("dataset == 't'")["value"].mean()
+    both = targets | {"v_mixed": targets["v"] | {"split_by": "clips"}}
+    assert differences.signer_pairs(both) == [("t", "mixed"), ("v", "v_mixed")]
+
+
 def test_what_is_written_is_read_again(tmp_path):
     truth = {("", "d", 0): 0.8, ("no_x", "d", 0): 0.4, ("", "d_mixed", 0): 0.9}
     metrics, predictions = simulate(truth)
