@@ -75,6 +75,9 @@ def table(stem: Path, metrics: list[Path], study: StudyConfig | None = None) -> 
     if name == "linear":
         paper = "config/paper_numbers.yaml"
         return ["sslslr", "report", "table", *files, "--paper", paper, "--stem", str(stem)]
+    if name == "few_labels":
+        figures = str(stem.parent.with_name("figures"))
+        return ["sslslr", "report", "results", *files, "--folder", figures, "--table", str(stem)]
     if name in ("ablations", "signer_gap"):
         stated = study.evaluate.targets if study else {}
         targets = as_json({name: target.model_dump() for name, target in stated.items()})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sslslr import claims, commands, grid
 from sslslr.config import StudyConfig
-from sslslr.report import collect, differences, tables, verdict
+from sslslr.report import collect, differences, few_labels, tables, verdict
 from sslslr.trace import crate
 from toys import ROOT
 
@@ -27,6 +27,7 @@ STUDY = {
         "protocols": {
             "linear": {"epochs": 3, "warmup_epochs": 1, "hidden": [16, 8], "seeds": [0, 1]},
             "logistic": {},
+            "semi_supervised": {"fractions": [1 / 3], "shots": [2], "draws": 2},
         },
     },
 }  # fmt: skip
@@ -49,6 +50,7 @@ def render(results: Path, study: StudyConfig) -> None:
     targets = json.loads(study.model_dump_json())["evaluate"]["targets"]
     gap = differences.signer_gap(metrics, targets)
     differences.write(differences.ablations(metrics, guesses), gap, folder)
+    few_labels.write(few_labels.few_labels(metrics), folder / "few_labels")
     stated = claims.load(ROOT / "config/claims.yaml")
     compared = claims.decide(stated, metrics, guesses)
     verdict.write(claims.verdicts(stated, compared, metrics), compared, folder / "verdicts")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from sslslr.errors import UserError, nearest
-from sslslr.report import tables
+from sslslr.report import few_labels, tables
 
 ENDINGS = (".csv", ".md", ".tex")
 KEYS = {
@@ -27,6 +27,7 @@ KEYS = {
         "dataset", "method", "augmentation", "variant", "tag", "pretrain_dataset", "protocol",
         "known_signers",
     ],
+    "few_labels": [*few_labels.KEY, "label_fraction", "shots"],
 }  # fmt: skip
 # What people read, and the column of the CSV that it is made of (in the first place).
 SHOWN = {
@@ -62,7 +63,9 @@ SHOWN = {
         "New signers": "independent", "Known signers": "dependent", "Gap": "difference",
         "n test": "n_independent", "Seeds": "seeds",
     },
+    "few_labels": {},
 }  # fmt: skip
+WIDE = ("few_labels",)  # for people a column an amount of labels, so their cells are not the CSV's
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,15 @@ def find(reference: str) -> Cell:
             "results/tables/linear.csv:1:top1_mean."
         )
     path = Path(parts[0])
+    if path.suffix in ENDINGS and path.stem == "cost":
+        raise UserError(
+            f"{path}: its numbers are those of each run's run.json, below `cost` in it."
+        )
+    if path.suffix in ENDINGS[1:] and path.stem in WIDE:
+        raise UserError(
+            f"{path}: has a column for each amount of labels; name the cell as it stands in "
+            f"{path.with_suffix('.csv').name}, a row for each."
+        )
     if path.suffix not in ENDINGS or path.stem not in KEYS:
         raise UserError(f"{path}: not a table that can be traced. {nearest(path.stem, KEYS)}")
     csv = path.with_suffix(".csv")

@@ -19,7 +19,8 @@ from sslslr.config import StudyConfig
 from sslslr.errors import UserError, nearest
 from sslslr.files import read_json
 from sslslr.grid import runs as runs_of
-from sslslr.report import collect, differences, tables
+from sslslr.report import collect, differences, few_labels, tables
+from sslslr.report.results import SEMI_SUPERVISED
 from sslslr.strict import parse
 from sslslr.trace.cells import Cell
 
@@ -236,12 +237,24 @@ def _signer_gap(cell: Cell, metrics: pd.DataFrame, predictions: _Predictions) ->
     return Sources(groups, row.iloc[0].to_dict(), how)
 
 
+def _few_labels(cell: Cell, metrics: pd.DataFrame, predictions: _Predictions) -> Sources:
+    names = {name: cell.key[name] for name in few_labels.KEY}
+    rows = _matching(cell, metrics, **names, protocol=SEMI_SUPERVISED, metric="top1")
+    amount = {name: float(cell.key[name]) for name in ("label_fraction", "shots")}
+    # The table has six decimals of a share.
+    near = [np.isclose(rows[name], value, atol=1e-6) for name, value in amount.items()]
+    rows = _matching(cell, rows[np.logical_and(*near)], metric="top1")
+    how = "mean over encoder seeds of top-1, each seed averaged over its draws of the labels first"
+    return Sources({"runs": rows}, few_labels.few_labels(rows).iloc[0].to_dict(), how)
+
+
 TRACERS: dict[str, Callable[[Cell, pd.DataFrame, _Predictions], Sources]] = {
     "linear": _linear,
     "verdicts": _verdicts,
     "verdicts_comparisons": _comparisons,
     "ablations": _ablations,
     "signer_gap": _signer_gap,
+    "few_labels": _few_labels,
 }
 
 
