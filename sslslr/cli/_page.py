@@ -14,6 +14,7 @@ def html(
     card: Annotated[list[Path], typer.Option(help="A data set's card.json; may be repeated.")] = [],  # noqa: B006
     verdicts: Annotated[Path | None, typer.Option(help="The verdicts' CSV.")] = None,
     comparisons: Annotated[Path | None, typer.Option(help="The comparisons' CSV.")] = None,
+    few_labels: Annotated[Path | None, typer.Option(help="The CSV of few labels.")] = None,
     ablations: Annotated[Path | None, typer.Option(help="The ablations' CSV.")] = None,
     signer_gap: Annotated[Path | None, typer.Option(help="The signer gap's CSV.")] = None,
     cost: Annotated[
@@ -36,7 +37,7 @@ def html(
     if comparisons and not verdicts:
         raise UserError("--comparisons needs --verdicts: it stands below them.")
     linear = page.Table("linear", "Linear evaluation", caption, cells)
-    shown = [linear, *page.difference_tables(ablations, signer_gap, note)]
+    shown = [linear, *page.further_tables(few_labels, ablations, signer_gap, note)]
     records = collect.read_runs(runs)
     if cost:
         own = wording.study_note(study.get("name", ""), study.get("note"), {})

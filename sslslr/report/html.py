@@ -16,7 +16,7 @@ import yaml
 
 from sslslr.errors import UserError
 from sslslr.files import write_text
-from sslslr.report import cost, differences, verdict
+from sslslr.report import cost, differences, few_labels, verdict
 from sslslr.report.markup import fold
 from sslslr.report.page_figures import Figure, figure
 from sslslr.report.tables import read_table
@@ -43,15 +43,19 @@ VERDICT_NAMES = (
 )  # fmt: skip
 
 
-def difference_tables(
-    ablations: str | Path | None = None, signer_gap: str | Path | None = None, note: str = ""
+def further_tables(
+    few: str | Path | None = None,
+    ablations: str | Path | None = None,
+    signer_gap: str | Path | None = None,
+    note: str = "",
 ) -> list[Table]:
-    """The tables that `sslslr report differences` wrote; an empty one is left out.
+    """The tables of few labels, ablations and signers that are given; an empty one is left out.
 
     Args:
         note: ends the captions.
     """
     kinds = (
+        ("few-labels", "Few labels", few_labels.CAPTION, few, few_labels.display),
         (
             "ablations",
             "Ablations",

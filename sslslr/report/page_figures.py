@@ -37,7 +37,8 @@ FIGURES = {
         "Top-1 over the share of training labels and over labelled clips a class: mean over draws of labels "
         "and encoder seeds; the band is a 95 % interval over encoder seeds (none where there is 1). Every "
         "class keeps one clip at least, so the smallest shares of small classes are more than they say.",
-        "Line charts, one pair a target data set: top-1 over the amount of labels, a line a method.",
+        "Line charts, one pair a target data set: top-1 over the amount of labels, a line a method; the table "
+        "“Few labels” has all numbers.",
     ),
     "transfer": (
         "Transfer between data sets",
@@ -51,7 +52,8 @@ FIGURES = {
         "Difference in top-1 to the runs that an ablation changes (above 0: better with the change), with a "
         "95 % interval over test clips and encoder seeds; filled where the interval excludes 0. n counts "
         "test clips.",
-        "Forest plot: a line an ablation, with its difference in top-1 and interval, a panel a target.",
+        "Forest plot: a line an ablation, with its difference in top-1 and interval, a panel a target; the "
+        "table “Ablations” has all numbers.",
     ),
     "views": (
         "Methods and views",

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from sslslr.cli.report import app
 from sslslr.errors import UserError
-from sslslr.report import figures, html, style
+from sslslr.report import few_labels, figures, html, style
 
 EVIL = "<script>alert('x')</script>"
 CONFIG = {"name": "demo", "note": f"Numbers of the demo {EVIL}", "pretrain": {"epochs": 3}}
@@ -186,6 +186,25 @@ def test_the_verb_makes_a_page_of_files(tmp_path, png):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "70.0 ± 14.1" in page
     assert str(tmp_path) not in page
+
+
+def test_the_numbers_of_the_curves_are_a_table_of_the_page(tmp_path):
+    metrics = pd.DataFrame(
+        {
+            "dataset": "007", "method": "simclr", "augmentation": "strong", "variant": "paper",
+            "tag": "", "pretrain_dataset": "007", "protocol": "semi_supervised", "metric": "top1",
+            "label_fraction": [0.1, 0.1, 0.0], "shots": [0, 0, 3], "seed": [0, 1, 0],
+            "probe_seed": 0, "value": [0.2, 0.4, 0.5], "n_train": 9, "n_test": 20,
+        }
+    )  # fmt: skip
+    csv, *_ = few_labels.write(few_labels.few_labels(metrics), tmp_path / "few_labels")
+    (table,) = html.further_tables(few=csv)
+    assert (table.name, table.title) == ("few-labels", "Few labels")
+    (row,) = table.cells.to_dict("records")
+    assert row["10 %"].startswith("30.0 [")
+    assert row["3 a class"] == "50.0"
+    nothing, *_ = few_labels.write(few_labels.few_labels(metrics[:0]), tmp_path / "none")
+    assert html.further_tables(few=nothing) == []
 
 
 def test_verdicts_stand_first_with_the_comparisons_folded(tmp_path, png):

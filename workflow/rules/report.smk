@@ -307,6 +307,7 @@ rule render_report:
         verdicts=f"{RESULTS}/tables/verdicts.csv",
         comparisons=f"{RESULTS}/tables/verdicts_comparisons.csv",
         table=f"{RESULTS}/tables/linear.csv",
+        few_labels=f"{RESULTS}/tables/few_labels.csv",
         ablations=f"{RESULTS}/tables/ablations.csv",
         gap=f"{RESULTS}/tables/signer_gap.csv",
         figures=[f"{RESULTS}/figures/{name}.png" for name in REPORT_FIGURES],
@@ -337,7 +338,7 @@ rule render_report:
     shell:
         "sslslr --seal {params.seal} report html {input.runs} --config-json {params.config:q} --table {input.table}"
         " --verdicts {input.verdicts} --comparisons {input.comparisons}"
-        " --ablations {input.ablations} --signer-gap {input.gap}"
+        " --few-labels {input.few_labels} --ablations {input.ablations} --signer-gap {input.gap}"
         " {params.figures} {params.cards} --cost {params.cost} --out {output.page} > {log} 2>&1"
 
 
