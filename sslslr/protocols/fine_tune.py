@@ -21,6 +21,7 @@ from sslslr.protocols._subsets import stratified_subset
 from sslslr.seeds import derive, generator
 from sslslr.strict import Distinct
 from sslslr.training.adamw import AdamW
+from sslslr.training.dropout import quick_dropout
 
 WARMUP_SHARE = 0.1
 
@@ -98,7 +99,9 @@ class FineTune:
             ):
                 rows = rows.to(task.device)
                 batch = view(clips[rows], views)
-                logits = model["head"](model["encoder"](batch.keypoints, batch.lengths, noise))
+                with quick_dropout(task.device):
+                    features = model["encoder"](batch.keypoints, batch.lengths, noise)
+                logits = model["head"](features)
                 loss = F.cross_entropy(logits, labels[rows])
                 group["lr"], done = options.learning_rate * _cosine(done, steps), done + 1
                 optimizer.zero_grad(set_to_none=True)

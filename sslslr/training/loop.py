@@ -15,6 +15,7 @@ from sslslr.errors import UserError
 from sslslr.grid import RunSpec
 from sslslr.seeds import derive, generator
 from sslslr.training.checkpoint import Training
+from sslslr.training.dropout import quick_dropout
 from sslslr.training.ranks import Progress, Ranks
 from sslslr.training.stop import Stopped, StopSwitch
 
@@ -83,7 +84,8 @@ def run_epoch(around: Around, training: Training) -> None:
         clips, draws = batches.step(number, around.view)
         # Dropout draws from the global generator: on each rank its own masks.
         torch.manual_seed(derive(spec.seed, "dropout", epoch, number, around.ranks.rank))
-        loss, terms = training.method(*clips, draws)
+        with quick_dropout(around.fabric.device, spec.pretrain.compile == "on"):
+            loss, terms = training.method(*clips, draws)
         around.fabric.backward(loss)
         training.optimizer.step()
         training.optimizer.zero_grad(set_to_none=True)

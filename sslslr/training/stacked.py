@@ -13,7 +13,6 @@ as it does inside the fused attention: other masks of the same distribution.
 
 import contextlib
 import copy
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
@@ -26,6 +25,7 @@ from torch.overrides import TorchFunctionMode
 
 from sslslr.batch import Batch
 from sslslr.errors import UserError
+from sslslr.training.dropout import attention, draw_mask, dropout_call
 from sslslr.training.fast import Compilation, compile_or_undo
 from sslslr.training.ranks import Say
 
@@ -194,26 +194,12 @@ def _tensor(method: nn.Module, name: str) -> Tensor:
 
 
 def _masks(dropouts: list[tuple[torch.Size, float]], seeds: Sequence[int]) -> list[Tensor]:
-    """For each dropout (runs, *shape): zeros and 1 / (1 - rate), as torch draws them on CPU."""
+    """For each dropout (runs, *shape): zeros and 1 / (1 - rate), as a single run draws them on CPU."""
     runs = []
     for seed in seeds:
         torch.manual_seed(seed)  # what a single run does before its forward pass
-        runs.append(
-            [torch.empty(shape).bernoulli_(1 - rate).div_(1 - rate) for shape, rate in dropouts]
-        )
+        runs.append([draw_mask(shape, rate) for shape, rate in dropouts])
     return [torch.stack(masks) for masks in zip(*runs, strict=True)]
-
-
-def _dropout_call(func: Callable, args: tuple, kwargs: dict) -> tuple[torch.Size, float] | None:
-    """Of a call that drops something: the shape of its mask, and its rate."""
-    if func is F.dropout:
-        p = kwargs.get("p", args[1] if len(args) > 1 else 0.5)
-        training = kwargs.get("training", args[2] if len(args) > 2 else True)
-        return (args[0].shape, p) if training and p > 0 else None
-    if func is F.scaled_dot_product_attention and kwargs.get("dropout_p", 0.0) > 0:
-        q, k = args[0], args[1]
-        return torch.Size([*q.shape[:-1], k.shape[-2]]), kwargs["dropout_p"]
-    return None
 
 
 class _RecordedDropout(TorchFunctionMode):
@@ -224,7 +210,7 @@ class _RecordedDropout(TorchFunctionMode):
         self.found: list[tuple[torch.Size, float]] = []
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if call := _dropout_call(func, args, kwargs or {}):
+        if call := dropout_call(func, args, kwargs or {}):
             self.found.append(call)
         return func(*args, **(kwargs or {}))
 
@@ -248,21 +234,9 @@ class _GivenDropout(_MixedNorms):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        mask = next(self._masks) if _dropout_call(func, args, kwargs) else None
+        mask = next(self._masks) if dropout_call(func, args, kwargs) else None
         if func is F.scaled_dot_product_attention:  # vmap would take torch's own run by run on CPU
-            return _attention(*args[:3], kwargs.get("attn_mask"), mask)
+            return attention(*args[:3], kwargs.get("attn_mask"), mask)
         if mask is not None:
             return args[0] * mask
         return super().__torch_function__(func, types, args, kwargs)
-
-
-def _attention(
-    q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None, kept: Tensor | None
-) -> Tensor:
-    """Attention whose weights are multiplied by `kept`, as torch computes it on CPU with dropout."""
-    scale = math.sqrt(1 / math.sqrt(q.shape[-1]))
-    scores = (q * scale) @ (k * scale).transpose(-2, -1)
-    if allowed is not None:
-        scores = scores.masked_fill(~allowed, float("-inf"))
-    weights = torch.softmax(scores, dim=-1)
-    return (weights if kept is None else weights * kept) @ v

@@ -87,7 +87,7 @@ def test_simsiam_collapses_without_its_stop_gradient(toy_store, tmp_path):
         for seed in range(3):
             run = {"seed": seed, "augmentation_steps": UNLIKE}
             folder = tmp_path / f"{stop}{seed}"
-            found = train("simsiam", toy_store, folder, 40, {"stop_gradient": stop}, run)
+            found = train("simsiam", toy_store, folder, 60, {"stop_gradient": stop}, run)
             spreads[stop].append(found["history"]["projection_spread"].iloc[-1])
     even = SMALL["simsiam"]["projection"] ** -0.5
     assert max(spreads[False]) < 0.02 * even
