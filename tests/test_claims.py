@@ -7,70 +7,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from claimed import N, joined, judged, make_against, make_claims, runs
 from sslslr import claims as c
 from sslslr import grid
 from sslslr.config import load
 from sslslr.errors import UserError
 from sslslr.protocols.semi_supervised import SemiSupervisedConfig
-from sslslr.strict import parse
 from toys import ROOT
-
-N = 400
-
-
-def runs(method, accuracies, n=N, dataset="lsa64", noise=0, probes=1, **columns):
-    """Metrics and predictions of one method: a run an accuracy, right on clips by chance."""
-    shared = {
-        "method": method,
-        "augmentation": "none" if method == "random" else "temporal_permutation",
-        "variant": "paper",
-        "tag": "",
-        "pretrain_dataset": "none" if method == "random" else dataset,
-        "dataset": dataset,
-        "protocol": "linear",
-        "label_fraction": 1.0,
-        "shots": 0,
-        **columns,
-    }
-    metrics, predictions = [], []
-    for seed, accuracy in enumerate(accuracies):
-        rng = np.random.default_rng([noise, seed, *method.encode(), *shared["tag"].encode()])
-        run_id = ".".join([method, shared["augmentation"], shared["tag"],
-                           shared["pretrain_dataset"], f"s{seed}"])  # fmt: skip
-        for probe in range(probes):
-            right = rng.random(n) < accuracy
-            keys = {"run_id": run_id, **shared, "probe_seed": probe}
-            metrics.append({**keys, "seed": seed, "metric": "top1", "value": right.mean()})
-            frame = pd.DataFrame({"clip_id": np.arange(n).astype(str), "label": "a"})
-            frame["best"] = [["a", "b"] if hit else ["b", "a"] for hit in right]
-            kept = ("run_id", "dataset", "protocol", "label_fraction", "shots", "probe_seed")
-            predictions.append(frame.assign(**{name: keys[name] for name in kept}))
-    return pd.DataFrame(metrics), pd.concat(predictions, ignore_index=True)
-
-
-def joined(*parts):
-    return tuple(pd.concat(frames, ignore_index=True) for frames in zip(*parts, strict=True))
-
-
-def make_claims(methods=("simclr",), **changes) -> c.Claims:
-    claim = {
-        "id": "beats",
-        "statement": "It beats them.",
-        "source": "paper",
-        "subject": {"method": "sl_fpn", "augmentation": "temporal_permutation"},
-        "against": [{"method": list(methods)}],
-        **changes,
-    }
-    return parse(c.Claims, {"resamples": 500, "flips": 1000, "claims": [claim]}, "test")
-
-
-def make_against(*against, **changes) -> c.Claims:
-    return make_claims(**{**changes, "against": list(against)})
-
-
-def judged(claims, found) -> tuple[pd.Series, pd.DataFrame]:
-    comparisons = c.decide(claims, *found)
-    return c.verdicts(claims, comparisons, found[0]).iloc[0], comparisons
 
 
 def test_a_clear_winner_holds():
@@ -181,126 +124,6 @@ def test_probe_seeds_are_averaged_and_are_no_encoder_seeds():
     assert comparisons.iloc[0].subject_seeds == 1
     top1 = found[0][found[0]["method"] == "sl_fpn"]["value"].mean()
     assert comparisons.iloc[0].subject_accuracy == pytest.approx(top1)
-
-
-def test_missing_runs_protocols_and_targets_are_named():
-    found = joined(runs("sl_fpn", [0.9] * 2), runs("simclr", [0.5] * 2),
-                   runs("sl_fpn", [0.9] * 2, dataset="gsl"))  # fmt: skip
-    claims = make_claims(["simclr", "byol"])
-    verdict, _ = judged(claims, found)
-    assert verdict.verdict == c.UNSURE  # all that is there is clearly beaten
-    assert verdict.missing == (
-        "no metrics of protocol linear for simclr on gsl (pretrained on gsl); no run of method byol"
-    )
-    claims = make_claims(["simclr", "byol"], protocol="semi_supervised", label_fraction=0.3)
-    verdict, comparisons = judged(claims, found)
-    assert comparisons.empty
-    assert (verdict.verdict, verdict.comparisons) == (c.UNSURE, 0)
-    assert verdict.missing == (
-        "no metrics of protocol semi_supervised at label_fraction 0.3; no run of method byol"
-    )
-    assert judged(make_claims(scope="transfer"), found)[0].missing == (
-        "no metrics of protocol linear for sl_fpn, temporal_permutation on another language's set"
-    )
-
-
-def test_a_missing_ablation_is_named_by_its_tag():
-    found = runs("sl_fpn", [0.9] * 2)
-    claims = make_against(
-        {"method": "sl_fpn", "augmentation": "temporal_permutation", "tag": "no_original"}
-    )
-    assert c.missing(claims, claims.claims[0], found[0]) == [
-        "no run of method sl_fpn with augmentation temporal_permutation, variant paper, "
-        "tag no_original"
-    ]
-
-
-def test_an_ablation_is_an_opponent_only_where_it_is_asked_for():
-    found = joined(runs("sl_fpn", [0.9] * 2), runs("sl_fpn", [0.5] * 2, tag="no_original"))
-    ablation = {"method": "sl_fpn", "augmentation": "temporal_permutation", "tag": "no_original"}
-    verdict, comparisons = judged(make_against(ablation), found)
-    assert (verdict.verdict, len(comparisons)) == (c.HOLDS, 1)
-    assert comparisons.iloc[0].opponent == "sl_fpn, temporal_permutation, no_original"
-    assert judged(make_against({"method": "sl_fpn"}), found)[1].empty
-
-
-def test_each_other_names_what_was_run_but_the_ceiling():
-    found = joined(runs("sl_fpn", [0.9] * 2), runs("simclr", [0.5] * 2), runs("supervised", [1.0]),
-                   runs("sl_fpn", [0.6] * 2, augmentation="rotation"))  # fmt: skip
-    methods, views = {"method": "each_other"}, {"method": "sl_fpn", "augmentation": "each_other"}
-    assert set(judged(make_against(methods), found)[1]["opponent"]) == {
-        "simclr, temporal_permutation"
-    }
-    assert set(judged(make_against(views), found)[1]["opponent"]) == {"sl_fpn, rotation"}
-    # What has no run of that kind at all is no opponent, and is not missing either.
-    more = joined(found, runs("raw_keypoints", [0.3] * 2, variant="raw", augmentation="none"),
-                  runs("simclr", [0.5] * 2, augmentation="strong"))  # fmt: skip
-    for against in (methods, views):
-        verdict, _ = judged(make_against(against), more)
-        assert (verdict.verdict, verdict.missing) == (c.HOLDS, "")
-    alone = judged(make_against(methods), runs("sl_fpn", [0.9]))[0]
-    assert alone.missing == "no run of method other than the subject's"
-
-
-def test_an_opponent_that_does_not_decide_is_shown_only():
-    found = joined(runs("sl_fpn", [0.7] * 2), runs("simclr", [0.5] * 2), runs("random", [0.9] * 2))
-    claims = make_against({"method": "simclr"}, {"method": "random", "decides": False})
-    verdict, comparisons = judged(claims, found)
-    assert verdict.verdict == c.HOLDS
-    shown = comparisons.set_index("opponent").loc["random"]
-    assert shown.outcome == c.FAILS
-    assert np.isnan(shown.p_corrected)
-
-
-def test_transfer_compares_encoders_of_the_same_pretraining_set_and_untrained_ones():
-    def at(method, accuracy, pretrained, dataset="lsa64"):
-        return runs(method, [accuracy] * 2, dataset=dataset, pretrain_dataset=pretrained)
-
-    found = joined(at("sl_fpn", 0.8, "lsa64"), at("sl_fpn", 0.7, "wlasl"), at("simclr", 0.5, "wlasl"),
-                   at("simclr", 0.9, "gsl"), at("random", 0.3, "none"),
-                   at("sl_fpn", 0.9, "wlasl", "wlasl_100"))  # fmt: skip
-    claims = make_against({"method": ["simclr", "random"]}, scope="transfer")
-    claims = claims.model_copy(update={"same_language": [["wlasl", "wlasl_100"]]})
-    verdict, comparisons = judged(claims, found)
-    assert verdict.verdict == c.HOLDS
-    places = set(zip(comparisons["dataset"], comparisons["pretrain_dataset"], strict=True))
-    assert places == {("lsa64", "wlasl")}
-    assert len(comparisons) == 2
-
-
-def test_a_pretraining_set_that_is_no_target_is_judged_on_its_language():
-    """As in config/wlasl.yaml: pretrained on WLASL-2000, scored on its smaller vocabularies."""
-
-    def at(method, accuracy, dataset):
-        return runs(method, [accuracy] * 2, dataset=dataset, pretrain_dataset="wlasl_2000")
-
-    found = joined(*(at(method, accuracy, dataset) for dataset in ("wlasl_100", "wlasl_300", "indian")
-                     for method, accuracy in (("sl_fpn", 0.8), ("simclr", 0.5))))  # fmt: skip
-    same = {"same_language": [["wlasl_100", "wlasl_300", "wlasl_2000"]]}
-    own = make_claims().model_copy(update=same)
-    verdict, comparisons = judged(own, found)
-    assert (verdict.verdict, verdict.missing) == (c.HOLDS, "")
-    assert set(comparisons["dataset"]) == {"wlasl_100", "wlasl_300"}
-    transfer = make_claims(scope="transfer").model_copy(update=same)
-    assert set(judged(transfer, found)[1]["dataset"]) == {"indian"}
-    direct = joined(found, at("sl_fpn", 0.8, "wlasl_2000"), at("simclr", 0.5, "wlasl_2000"))
-    assert set(judged(own, direct)[1]["dataset"]) == {"wlasl_2000"}
-
-
-def test_another_split_of_the_pretraining_set_is_no_transfer():
-    def at(method, accuracy, dataset, clips_of):
-        columns = {"dataset": dataset, "pretrain_dataset": "lsfb"}
-        metrics, predictions = runs(method, [accuracy] * 2, **columns)
-        return metrics.assign(target_dataset=clips_of), predictions
-
-    found = joined(*(at(method, accuracy, *place)
-                     for place in (("lsfb_known_signers", "lsfb"), ("gsl", "gsl"))
-                     for method, accuracy in (("sl_fpn", 0.8), ("simclr", 0.5))))  # fmt: skip
-    transfer = judged(make_claims(scope="transfer"), found)[1]
-    assert set(transfer["dataset"]) == {"gsl"}
-    assert set(judged(make_claims(), found)[1]["dataset"]) == {"lsfb_known_signers"}
-    with_own = joined(found, at("sl_fpn", 0.8, "lsfb", "lsfb"), at("simclr", 0.5, "lsfb", "lsfb"))
-    assert set(judged(make_claims(), with_own)[1]["dataset"]) == {"lsfb"}
 
 
 def test_a_study_without_the_subject_tells_nothing_and_says_what_is_missing():

@@ -208,9 +208,9 @@ def test_the_numbers_of_the_curves_are_a_table_of_the_page(tmp_path):
 
 
 def test_verdicts_stand_first_with_the_comparisons_folded(tmp_path, png):
-    from test_claims import joined, judged, make_claims, runs
     from test_tables import evaluation
 
+    from claimed import joined, judged, make_claims, runs
     from sslslr.report import tables, verdict
 
     found = joined(runs("sl_fpn", [0.72] * 2), runs("simclr", [0.5] * 2))
@@ -236,8 +236,7 @@ def test_verdicts_stand_first_with_the_comparisons_folded(tmp_path, png):
 
 
 def test_verdicts_without_a_comparison_and_other_files_are_read(tmp_path):
-    from test_claims import judged, make_claims, runs
-
+    from claimed import judged, make_claims, runs
     from sslslr.report import verdict
 
     row, comparisons = judged(make_claims(), runs("byol", [0.5]))

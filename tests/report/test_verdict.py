@@ -1,9 +1,9 @@
 """The verdicts' tables, and the verb that writes them."""
 
 import pandas as pd
-from test_claims import joined, judged, make_against, make_claims, runs
 from typer.testing import CliRunner
 
+from claimed import joined, judged, make_against, make_claims, runs
 from sslslr.cli.main import app
 from sslslr.report import collect, verdict
 
