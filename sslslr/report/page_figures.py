@@ -35,8 +35,8 @@ FIGURES = {
     "semi_supervised": (
         "Scores with few labels",
         "Top-1 over the share of training labels and over labelled clips a class: mean over draws of labels "
-        "and encoder seeds; the band is a 95 % interval over encoder seeds (none where there is 1). Every "
-        "class keeps one clip at least, so the smallest shares of small classes are more than they say.",
+        "and encoder seeds; the band is a 95 % interval over encoder seeds where there are 3 or more, a bar joins "
+        "two. Every class keeps one clip at least, so the smallest shares of small classes are more than they say.",
         "Line charts, one pair a target data set: top-1 over the amount of labels, a line a method; the table "
         "“Few labels” has all numbers.",
     ),

@@ -18,6 +18,7 @@ COUNTED = ["value", "n_test", "n_joints", "n_joints_masked"]
 ALL_SHARES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5, 1.0)  # where ticks may stand
 GROUP = ["method", "augmentation", "variant", "tag"]
 MANY = 15  # lines in one figure
+BAND_SEEDS = 3  # from which an interval over seeds is drawn
 COLOURS = "cividis"  # even in lightness, and safe for colour-blind readers
 ABSENT = "#EEEEEE"
 
@@ -26,7 +27,8 @@ def semi_supervised_curves(metrics: pd.DataFrame) -> Figure:
     """Top-1 over the share of labels and over labelled clips a class: a pair of panels a target.
 
     A line is the mean over encoder seeds, each the mean over its draws of labels; the band is the
-    95 % interval (Student's t) over encoder seeds, where there are two or more.
+    95 % interval (Student's t) over encoder seeds, where there are `BAND_SEEDS` or more. That of two
+    seeds is 13 times their distance and would hide the rest: a bar joins the two instead.
 
     Args:
         metrics: of :func:`sslslr.report.collect.read_metrics`; other protocols are left out.
@@ -79,13 +81,22 @@ def _label_panels(shares: Axes, shots: Axes, scores: pd.DataFrame, styles: dict)
             style = styles[group]
             axes.plot(table.index, 100 * table["mean"], markersize=3.5,
                       **{name: style[name] for name in ("color", "linestyle", "marker")})  # fmt: skip
-            if table["low"].notna().any():
+            many, two = table[table["seeds"] >= BAND_SEEDS], table[table["seeds"] == 2]
+            if len(many):
                 axes.fill_between(
-                    table.index.to_numpy(dtype=float),
-                    100 * table["low"].clip(0, 1),
-                    100 * table["high"].clip(0, 1),
+                    many.index.to_numpy(dtype=float),
+                    100 * many["low"].clip(0, 1),
+                    100 * many["high"].clip(0, 1),
                     color=style["color"], alpha=0.15, linewidth=0,
                 )  # fmt: skip
+            if len(two):
+                axes.vlines(
+                    two.index,
+                    100 * two["least"],
+                    100 * two["most"],
+                    color=style["color"],
+                    linewidth=0.7,
+                )
         axes.axhline(100 / scores["n_classes"].max(), color="#333333", linewidth=0.7, zorder=0)
         found = sorted(here[column].unique())
         known = [x for x in found if column == "shots" or x in ALL_SHARES] or found
@@ -102,21 +113,28 @@ def _label_panels(shares: Axes, shots: Axes, scores: pd.DataFrame, styles: dict)
 
 
 def amounts(runs: pd.DataFrame, column: str) -> pd.DataFrame:
-    """mean, low, high (NaN for one encoder seed) and seeds, by amount of labels."""
+    """mean, low, high (NaN for one encoder seed), least, most and seeds, by amount of labels."""
     by_seed = runs.groupby([column, "seed"])["value"].mean()
     rows = {}
     for amount, values in by_seed.groupby(level=0):
         low, high = t_interval(values)
-        rows[amount] = {"mean": values.mean(), "low": low, "high": high, "seeds": len(values)}
+        rows[amount] = {
+            "mean": values.mean(), "low": low, "high": high,
+            "least": values.min(), "most": values.max(), "seeds": len(values),
+        }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _label_legend(figure: Figure, styles: dict, scores: pd.DataFrame, columns: int) -> None:
     entries: list = [Line2D([], [], markersize=3.5, **style) for style in styles.values()]
     entries.append(Line2D([], [], color="#333333", linewidth=0.7, label="chance"))
-    if scores.groupby("group")["seed"].nunique().max() > 1:
+    seeds = scores.groupby("group")["seed"].nunique()
+    if (seeds >= BAND_SEEDS).any():
         band = Patch(facecolor="#333333", alpha=0.15, label="95 % over encoder seeds")
         entries.append(band)
+    if (seeds == 2).any():
+        bar = {"marker": "|", "linestyle": "none", "markersize": 7, "color": "#333333"}
+        entries.append(Line2D([], [], **bar, label="from one of 2 seeds to the other"))
     figure.legend(handles=entries, loc="outside lower center", ncols=columns, handlelength=3)
 
 

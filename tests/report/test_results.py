@@ -130,6 +130,21 @@ def test_one_seed_has_no_band(metrics):
     assert "95 % over encoder seeds" not in [t.get_text() for t in figure.legends[0].get_texts()]
 
 
+def test_two_seeds_are_joined_by_a_bar(metrics):
+    """Their interval filled the panel and hid every line."""
+    two = metrics[metrics["seed"] < 2]
+    figure = results.semi_supervised_curves(two)
+    named = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert "95 % over encoder seeds" not in named
+    assert "from one of 2 seeds to the other" in named
+    own = two[(two["dataset"] == "lsa64") & (two["method"] == "sl_fpn") & (two["shots"] == 5)]
+    seeds = own[own["metric"] == "top1"].groupby("seed")["value"].mean()
+    ends = [100 * seeds.min(), 100 * seeds.max()]
+    drawn = [p.vertices[:, 1] for c in figure.axes[1].collections for p in c.get_paths()]
+    assert any(np.allclose(ys, ends) for ys in drawn)
+    assert max(len(ys) for ys in drawn) == 2
+
+
 def test_a_method_looks_the_same_whoever_stands_beside_it():
     both = style.line_styles([("sl_fpn", "a"), ("simclr", "a")])
     alone = style.line_styles([("simclr", "a")])
