@@ -23,33 +23,56 @@ def draw_mask(shape: torch.Size, rate: float, dtype: torch.dtype = torch.float32
     """A mask of zeros (a share `rate` of it) and 1 / (1 - rate), from torch's global generator on CPU."""
     n = shape.numel()
     numbers = torch.empty(-(-n // VALUES), dtype=torch.int64).random_(-(2**63), None)
-    dropped = round(rate * 2**BITS) - 2 ** (BITS - 1)  # below this one of 16 bits, with their sign
+    # Below this one of 16 bits, with their sign; a rate that rounds to 1 would not be one of them.
+    dropped = min(round(rate * 2**BITS), 2**BITS - 1) - 2 ** (BITS - 1)
     kept = (numbers.view(torch.int16)[:n] >= dropped).view(shape)
     return kept.to(dtype).mul_(1 / (1 - rate))
 
 
 def dropout_call(func: Callable, args: tuple, kwargs: dict) -> tuple[torch.Size, float] | None:
-    """Of a call that drops something: the shape of its mask, and its rate."""
+    """Of a call that drops something: the shape of its mask, and its rate.
+
+    None for a call that is better left to torch: all is dropped, or :func:`is_plain` does not hold.
+    """
     if func is F.dropout:
         p = kwargs.get("p", args[1] if len(args) > 1 else 0.5)
         training = kwargs.get("training", args[2] if len(args) > 2 else True)
-        return (args[0].shape, p) if training and p > 0 else None
-    if func is F.scaled_dot_product_attention and kwargs.get("dropout_p", 0.0) > 0:
+        return (args[0].shape, p) if training and 0 < p < 1 else None
+    if is_plain(func, args, kwargs) and 0 < kwargs.get("dropout_p", 0.0) < 1:
         q, k = args[0], args[1]
         return torch.Size([*q.shape[:-1], k.shape[-2]]), kwargs["dropout_p"]
     return None
 
 
+def is_plain(func: Callable, args: tuple, kwargs: dict) -> bool:
+    """Is it a call of torch's attention that :func:`attention` can stand for?
+
+    A method may ask for more: a causal mask, one that is added, another scale.
+    """
+    if func is not F.scaled_dot_product_attention or len(args) != 3:
+        return False
+    allowed = kwargs.get("attn_mask")
+    further = [kwargs[name] for name in kwargs.keys() - {"attn_mask", "dropout_p"}]
+    return (allowed is None or allowed.dtype == torch.bool) and all(
+        value is None or value is False for value in further
+    )
+
+
 def attention(
     q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None, kept: Tensor | None
 ) -> Tensor:
-    """Attention in plain products, its weights multiplied by the mask `kept`."""
-    scale = math.sqrt(1 / math.sqrt(q.shape[-1]))
-    scores = (q * scale) @ (k * scale).transpose(-2, -1)
-    if allowed is not None:
-        scores = scores.masked_fill(~allowed, float("-inf"))
-    weights = torch.softmax(scores, dim=-1).to(v.dtype)
-    return (weights if kept is None else weights * kept) @ v
+    """Attention in plain products, its weights multiplied by the mask `kept`.
+
+    Like torch's own it computes half-precision values in float32: scores of bf16 have three digits.
+    """
+    scale, dtype = math.sqrt(1 / math.sqrt(q.shape[-1])), torch.promote_types(v.dtype, torch.float32)
+    with torch.autocast(v.device.type, enabled=False):
+        q, k, full = q.to(dtype), k.to(dtype), v.to(dtype)
+        scores = (q * scale) @ (k * scale).transpose(-2, -1)
+        if allowed is not None:
+            scores = scores.masked_fill(~allowed, float("-inf"))
+        weights = torch.softmax(scores, dim=-1)
+        return ((weights if kept is None else weights * kept) @ full).to(v.dtype)
 
 
 class DrawnDropout(TorchFunctionMode):
@@ -60,10 +83,10 @@ class DrawnDropout(TorchFunctionMode):
         call = dropout_call(func, args, kwargs)
         if call is None:
             return func(*args, **kwargs)
-        mask = draw_mask(*call, args[0].dtype)
         if func is F.scaled_dot_product_attention:
-            return attention(*args[:3], kwargs.get("attn_mask"), mask)
-        return args[0] * mask
+            mask = draw_mask(*call, torch.promote_types(args[0].dtype, torch.float32))
+            return attention(*args, kwargs.get("attn_mask"), mask)
+        return args[0] * draw_mask(*call, args[0].dtype)
 
 
 def quick_dropout(device: torch.device | str, compiled: bool = False) -> Any:

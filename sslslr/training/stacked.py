@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 
 from sslslr.batch import Batch
 from sslslr.errors import UserError
-from sslslr.training.dropout import attention, draw_mask, dropout_call
+from sslslr.training.dropout import attention, draw_mask, dropout_call, is_plain
 from sslslr.training.fast import Compilation, compile_or_undo
 from sslslr.training.ranks import Say
 
@@ -235,8 +235,8 @@ class _GivenDropout(_MixedNorms):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         mask = next(self._masks) if dropout_call(func, args, kwargs) else None
-        if func is F.scaled_dot_product_attention:  # vmap would take torch's own run by run on CPU
-            return attention(*args[:3], kwargs.get("attn_mask"), mask)
+        if is_plain(func, args, kwargs):  # vmap would take torch's own run by run on CPU
+            return attention(*args, kwargs.get("attn_mask"), mask)
         if mask is not None:
             return args[0] * mask
         return super().__torch_function__(func, types, args, kwargs)

@@ -80,6 +80,55 @@ def test_an_encoder_in_training_keeps_the_mean_of_torchs_dropout():
     torch.testing.assert_close(still, encoder(keypoints[:2], lengths[:2]), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("rate", [1e-6, 0.99, 0.999999, 1.0])
+def test_a_rate_at_either_end_drops_next_to_nothing_or_nearly_all(rate):
+    torch.manual_seed(0)
+    with DrawnDropout():
+        dropped = F.dropout(torch.ones(100_000), rate, training=True) == 0
+    assert dropped.double().mean().item() == pytest.approx(rate, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"is_causal": True}, {"scale": 0.01}, {"attn_mask": torch.randn(6, 6)}],
+    ids=["causal", "scale", "added"],
+)
+def test_attention_of_another_kind_is_torchs_own(asked):
+    """A causal mask and a scale were passed over in silence; an added mask stopped the run."""
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 1, 2, 6, 8).unbind()
+    whole = F.scaled_dot_product_attention(q, k, v, **asked)
+    with DrawnDropout():
+        dropped = F.scaled_dot_product_attention(q, k, v, dropout_p=1e-9, **asked)
+    torch.testing.assert_close(dropped, whole)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_attention_takes_its_arguments_as_torchs_own(named):
+    q, k, v = torch.randn(3, 1, 2, 6, 8).unbind()
+    seen = torch.ones(6, 6, dtype=torch.bool).tril()
+    whole = F.scaled_dot_product_attention(q, k, v, seen)
+    given = ((), {"query": q, "key": k, "value": v, "attn_mask": seen})
+    args, kwargs = given if named else ((q, k, v, seen), {})
+    with DrawnDropout():
+        dropped = F.scaled_dot_product_attention(*args, **kwargs, dropout_p=1e-9)
+    torch.testing.assert_close(dropped, whole)
+
+
+@pytest.mark.parametrize("autocast", [True, False])
+def test_attention_in_bf16_is_as_exact_as_torchs(autocast):
+    """Scores that were rounded to bf16 before the softmax gave ten times its error."""
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(3, 8, 2, 17, 16) * 3).bfloat16().unbind()
+    exact = F.scaled_dot_product_attention(q.double(), k.double(), v.double())
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        theirs = F.scaled_dot_product_attention(q, k, v, dropout_p=1e-9)
+        with DrawnDropout():
+            ours = F.scaled_dot_product_attention(q, k, v, dropout_p=1e-9)
+    assert ours.dtype == theirs.dtype == torch.bfloat16
+    assert (ours - exact).abs().mean() < 1.1 * (theirs - exact).abs().mean()
+
+
 def test_gradients_pass_the_mask():
     x = torch.ones(1000, requires_grad=True)
     torch.manual_seed(1)
