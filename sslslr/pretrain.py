@@ -292,6 +292,7 @@ def _compile(job: Job, around: Around, training: Training, say: Say) -> None:
     shapes = sorted({0, len(batches) - 1})  # the last batch of an epoch may be a short one
     trials = [functools.partial(step, number) for number in shapes]
     made = compile_encoders(training.module, fabric.device, trials, say)
+    around.compiled = made.outcome == "on"
     note_compilation(job, made)
 
 

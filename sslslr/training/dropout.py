@@ -65,7 +65,8 @@ def attention(
 
     Like torch's own it computes half-precision values in float32: scores of bf16 have three digits.
     """
-    scale, dtype = math.sqrt(1 / math.sqrt(q.shape[-1])), torch.promote_types(v.dtype, torch.float32)
+    scale = math.sqrt(1 / math.sqrt(q.shape[-1]))
+    dtype = torch.promote_types(v.dtype, torch.float32)
     with torch.autocast(v.device.type, enabled=False):
         q, k, full = q.to(dtype), k.to(dtype), v.to(dtype)
         scores = (q * scale) @ (k * scale).transpose(-2, -1)

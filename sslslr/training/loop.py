@@ -32,6 +32,7 @@ class Around:
     checkpoint: Path
     stop: StopSwitch
     progress: Progress | None = None
+    compiled: bool = False  # the encoder, which then draws its own dropout
 
     def stop_if_asked(self, training: Training) -> None:
         """Save and leave, if one of the ranks was asked to."""
@@ -84,7 +85,7 @@ def run_epoch(around: Around, training: Training) -> None:
         clips, draws = batches.step(number, around.view)
         # Dropout draws from the global generator: on each rank its own masks.
         torch.manual_seed(derive(spec.seed, "dropout", epoch, number, around.ranks.rank))
-        with quick_dropout(around.fabric.device, spec.pretrain.compile == "on"):
+        with quick_dropout(around.fabric.device, around.compiled):
             loss, terms = training.method(*clips, draws)
         around.fabric.backward(loss)
         training.optimizer.step()

@@ -17,10 +17,10 @@ from sslslr.training import fast
 from toys import ROOT
 
 
-def make_spec(method: str = "byol", **settings) -> grid.RunSpec:
+def make_spec(method: str = "byol", dropout: float = 0.0, **settings) -> grid.RunSpec:
     study = {
         "datasets": {"toy": {"source": "synthetic"}},
-        "encoder": {"depth": 1, "width": 16, "heads": 2, "dropout": 0.0},
+        "encoder": {"depth": 1, "width": 16, "heads": 2, "dropout": dropout},
         "preprocess": {"frames": 10},
         "methods": {
             "byol": {"projector_hidden": 16, "projection": 8, "predictor_hidden": 16},
@@ -57,10 +57,10 @@ def test_a_compiler_that_fails_leaves_the_run_as_it_would_be_without(
         return fail
 
     monkeypatch.setattr(torch, "compile", broken)
-    plain, run, _ = train(make_spec(compile="off"), toy_store, tmp_path / "plain")
+    plain, run, _ = train(make_spec(dropout=0.2, compile="off"), toy_store, tmp_path / "plain")
     assert run["cost"]["compile"] == "off"
     assert run["cost"]["startup_seconds"] > 0
-    found, run, said = train(make_spec(compile="on"), toy_store, tmp_path / "failed")
+    found, run, said = train(make_spec(dropout=0.2, compile="on"), toy_store, tmp_path / "failed")
     assert run["cost"]["compile"] == "failed"
     assert any("no compiler here" in warning for warning in run["warnings"])
     assert any(line.startswith("WARNING: torch.compile failed") for line in said)
