@@ -30,7 +30,7 @@ ABLATION_CAPTION = (
 )
 GAP_CAPTION = (
     "Signers: top-1 under the signer-independent split and with the same clips dealt out anew, so "
-    "that signers are on both sides (a second target with `split_by: clips` and otherwise the same "
+    "that signers are on both sides (a second target, split by clips and otherwise of the same "
     "splits and parts), in percent. Gap, known minus new, in percentage points; its 95 % "
     "interval (Student's t) is over encoder seeds, and wide where they are few. n test: of both splits. "
     "Pretraining used the clips of the first split, without labels: an encoder that was pretrained on "
@@ -285,9 +285,7 @@ def read(path: str | Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False)
     except (FileNotFoundError, ValueError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error}). Write it with `sslslr report differences`."
-        ) from None
+        raise UserError(f"{path}: cannot be read ({error}). Build the report first.") from None
     numbers = [column for column in frame if column not in names]
     frame[numbers] = frame[numbers].replace("", np.nan).apply(pd.to_numeric)
     return frame

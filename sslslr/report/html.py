@@ -65,11 +65,18 @@ def further_tables(
         ),
         ("signer-gap", "New signers", differences.GAP_CAPTION, signer_gap, differences.display_gap),
     )
-    made = [
-        Table(name, title, *reversed(fold(display(differences.read(path)), caption + note)))
-        for name, title, caption, path, display in kinds
-        if path is not None
-    ]
+    made = []
+    for name, title, caption, path, display in kinds:
+        if path is None:
+            continue
+        try:
+            cells, caption = fold(display(differences.read(path)), caption + note)
+        except KeyError as error:
+            raise UserError(
+                f"{path}: column {error} is missing; it is another table, or of another version. "
+                "Build the report again."
+            ) from None
+        made.append(Table(name, title, caption, cells))
     return [table for table in made if len(table.cells)]
 
 

@@ -124,6 +124,10 @@ def find(reference: str) -> Cell:
     frame = read(csv)
     if not path.is_file():
         raise UserError(f"{path}: there is no such file.")
+    if lacking := [name for name in KEYS[path.stem] if name not in frame]:
+        raise UserError(
+            f"{csv}: has no column {lacking[0]!r}; it is of another version. Build the report again."
+        )
     row = _row(csv, frame, path.stem, parts[1])
     column = _column(path, frame, parts[2])
     key = {name: frame[name].iloc[row] for name in KEYS[path.stem]}

@@ -205,6 +205,12 @@ def test_the_numbers_of_the_curves_are_a_table_of_the_page(tmp_path):
     assert row["3 a class"] == "50.0"
     nothing, *_ = few_labels.write(few_labels.few_labels(metrics[:0]), tmp_path / "none")
     assert html.further_tables(few=nothing) == []
+    older = tmp_path / "older.csv"
+    pd.read_csv(csv, dtype=str).drop(columns="variant").to_csv(older, index=False)
+    with pytest.raises(UserError, match=r"older\.csv: column 'variant' is missing"):
+        html.further_tables(few=older)
+    with pytest.raises(UserError, match=r"absent\.csv: cannot be read"):
+        html.further_tables(few=tmp_path / "absent.csv")
 
 
 def test_verdicts_stand_first_with_the_comparisons_folded(tmp_path, png):

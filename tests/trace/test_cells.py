@@ -86,3 +86,13 @@ def test_a_table_that_is_not_there_is_said(tmp_path):
     pd.DataFrame(columns=KEYS["linear"]).to_csv(tmp_path / "tables/linear.csv", index=False)
     with pytest.raises(UserError, match="no rows"):
         find(f"{tmp_path}/tables/linear.csv:1:1")
+
+
+def test_a_table_of_an_older_version_is_said(tmp_path):
+    """A column of the key that was not written yet was a KeyError."""
+    path = tmp_path / "signer_gap.csv"
+    pd.DataFrame([dict.fromkeys(KEYS["signer_gap"], "a")]).drop(columns="known_signers").to_csv(
+        path
+    )
+    with pytest.raises(UserError, match=r"signer_gap\.csv: has no column 'known_signers'"):
+        find(f"{path}:1:dataset")
