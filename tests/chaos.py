@@ -68,7 +68,7 @@ def _uncosted(page: str) -> str:
     start = page.index('<section id="budget">')
     end = page.index("</section>", start)
     table = page[start:end]
-    names = re.findall(r'<th scope="col">(?:<button[^>]*>)?([^<]*)', table)
+    names = re.findall(r'<th scope="col"[^>]*>(?:<button[^>]*>)?([^<]*)', table)
     costs = [names.index(name) for name in COSTS]
     for row in re.findall(r'<tr>((?:<td|<th scope="row").*?)</tr>', table):
         cells = re.findall(CELL, row)

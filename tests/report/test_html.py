@@ -129,6 +129,19 @@ def test_headings_images_and_tables_are_accessible(page):
     assert tags.named("html")[0]["lang"] == "en"
 
 
+def test_the_head_of_the_column_that_stays_stays_above_it(page):
+    """The names stood below the heads of the columns that they covered."""
+    for table in re.findall(r"<table.*?</table>", page, re.DOTALL):
+        (head, *body) = (
+            re.findall(r"<t[hd]( [^>]*)?>", row) for row in re.findall(r"<tr>(.*?)</tr>", table)
+        )
+        marked = [column for column, attrs in enumerate(head) if 'class="about"' in attrs]
+        for row in body:
+            assert [column for column, attrs in enumerate(row) if "row" in attrs] == marked
+    assert page.count('class="about"') >= 2
+    assert re.search(r"\.wide :is\(tbody th, \.about\) \{ position: sticky", page)
+
+
 def test_the_page_shows_banner_collapse_cards_and_configuration(page):
     for text in (
         "Numbers of the demo", "the projections collapsed", "62.1 ± 0.8", "CC BY 4.0", "ase, gss",
