@@ -33,3 +33,14 @@ def test_a_target_has_the_split_of_its_data_set_unless_it_is_dealt_anew():
     assert (dealt == dealt_anew(clips["split"].to_numpy(), clips["gloss"].to_numpy(), "toy")).all()
     other = splits_of(clips, TargetConfig(split_by="clips"), "other")
     assert (dealt != other).any()
+
+
+def test_clips_without_a_split_belong_to_none(make_store):
+    """Their pd.NA stopped every evaluation and figure of such a data set with a TypeError."""
+    frames = np.random.default_rng(0).normal(size=(4, 75, 2)).astype(np.float32)
+    own = ["train", None, "test"] * 4
+    clips = make_store({f"c{i}": (frames, {"split": own[i]}) for i in range(12)}).clips
+    assert list(splits_of(clips, TargetConfig(), "toy")) == own
+    dealt = splits_of(clips, TargetConfig(split_by="clips"), "toy")
+    assert [(dealt == name).sum() for name in ("train", "test")] == [4, 4]
+    assert np.isin(dealt, ["train"]).sum() == 4
