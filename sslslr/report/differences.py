@@ -19,6 +19,7 @@ from sslslr.paired import detectable, holm, paired_difference, paired_p_value
 from sslslr.report.tables import METHOD_NAMES, PROTOCOLS, percent, render
 from sslslr.report.verdict import SMALLEST, difference, p_value, smallest
 from sslslr.statistics import t_interval
+from sslslr.strict import parse
 
 ABLATION_CAPTION = (
     "Ablations: runs with one change against the unchanged runs of the same method, views, pretraining "
@@ -140,10 +141,13 @@ def signer_pairs(targets: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, st
 
     Both are of one data set and learn from, are scored on and see the same splits and parts; only
     that the clips of the second are dealt out anew tells them apart.
+
+    Raises:
+        UserError: settings that no target has.
     """
 
     def of(name: str, target: Mapping[str, Any]) -> tuple[Any, ...]:
-        stated = TargetConfig.model_validate(target)
+        stated = parse(TargetConfig, target, f"targets.{name}")
         same = (sorted(stated.train), stated.test, sorted(stated.parts))
         return stated.split_by, (stated.dataset or name, *same)
 

@@ -125,6 +125,8 @@ def test_each_target_is_compared_with_its_like_alone():
     assert row["independent"] == metrics.query("dataset == 't'")["value"].mean()
     both = targets | {"v_mixed": targets["v"] | {"split_by": "clips"}}
     assert differences.signer_pairs(both) == [("t", "mixed"), ("v", "v_mixed")]
+    with pytest.raises(UserError, match=r"targets\.t.*tset"):
+        differences.signer_pairs({"t": {"tset": "val"}})
 
 
 def test_what_is_written_is_read_again(tmp_path):
