@@ -68,7 +68,7 @@ def display(table: pd.DataFrame) -> pd.DataFrame:
         }
         for column, amount in amounts:
             shares = column == "label_fraction"
-            name = f"{100 * amount:g} %" if shares else f"{amount:g} a class"
+            name = f"{100 * amount:.4g} %" if shares else f"{amount:g} a class"
             found = group[group[column] == amount].to_dict("records")
             cells[name] = _score(found[0]) if found else "–"
         cells["Seeds"] = str(group["seeds"].max())

@@ -100,7 +100,7 @@ def _label_panels(shares: Axes, shots: Axes, scores: pd.DataFrame, styles: dict)
         axes.axhline(100 / scores["n_classes"].max(), color="#333333", linewidth=0.7, zorder=0)
         found = sorted(here[column].unique())
         known = [x for x in found if column == "shots" or x in ALL_SHARES] or found
-        names = [f"{x:g}" if column == "shots" else f"{100 * x:g} %" for x in known]
+        names = [f"{x:g}" if column == "shots" else f"{100 * x:.4g} %" for x in known]
         axes.set_xticks(known, names)
         axes.minorticks_off()
         if not found:

@@ -34,6 +34,11 @@ def test_people_see_a_column_an_amount_shares_first(metrics, tmp_path):  # noqa:
     assert "Study x." in tex.read_text()
 
 
+def test_a_share_without_end_is_cut_in_its_columns_name():
+    scores = frame(rows("simclr", "lsa64", "lsa64", "semi_supervised", [[0.25]], 1 / 3))
+    assert "33.33 %" in few_labels.display(few_labels.few_labels(scores))
+
+
 def test_one_seed_has_no_interval_and_an_amount_that_was_not_run_is_a_dash():
     scores = frame(
         rows("simclr", "lsa64", "lsa64", "semi_supervised", [[0.25, 0.75]], 0.1),
