@@ -16,6 +16,7 @@ RUN apt-get update \
 WORKDIR /opt/sslslr
 COPY Makefile pyproject.toml requirements.lock README.md LICENSE ./
 COPY sslslr/__init__.py sslslr/__init__.py
+COPY scripts/environment.py scripts/environment.py
 RUN make env PYTHON=python3.11
 
 # From here on the Makefile takes that environment as it is, with the sources of the folder.

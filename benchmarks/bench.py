@@ -10,11 +10,13 @@ import resource
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -22,17 +24,21 @@ sys.path.insert(0, str(Path(__file__).parent))
 import peers
 from scale import write_store
 
-from sslslr import grid
 from sslslr.augment import permutation_order
-from sslslr.clips import ClipStore
-from sslslr.config import EncoderConfig, StudyConfig
-from sslslr.encoder import build_encoder
-from sslslr.preprocess import fill_gaps
-from sslslr.pretrain import pretrain
-from sslslr.protocols import Task
-from sslslr.protocols.semi_supervised import SemiSupervised, SemiSupervisedConfig
-from sslslr.stacking import pretrain_stack
-from sslslr.strict import parse
+from sslslr.config.run import RunSpec
+from sslslr.config.settings import parse
+from sslslr.config.study import EncoderConfig, PreprocessConfig, StudyConfig
+from sslslr.data.preprocess import fill_gaps
+from sslslr.data.store import ClipStore, concatenated_frames, writing
+from sslslr.encoders import artifact
+from sslslr.encoders.build import build_encoder
+from sslslr.evaluation.protocols import Task
+from sslslr.evaluation.protocols._blocks import MAX_SCORES
+from sslslr.evaluation.protocols.few_labels import FewLabels, FewLabelsConfig
+from sslslr.evaluation.scores import best_classes
+from sslslr.training.pretrain import pretrain
+from sslslr.use.load import load_encoder
+from sslslr.workflow import grid
 
 SECONDS = 1.0  # at least this long for each timing
 FRACTIONS = [0.01, 0.05, 0.1, 0.3, 0.5, 1.0]
@@ -103,8 +109,8 @@ def probing(clips_of: int = 96, device: str = "cpu", depth: int = 12) -> tuple[f
     def ours(epochs: int):
         options = {"probe": "linear", "fractions": FRACTIONS, "shots": [], "draws": 5}
         linear = {"epochs": epochs, "warmup_epochs": 1}
-        chosen = parse(SemiSupervisedConfig, {**options, "linear": linear}, "bench")
-        return list(SemiSupervised().run(task, chosen, print))
+        chosen = parse(FewLabelsConfig, {**options, "linear": linear}, "bench")
+        return list(FewLabels().run(task, chosen, print))
 
     # Scores come back to the host, so that a GPU has been waited for.
     few, many = (min(once(lambda n=n: ours(n)) for _ in range(2)) for n in (2, 12))
@@ -120,7 +126,7 @@ def probing(clips_of: int = 96, device: str = "cpu", depth: int = 12) -> tuple[f
     return predicted, min(once(released) for _ in range(2)) * 5 * PROBE_EPOCHS
 
 
-def study(methods: list[str], seeds: list[int], **changes: dict) -> list[grid.RunSpec]:
+def study(methods: list[str], seeds: list[int], **changes: dict) -> list[RunSpec]:
     values = {
         "datasets": {"bench": {"source": "synthetic"}},
         "methods": {"sl_fpn": {}, "simclr": {}},
@@ -134,28 +140,6 @@ def study(methods: list[str], seeds: list[int], **changes: dict) -> list[grid.Ru
 def speed(folder: Path) -> float:
     """Clips a second that a run noted, without its start-up."""
     return json.loads((folder / "run.json").read_text())["cost"]["clips_per_second"]
-
-
-def stacking() -> tuple[float, float]:
-    """5 seeds of SimCLR, depth 2, width 64, 256 clips, 2 epochs: stacked, against one by one."""
-    specs = study(["simclr"], [0, 1, 2, 3, 4], encoder={"depth": 2, "width": 64, "heads": 4})
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_store(folder / "clips", 256)
-        store = ClipStore.open(folder / "clips")
-        ours, theirs = [], []
-        for _ in range(2):
-            pretrain_stack(
-                specs, store, folder / "all", folder / "c", "bench", say=lambda text: None
-            )
-            ours.append(speed(folder / "all" / specs[0].run_id))
-            rates = []
-            for spec in specs:
-                pretrain(spec, store, folder / "one", folder / "c", "bench", say=lambda text: None)
-                rates.append(speed(folder / "one"))
-            theirs.append(sum(1 / rate for rate in rates))
-        clips = 5 * 2 * 256
-        return clips / max(ours), min(theirs) * 2 * 256
 
 
 def flop_a_clip(parameters: int) -> float:
@@ -193,11 +177,55 @@ def pretraining() -> tuple[float, float, float]:
     return 256 / max(rates), epoch, 256 * flop_a_clip(parameters)
 
 
+def ranking(n_classes: int, n_clips: int = 10_000) -> tuple[float, float, float]:
+    """Seconds to find the ten best of each clip, by us and by sorting whole rows, and our MB beside a block."""
+    rows = MAX_SCORES // n_classes
+    block = np.random.default_rng(0).standard_normal((min(rows, n_clips), n_classes), np.float32)
+    times = n_clips / len(block)
+    tracemalloc.start()
+    best = best_classes(block)
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    assert (best == np.argsort(-block, axis=1, kind="stable")[:, :10]).all()
+    ours = once(lambda: best_classes(block)) * times
+    return ours, once(lambda: np.argsort(-block, axis=1, kind="stable")) * times, peak
+
+
+def embedding(n_clips: int = 10_000, frames: int = 60) -> tuple[float, float, float]:
+    """CPU seconds of one core to embed clips of a store by `two_hands`: read, preprocess, encode."""
+    spec = study(["sl_fpn"], [0])[0]
+    settings = {"variant": "picture", "frames": 16, "fit": "resample", "gaps": "keep"}
+    spec = spec.model_copy(
+        update={
+            "encoder": EncoderConfig(variant="two_hands"),
+            "preprocess": PreprocessConfig(**settings),
+        }
+    )
+    encoder = build_encoder(spec.encoder, spec.preprocess.frames, 0)
+    clip = np.random.default_rng(0).uniform(0.2, 0.8, (frames, 75, 2))
+    with tempfile.TemporaryDirectory() as folder:
+        run = {"spec": spec.model_dump(mode="json"), "joints": list(range(75))}
+        artifact.save(Path(folder) / "encoder", encoder, pd.DataFrame({"epoch": [0]}), run)
+        with writing(Path(folder) / "clips", {"dataset": "bench", "inputs": {}}) as writer:
+            for number in range(n_clips):
+                writer.add(str(number), clip, gloss="sign")
+        started = time.process_time()
+        store = ClipStore.open(Path(folder) / "clips")
+        for first in range(0, n_clips, 500):
+            concatenated_frames(store, np.arange(first, min(first + 500, n_clips)))
+        read = time.process_time() - started
+        encode = load_encoder(Path(folder) / "encoder")
+        started = time.process_time()
+        prepared = encode.prepare(store)
+        prepare = time.process_time() - started
+        encode.features(prepared.batch)
+        return read, prepare, time.process_time() - started - prepare
+
+
 ROWS = {
     "temporal permutation, 512 clips": permutation,
     "filling gaps, 64 clips": filling,
     "SL-FPN at depth 1, an epoch of 256 clips": pretraining,
-    "5 seeds of SimCLR, stacked": stacking,
     "probe: 5 seeds x 6 fractions, 1000 epochs *": probing,
 }
 
@@ -211,6 +239,18 @@ def main() -> None:
         ours, peer, *flop = measure()
         share = f"{flop[0] / ours / ceiling:.0%}" if flop else ""
         print(f"| {name:44} | {ours:.4g} | {peer:.4g} | {peer / ours:.1f} | {share} |", flush=True)
+    print("\nThe ten best classes of 10,000 clips, in blocks; the peer sorts each row")
+    print("| classes | ours, s | peer, s | ratio | ours, MB beside a block |")
+    print("| ---: | ---: | ---: | ---: | ---: |")
+    for n_classes in (100, 1_000, 3_000, 10_000):
+        ours, peer, megabytes = ranking(n_classes)
+        print(f"| {n_classes:,} | {ours:.3g} | {peer:.3g} | {peer / ours:.1f} | {megabytes:.0f} |")
+    read, prepare, encode = embedding()
+    print(
+        f"\nEmbed 10,000 clips of 60 frames: {prepare + encode:.1f} s of one core, "
+        f"{10_000 / (prepare + encode):,.0f} clips/s; reading {read / (prepare + encode):.0%}, "
+        f"preprocessing {(prepare - read) / (prepare + encode):.0%}, encoder {encode / (prepare + encode):.0%}"
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         "\nThe ceiling: a product of 1024 x 2048 by 2048 x 2048 in single precision, measured in this run"
@@ -218,9 +258,14 @@ def main() -> None:
     print("* extrapolated: ours from 12 epochs of all 30 heads, the peer from 1 epoch of 6 heads")
     print(f"torch {torch.__version__}, one thread; peak memory {peak:.0f} MB")
 
+    import bench_import
+    import bench_step
+
     import bench_pose  # here, because it needs what videos are decoded with
 
+    bench_step.main()
     bench_pose.main()
+    bench_import.main()
 
 
 if __name__ == "__main__":

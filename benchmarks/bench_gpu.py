@@ -2,9 +2,8 @@
 
 Each row: what, ours, the peer, their ratio, and the share of the ceiling of bf16 matrix products
 (790 TFLOP/s on an H100, by issue; the rate measured here is printed beside it). The clips are random,
-as many and as long as LSFB-500's are on average; checkpoints and metrics are included, start-up and
-compilation are printed apart. Peers are in `benchmarks/peers.py`; the five runs in turn are timed
-without their start-up, which flatters them.
+as many and as long as LSFB-500's are on average; checkpoints and metrics are included, start-up is
+printed apart. Peers are in `benchmarks/peers.py`.
 """
 
 import json
@@ -21,13 +20,12 @@ import peers
 from bench import flop_a_clip, probing, study
 from scale import write_store
 
-from sslslr.clips import ClipStore
-from sslslr.encoder import build_encoder
-from sslslr.pretrain import pretrain
-from sslslr.stacking import pretrain_stack
+from sslslr.data.store import ClipStore
+from sslslr.encoders.build import build_encoder
+from sslslr.training.pretrain import pretrain
 
 CEILING = 790e12  # bf16 matrix products of an H100, FLOP/s
-CLIPS, WLASL_100, PROBED = 51_066, 1_442, 3_549  # the last: WLASL-300's training clips
+CLIPS, PROBED = 51_066, 3_549  # the last: WLASL-300's training clips
 
 
 def measured_ceiling() -> float:
@@ -64,8 +62,7 @@ def real_loop(folder: Path, store: ClipStore, depth: int, epochs: int) -> dict:
     pretrain(spec, store, folder / "one", folder / "c", "bench", say=lambda text: None)
     found = note(folder / "one")
     print(
-        f"depth {depth}: start-up {found['startup_seconds']} s, compile {found['compile']} in "
-        f"{found.get('compile_seconds', 0)} s, warnings {found['warnings']}",
+        f"depth {depth}: start-up {found['startup_seconds']} s, warnings {found['warnings']}",
         file=sys.stderr,
     )
     return found
@@ -84,19 +81,6 @@ def authors_loop(clips: int = 4096) -> float:
     return clips / (time.perf_counter() - began)
 
 
-def stacked(folder: Path, store: ClipStore) -> tuple[float, float]:
-    """Clips a second over 5 seeds, depth 4, WLASL-100's size: stacked, and in turn."""
-    changes = {"encoder": {"depth": 4}, "epochs": 10, "batch_size": 512, "accelerator": "cuda"}
-    specs = study(["sl_fpn"], [0, 1, 2, 3, 4], **changes)
-    pretrain_stack(specs, store, folder / "all", folder / "c", "bench", say=lambda text: None)
-    rates = []
-    for spec in specs:
-        pretrain(spec, store, folder / "one", folder / "c", "bench", say=lambda text: None)
-        rates.append(note(folder / "one")["clips_per_second"])
-    together = note(folder / "all" / specs[0].run_id)["clips_per_second"]
-    return together, len(rates) / sum(1 / rate for rate in rates)
-
-
 def main() -> None:
     if not torch.cuda.is_available():
         print("not measured: no GPU")
@@ -108,8 +92,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_store(folder / "clips", CLIPS)
-        write_store(folder / "small", WLASL_100)
-        large, small = (ClipStore.open(folder / part) for part in ("clips", "small"))
+        large = ClipStore.open(folder / "clips")
         deep = real_loop(folder, large, depth=12, epochs=4)
         row("SL-FPN, depth 12, batch 512", deep["clips_per_second"], None, deep["parameters"])
         flat = real_loop(folder, large, depth=1, epochs=8)
@@ -119,7 +102,6 @@ def main() -> None:
             authors_loop(),
             flat["parameters"],
         )
-        row("5 seeds, depth 4, WLASL-100's size, stacked", *stacked(folder, small), None)
     ours, peer = probing(PROBED, "cuda")
     print(
         f"\nprobe, 5 seeds x 6 fractions, 1000 epochs, {PROBED:,} clips, in seconds (extrapolated): ours "

@@ -17,11 +17,11 @@ from pathlib import Path
 import av
 import numpy as np
 
-from sslslr.errors import UserError
 from sslslr.pose.backends import BACKENDS
 from sslslr.pose.extract import extract_video
+from sslslr.pose.skeleton import N_JOINTS
 from sslslr.pose.video import open_video
-from sslslr.skeleton import N_JOINTS
+from sslslr.utils.errors import UserError
 
 SECONDS, LONG, SHORT, RATE = 8.0, 600, 10, 25
 SIZE = (640, 480)

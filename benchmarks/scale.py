@@ -1,7 +1,7 @@
 """CPU seconds and memory of pretraining from 1,000 to 120,000 clips (LSFB's size): `make bench-scale`.
 
 Each size is a clip store of random clips as long as LSFB's (a gamma distribution with the mean of
-20.4 frames), written by `sslslr.clips.writing` into a temporary folder that is removed afterwards,
+20.4 frames), written by `sslslr.data.store.writing` into a temporary folder that is removed afterwards,
 and read, preprocessed and trained on by the real loop in a process of its own, so that its peak is
 its own. The encoder is tiny: what is measured is everything around it. Times are CPU seconds of one
 thread, which other jobs of the machine do not stretch.
@@ -29,7 +29,7 @@ STUDY = {
 
 def write_store(folder: Path, n_clips: int) -> float:
     """A store of `n_clips` random clips; the seconds it took."""
-    from sslslr.clips import writing
+    from sslslr.data.store import writing
 
     rng = np.random.default_rng(0)
     pool = rng.random((64, 200, 75, 2), dtype=np.float32).astype(np.float16)
@@ -46,12 +46,13 @@ def write_store(folder: Path, n_clips: int) -> float:
 
 def measure(folder: Path) -> dict[str, float]:
     """Open, preprocess and train one epoch on a store, in this process."""
-    from sslslr import grid, preprocess
-    from sslslr import pretrain as training
-    from sslslr.clips import ClipStore
-    from sslslr.config import StudyConfig
-    from sslslr.hardware import peak_memory_mb
-    from sslslr.strict import parse
+    from sslslr.config.settings import parse
+    from sslslr.config.study import StudyConfig
+    from sslslr.data import preprocess
+    from sslslr.data.store import ClipStore
+    from sslslr.training import pretrain as training
+    from sslslr.utils.hardware import peak_memory_mb
+    from sslslr.workflow import grid
 
     (spec,) = grid.runs(parse(StudyConfig, STUDY, "benchmark")).values()
     found: dict[str, float] = {"before": peak_memory_mb("cpu")}

@@ -7,17 +7,21 @@ where an edit changes no byte of a stage's outputs, Snakemake still makes what c
 So that DVC does too, a stage lists the sources and keys of the stages before it as well.
 """
 
-from sslslr.config import StudyConfig
-from sslslr.datasets import DATASETS
-from sslslr.grid import NO_DATASET, RunSpec, runs
-from sslslr.stages import stage_sources
+from sslslr.config.published import AT_HOME
+from sslslr.config.run import NO_DATASET, RunSpec
+from sslslr.config.study import StudyConfig
+from sslslr.data.datasets import DATASETS
+from sslslr.encoders.build import encoder_options
+from sslslr.report.results import Results
+from sslslr.use.best import candidates
+from sslslr.workflow.grid import evaluations, runs
+from sslslr.workflow.stages import stage_sources
 
 CONFIG = "config/demo.yaml"
 RULE_FILES = {"download": ["data"], "extract": ["data", "videos", "pose"]}
 ENTRY = ["Snakefile", "workflow/Snakefile", "workflow/rules/common.smk"]
-TABLES = {"report": ["config/paper_numbers.yaml", "config/claims.yaml"]}
 # Figures that the workflow drew itself: they need no script from a network to be looked at.
-IMAGES = ("training", "semi_supervised", "transfer", "embedding", "confusions")
+IMAGES = ("claims", "training", "few_labels", "confusions", "neighbours")
 CURVES = ("loss", "embedding_spread", "embedding_rank")
 
 
@@ -38,7 +42,7 @@ def pipeline(study: StudyConfig, written: dict) -> dict:
         raise ValueError(f"{CONFIG}: write out the keys {', '.join(absent)}, defaults too.")
     return {
         "stages": made,
-        "metrics": [f"{study.results}/tables/summary.json"],
+        "metrics": [str(path) for path in Results(study, evaluations(study)).numbers()],
         "plots": plots(study),
         "artifacts": artifacts(study),
     }
@@ -59,9 +63,9 @@ def stages(study: StudyConfig) -> dict:
     raw = [f"{results}/data/{name}/raw" for name in downloaded(study)]
     clips = [f"{results}/data/{name}/clips" for name in study.datasets]
     encoders, features, metrics = (f"{results}/{n}" for n in ("encoders", "features", "metrics"))
-    shown = [
-        f"{results}/{name}" for name in ("tables", "figures", "report.html", "provenance.json")
-    ]
+    names = ("tables", "figures", "top1", "study.json", "report.html", "provenance.json")
+    names += ("model",) if candidates(evaluations(study).values()) else ()
+    shown = [f"{results}/{name}" for name in names]
     inputs_and_outputs = {
         "download": ([], raw),
         "extract": (raw, clips),
@@ -74,9 +78,10 @@ def stages(study: StudyConfig) -> dict:
         rules = [f"workflow/rules/{name}.smk" for name in RULE_FILES.get(stage, [stage])]
         code += [*rules, *sources[stage]]
         keys = without_parts([*keys, *keys_read(study, stage)])
+        decided = ["config/paper_numbers.yaml", study.claims] if stage == "report" else []
         value[stage] = {
             "cmd": f"snakemake --cores all {stage}",
-            "deps": [*inputs, *TABLES.get(stage, []), *dict.fromkeys(code)],
+            "deps": [*inputs, *decided, *dict.fromkeys(code)],
             # DVC takes no keys for all of them.
             **({"params": [{CONFIG: keys}]} if keys else {}),
             # Without persist DVC deletes an output before its stage runs, and everything runs again.
@@ -88,7 +93,7 @@ def stages(study: StudyConfig) -> dict:
 def downloaded(study: StudyConfig) -> list[str]:
     """Names of the data sets that have something to download."""
     entries = study.datasets.items()
-    return [name for name, entry in entries if DATASETS.traits(entry.source).get("downloads")]
+    return [name for name, entry in entries if DATASETS.get(entry.source).downloads]
 
 
 def keys_read(study: StudyConfig, stage: str) -> list[str]:
@@ -102,13 +107,13 @@ def keys_read(study: StudyConfig, stage: str) -> list[str]:
         "extract": ["datasets"],
         "pretrain": [
             *("preprocess", "encoder", "pretrain", "runs"),
-            *("resources.threads", "resources.stack"),
+            "resources.threads",
             *sorted(steps),
             *sorted({f"methods.{run.method}" for run in found}),
         ],
         "evaluate": ["evaluate", *sorted(set(views))],
-        # The page shows the whole configuration, and the sheet of augmentations all of them.
-        "report": list(type(study).model_fields),
+        # The page shows what is published of the configuration, and the sheet all augmentations.
+        "report": [key for key in type(study).model_fields if key not in AT_HOME],
     }[stage]
 
 
@@ -168,13 +173,26 @@ def artifacts(study: StudyConfig) -> dict:
             "labels": ["encoder", run.method, run.encoder.variant, f"seed-{run.seed}"],
             "desc": describe(run),
         }
+    if candidates(evaluations(study).values()):
+        found["best-encoder"] = {
+            "path": f"{study.results}/model",
+            "type": "model",
+            "labels": ["encoder", "exported"],
+            "desc": "The encoder furthest above a random one, for use by others; README.md is its model card.",
+        }
     return found
 
 
 def describe(run: RunSpec) -> str:
     """An encoder in one sentence."""
-    size = f"{run.encoder.depth} blocks of width {run.encoder.width}"
-    size = "no encoder, the keypoints themselves" if run.encoder.variant == "raw" else size
+    no_encoder = {
+        "raw": "no encoder, the keypoints themselves",
+        "hand_features": "no encoder, hand-made features",
+    }
+    size = no_encoder.get(run.encoder.variant)
+    if size is None:
+        options = encoder_options(run.encoder)
+        size = f"{options.depth} blocks of width {options.width}"
     if run.dataset == NO_DATASET:
         how = "not pretrained"
     else:

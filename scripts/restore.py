@@ -2,26 +2,38 @@
 
     python scripts/restore.py [--remote NAME]        (or: make restore REMOTE=NAME)
 
+A lock file of hashes may come from anybody, and so may what a remote serves for them. So nothing is
+put in its place before all of it is known: the lists of files are fetched first and every path in
+them must lie in its stage's output; then the files, into DVC's cache, each of which must have its
+hash; then they are copied beside their place and renamed.
+
 Certifying (`snakemake --touch --forceall`) makes Snakemake take for up to date whatever lies in the
-results folder. So it comes last, after three checks: the lock file is of this code and this
-configuration; every file has the hash that the lock file says; DVC finds nothing changed. On any
-error nothing is certified.
+results folder. So it comes last, after DVC finds nothing changed. On any error nothing is certified.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 import yaml
 
+from sslslr.config.load import load
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import atomic_file, atomic_folder
+from sslslr.utils.user_files import name_fault, read_user_text
+
+CONFIG = "config/demo.yaml"  # the study of dvc.yaml
 LOCK = Path("dvc.lock")
-CACHE = Path(".dvc/cache/files/md5")
-BLOCK = 1 << 20
+LONGEST_LIST = 1 << 26  # bytes of a list of files
 SHOWN = 12  # lines of a list before it is cut
+HASH = re.compile(r"[0-9a-f]{32}")
 
 
 class Refused(Exception):
@@ -32,32 +44,65 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--remote", help="name of the DVC remote; left out: the default one")
     remote = parser.parse_args().remote
+    os.chdir(Path(__file__).resolve().parents[1])
     try:
-        outs = locked_outs()
-        refuse_other_code_and_changed_results()
-        pull(remote or default_remote())
-        count = verify(outs)
+        results = Path(load(CONFIG).results)
+        outs = locked_outs(results)
+        refuse_other_code_and_changed_results(outs)
+        remote = remote or default_remote()
+        cache = fetch(remote, outs)
+        count = place(outs, cache)
         refuse_anything_changed()
-        certify()
-    except Refused as refusal:
+        certify(results)
+    except (Refused, UserError) as refusal:
         print(f"restore: {refusal}\nrestore: nothing was certified.", file=sys.stderr)
         return 1
     print(f"restore: {count} files have the hashes of {LOCK}; Snakemake has nothing to do.")
     return 0
 
 
-def locked_outs() -> list[dict]:
-    """The outputs that dvc.lock names."""
+def locked_outs(results: Path) -> dict[str, str]:
+    """Path to md5 of the outputs that dvc.lock names; each is one of dvc.yaml, within the results."""
     if not LOCK.exists():
         raise Refused(
             f"{LOCK} is absent: it says which results belong to this commit. Who built them commits "
             "it after `dvc repro` and `dvc push`; see docs/share-results.md."
         )
     try:
-        stages = yaml.safe_load(LOCK.read_text())["stages"]
-        return [out for stage in stages.values() for out in stage.get("outs", [])]
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+        stages = read_lock()["stages"]
+        outs = {
+            out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])
+        }
+        stated = yaml.safe_load(read_user_text("dvc.yaml"))["stages"].values()
+        known = {path for stage in stated for out in stage["outs"] for path in out}
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         raise Refused(f"{LOCK} cannot be read. Get it anew: git checkout -- {LOCK}") from None
+    if not outs:
+        raise Refused(f"{LOCK} names no result. Get it anew: git checkout -- {LOCK}")
+    for path, md5 in outs.items():
+        if path not in known or not is_plain(path) or results not in Path(path).parents:
+            raise Refused(f"{LOCK}: {path!r} is no output of a stage in {results}/.")
+        if not isinstance(md5, str) or not HASH.fullmatch(md5.removesuffix(".dir")):
+            raise Refused(f"{LOCK}: the md5 of {path} is {md5!r}, not 32 hexadecimal digits.")
+    return outs
+
+
+def read_lock() -> dict:
+    """What dvc.lock holds. DVC writes no anchors: they could blow it up, or hold themselves."""
+    text = read_user_text(LOCK, LONGEST_LIST)
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+        raise Refused(f"{LOCK} holds an alias (*name), which DVC never writes.")
+    return yaml.safe_load(text)
+
+
+def is_plain(path: object) -> bool:
+    """Is it a relative path that leads nowhere but down?"""
+    if not isinstance(path, str) or name_fault(path):
+        return False
+    # Git would run what a configuration in a .git names.
+    return path == PurePosixPath(path).as_posix() and not {"", ".", "..", ".git"} & set(
+        path.lower().split("/")
+    )
 
 
 def changes() -> dict[str, str]:
@@ -78,12 +123,10 @@ def changes() -> dict[str, str]:
     return found
 
 
-def refuse_other_code_and_changed_results() -> None:
+def refuse_other_code_and_changed_results(outs: dict[str, str]) -> None:
     """Before anything is fetched: results of other code are no use, and one's own are not replaced."""
     expected = {"deleted", "not in cache"}  # what is to be fetched
     found = {path: how for path, how in changes().items() if how not in expected}
-    outs = {out["path"]: out["md5"] for out in locked_outs()}
-    found = {path: how for path, how in found.items() if not is_part_of(path, outs.get(path, ""))}
     if mine := sorted(path for path in found if path in outs):
         raise Refused(
             f"these results differ from those of {LOCK} and would be replaced:\n{listed(mine)}\n"
@@ -97,16 +140,6 @@ def refuse_other_code_and_changed_results() -> None:
             "Check out the commit that it was made at (git stash, git checkout), or build here: "
             "dvc repro"
         )
-
-
-def is_part_of(path: str, md5: str) -> bool:
-    """Is it a folder that an interrupted pull left unfinished, and nothing else in it?"""
-    listing = CACHE / md5[:2] / md5[2:]
-    if not md5.endswith(".dir") or not listing.exists():
-        return False
-    expected = expected_files(Path(path), md5)
-    present = [file for file in Path(path).rglob("*") if file.is_file()]
-    return all(file in expected and md5_of(file) == expected[file] for file in present)
 
 
 def default_remote() -> str:
@@ -133,70 +166,125 @@ def known_remotes(names: list[str]) -> str:
     return f"Known: {', '.join(names)}." if names else "None is configured."
 
 
-def pull(remote: str) -> None:
+def fetch(remote: str, outs: dict[str, str]) -> Path:
+    """Fetch all objects of `outs` into DVC's cache, the lists of files first; the cache's folder."""
+    from dvc.repo import Repo
+
     if remote not in (names := remotes()):
         raise Refused(
             f"there is no remote {remote!r}. {known_remotes(names)} Add it: "
             f"dvc remote add {remote} URL"
         )
+    missing = (
+        f"`dvc fetch` from {remote!r} failed. If files are missing there, who built the results has "
+        f"not pushed them: dvc push --remote {remote}. What was fetched is kept; run this again when "
+        "it is mended."
+    )
+    with Repo() as repo:
+        cache = Path(repo.cache.local.path)
+        store = repo.cloud.get_remote_odb(remote)
+        for path, md5 in outs.items():
+            if md5.endswith(".dir"):
+                try:
+                    with store.fs.open(store.oid_to_path(md5), "rb") as stream:
+                        content = stream.read(LONGEST_LIST)
+                except Exception as error:  # of any file system that DVC knows
+                    raise Refused(f"the list of {path}: {error}\n{missing}") from None
+                check_list(path, md5, content)
+                with atomic_file(object_of(cache, md5)) as temporary:
+                    temporary.write_bytes(content)  # what DVC goes by from here on
     try:
-        run("dvc", "pull", "--remote", remote)
+        run("dvc", "fetch", "--remote", remote)
     except subprocess.CalledProcessError:
-        raise Refused(
-            f"`dvc pull` from {remote!r} failed, see above. If files are missing there, who built "
-            f"the results has not pushed them: dvc push --remote {remote}. What was fetched is kept; "
-            "run this again when it is mended."
-        ) from None
+        raise Refused(missing) from None
+    return cache
 
 
-def verify(outs: list[dict]) -> int:
-    """Hash every file; a pull alone does not, and then takes a damaged object for sound.
-
-    Damaged files are removed, from the results and from the cache, so that they are fetched anew.
-
-    Returns:
-        How many files were found sound.
-    """
-    count, damaged = 0, []
-    for out in outs:
-        path = Path(out["path"])
-        for file, expected in expected_files(path, out["md5"]).items():
-            count += 1
-            if not file.is_file() or md5_of(file) != expected:
-                damaged.append(f"{file} (object {expected[:2]}/{expected[2:]})")
-                file.unlink(missing_ok=True)
-                (CACHE / expected[:2] / expected[2:]).unlink(missing_ok=True)
-    if damaged:
-        raise Refused(
-            f"{len(damaged)} of {count} files are damaged in the remote (their hash is not the one "
-            f"of {LOCK}):\n{listed(damaged)}\n"
-            "They were removed here. Who built the results removes these objects from the remote "
-            "and runs `dvc push` again (push skips what is there already)."
-        )
-    return count
-
-
-def expected_files(path: Path, md5: str) -> dict[Path, str]:
-    """File -> md5 of an output, which is one file or a folder with a list of its files."""
-    if not md5.endswith(".dir"):
-        return {path: md5}
-    listing = CACHE / md5[:2] / md5[2:]
-    content = listing.read_bytes() if listing.exists() else b""
+def check_list(path: str, md5: str, content: bytes) -> dict[str, str]:
+    """Relative path to md5 of a folder's files; its bytes must have the hash, its paths be plain."""
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):
-        listing.unlink(missing_ok=True)
         raise Refused(
             f"the list of files of {path} (object {md5[:2]}/{md5[2:]}) is damaged in the remote. Who "
             "built the results removes that object from the remote and runs `dvc push` again."
         )
-    return {path / entry["relpath"]: entry["md5"] for entry in json.loads(content)}
+    try:
+        entries = [(entry["relpath"], entry["md5"]) for entry in json.loads(content)]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Refused(f"the list of files of {path} is no list of paths and hashes.") from None
+    for name, of_file in entries:
+        if not is_plain(name) or not isinstance(of_file, str) or not HASH.fullmatch(of_file):
+            raise Refused(
+                f"the list of files of {path} names {str(name)[:200]!r} with the hash "
+                f"{str(of_file)[:40]!r}: no file below {path}. Do not use results of this {LOCK}."
+            )
+    names = {name for name, _ in entries}
+    if len(names) < len(entries) or any(
+        str(parent) in names for name in names for parent in PurePosixPath(name).parents
+    ):
+        raise Refused(f"the list of files of {path} names a file twice.")
+    return dict(entries)
+
+
+def object_of(cache: Path, md5: str) -> Path:
+    return cache / md5[:2] / md5[2:]
+
+
+def place(outs: dict[str, str], cache: Path) -> int:
+    """Put outputs in their places once all of their files have their hashes.
+
+    A fetch alone does not hash, and then takes a damaged object for sound. Damaged ones are removed
+    from the cache, so that they are fetched anew.
+
+    Returns:
+        The number of files.
+    """
+    files: dict[str, dict[str, str]] = {}
+    for path, md5 in outs.items():
+        inner = {"": md5}
+        if md5.endswith(".dir"):
+            inner = check_list(path, md5, object_of(cache, md5).read_bytes())
+        files[path] = inner
+    damaged = []
+    for path, inner in files.items():
+        for name, md5 in inner.items():
+            if not (file := object_of(cache, md5)).is_file() or md5_of(file) != md5:
+                damaged.append(f"{Path(path, name)} (object {md5[:2]}/{md5[2:]})")
+                file.unlink(missing_ok=True)
+    count = sum(map(len, files.values()))
+    if damaged:
+        raise Refused(
+            f"{len(damaged)} of {count} files are damaged in the remote (their hash is not the one "
+            f"of {LOCK}; a full disk leaves empty ones):\n{listed(damaged)}\n"
+            "Nothing of them was put in place. Who built the results removes these objects from the "
+            "remote and runs `dvc push` again (push skips what is there already)."
+        )
+    if mine := sorted(file for path, inner in files.items() for file in others(Path(path), inner)):
+        raise Refused(
+            f"these files are not those of {LOCK} and would be replaced:\n{listed(mine)}\n"
+            "Move them away (mv results results.mine), and run this again."
+        )
+    for path, inner in files.items():
+        if "" in inner:
+            with atomic_file(path) as temporary:
+                shutil.copyfile(object_of(cache, inner[""]), temporary)
+            continue
+        with atomic_folder(path) as temporary:
+            for name, md5 in inner.items():
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(object_of(cache, md5), temporary / name)
+    return count
+
+
+def others(path: Path, inner: dict[str, str]) -> list[str]:
+    """Files that are at an output's place and are not of the lock: somebody's own."""
+    there = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    names = {file: "" if file == path else file.relative_to(path).as_posix() for file in there}
+    return [str(file) for file, name in names.items() if inner.get(name) != md5_of(file)]
 
 
 def md5_of(path: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as stream:
-        while block := stream.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
 def refuse_anything_changed() -> None:
@@ -207,10 +295,10 @@ def refuse_anything_changed() -> None:
         )
 
 
-def certify() -> None:
+def certify(results: Path) -> None:
+    """Have Snakemake take the files for those of its jobs, and seal them."""
+    shutil.rmtree(results / "seals", ignore_errors=True)  # of what was here before
     try:
-        # The seals of what was here before are of other files; DVC has checked those that are here.
-        run("sslslr", "check-results", "--anew", "--adopt")
         run("snakemake", "--touch", "--forceall", "--cores", "1", "--quiet", "all")
         plan = run("snakemake", "--dry-run", show=False)
     except subprocess.CalledProcessError as error:

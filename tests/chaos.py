@@ -34,9 +34,8 @@ import psutil
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 from project import Project, copy_repository  # noqa: E402
-from sslslr import seals  # noqa: E402
-from sslslr.files import LEFT_OVER  # noqa: E402
-from sslslr.report import cost  # noqa: E402
+from sslslr.utils.files import LEFT_OVER  # noqa: E402
+from sslslr.workflow import seals  # noqa: E402
 
 # What differs by nature: logs, and the seals, which hold the times of files.
 NOT_COMPARED = {"logs", "seals", ".gitignore", ".workflow.json"}
@@ -44,6 +43,7 @@ RECORDS = ("run.json", "evaluation.json")  # with the key `cost`, which was meas
 KINDS = ("the group", "Snakemake alone", "Snakemake alone, its jobs ended", "one job alone")
 CELL = r'<(?:td|th scope="row")>[^<]*</t[dh]>'  # of a row of a table
 LOOK = 0.02  # seconds between looks at a workflow
+MEASURED = ("clips_per_second", "seconds", "gpu_hours", "peak_memory_mb")  # columns of cost.csv
 TIMED = ("cost.md", "cost.tex")  # what cost.csv holds, for people
 COSTS = ("Clips/s", "Seconds", "GPU-hours", "Peak MB")  # of the page's table of budgets
 
@@ -55,7 +55,7 @@ def comparable(file: Path) -> bytes:
     if file.name == "provenance.json":
         return json.dumps([_untimed(e) for e in json.loads(file.read_text())["@graph"]]).encode()
     if file.name == "cost.csv":
-        return pd.read_csv(file).drop(columns=cost.MEASURED).to_csv().encode()
+        return pd.read_csv(file).drop(columns=list(MEASURED)).to_csv().encode()
     if file.name in TIMED:
         return b""
     if file.name == "report.html":
@@ -65,8 +65,8 @@ def comparable(file: Path) -> bytes:
 
 def _uncosted(page: str) -> str:
     """The page without the columns of the table of budgets that a clock filled in."""
-    start = page.index('<section id="budget">')
-    end = page.index("</section>", start)
+    start = page.index('id="table-cost"')
+    end = page.index("</table>", start)
     table = page[start:end]
     names = re.findall(r'<th scope="col"[^>]*>(?:<button[^>]*>)?([^<]*)', table)
     costs = [names.index(name) for name in COSTS]

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from sslslr import claims as c
-from sslslr.strict import parse
+from sslslr.config.settings import parse
+from sslslr.statistics import claims as c
 
 N = 400
 
@@ -14,7 +14,7 @@ def runs(method, accuracies, n=N, dataset="lsa64", noise=0, probes=1, **columns)
     shared = {
         "method": method,
         "augmentation": "none" if method == "random" else "temporal_permutation",
-        "variant": "paper",
+        "variant": "transformer",
         "tag": "",
         "pretrain_dataset": "none" if method == "random" else dataset,
         "dataset": dataset,

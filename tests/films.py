@@ -7,9 +7,10 @@ from typing import Any
 import av
 import numpy as np
 
+from sslslr.config.settings import Settings
 from sslslr.pose.backends import BACKENDS
-from sslslr.skeleton import N_JOINTS
-from sslslr.strict import Strict
+from sslslr.pose.skeleton import N_JOINTS
+from toys import add_entry
 
 
 def picture(number: int, width: int = 64, height: int = 48) -> np.ndarray:
@@ -80,7 +81,7 @@ def _beep(output: Any, stream: Any) -> None:
     output.mux(stream.encode())
 
 
-class ToyOptions(Strict):
+class ToyOptions(Settings):
     shift: float = 0.0
 
 
@@ -119,4 +120,4 @@ class ToyBackend:
 
 def add_toy_backend():
     """Register the backend `toy`; call the result to undo."""
-    return BACKENDS.add("toy", ToyBackend)
+    return add_entry(BACKENDS, "toy", ToyBackend)

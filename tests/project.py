@@ -76,12 +76,8 @@ class Project:
         (self.path / name).write_text(text.replace(old, new, 1))
 
 
-def copy_repository(target: Path, study: Path | None = HERE / "tiny.yaml") -> Project:
-    """What a clone would hold: tracked and new files, nothing that is ignored; a repository of its own.
-
-    Args:
-        study: takes the place of config/demo.yaml; None leaves that.
-    """
+def copy_sources(target: Path) -> None:
+    """What a clone would hold: tracked and new files, nothing that is ignored."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
         cwd=ROOT,
@@ -93,6 +89,15 @@ def copy_repository(target: Path, study: Path | None = HERE / "tiny.yaml") -> Pr
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
+
+
+def copy_repository(target: Path, study: Path | None = HERE / "tiny.yaml") -> Project:
+    """What a clone would hold, with a repository of its own.
+
+    Args:
+        study: takes the place of config/demo.yaml; None leaves that.
+    """
+    copy_sources(target)
     if study:
         shutil.copy(study, target / "config/demo.yaml")
     project = Project(target)

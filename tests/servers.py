@@ -1,5 +1,6 @@
 """A file server on the loopback that misbehaves as it is told, for tests."""
 
+import base64
 import contextlib
 import email.utils
 import hashlib
@@ -46,12 +47,14 @@ class Server:
         dated: send Last-Modified.
         head: answer HEAD requests.
         pace: seconds between blocks of 1,000 bytes.
+        password: `user:password` that is asked for; "" for nobody's.
     """
 
     def __init__(self, files=None):
         self.files, self.faults = dict(files or {}), {}
         self.log, self.sent = [], Counter()
         self.ranges, self.tags, self.dated, self.head, self.pace = True, True, True, True, 0.0
+        self.password = ""
         self.changed = "Mon, 01 Jan 2024 00:00:00 GMT"
         self.lock = threading.Lock()
 
@@ -104,6 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
         server.log.append((self.command, path, asked))
         if not body and not server.head:
             return self.plain(405)
+        wanted = f"Basic {base64.b64encode(server.password.encode()).decode()}"
+        if server.password and self.headers.get("Authorization") != wanted:
+            return self.plain(401, [("WWW-Authenticate", "Basic")])
         fault = server.fault_of(path) if body else Fault(times=0)
         if fault.slow:
             time.sleep(fault.slow)

@@ -33,6 +33,35 @@ def declared(*extras: str) -> list[Requirement]:
     return [Requirement(text) for texts in lists for text in texts]
 
 
+def declared_core() -> list[Requirement]:
+    return [Requirement(text) for text in PROJECT["dependencies"]]
+
+
+def test_the_metadata_have_ranges_and_the_lock_exact_versions():
+    """An exact version in the metadata would bar the package from anybody else's environment."""
+    everything = [*declared_core(), *declared(*PROJECT["optional-dependencies"])]
+    exact = [str(wanted) for wanted in everything if "==" in str(wanted.specifier)]
+    assert not exact
+    assert all(wanted.specifier for wanted in everything)
+    torch = next(wanted for wanted in declared_core() if wanted.name == "torch")
+    assert str(torch.specifier) == "<3,>=2.6"
+
+
+def test_the_core_is_what_reading_and_embedding_need_and_no_more():
+    """tests/use/test_core.py does both with the rest blocked."""
+    assert {wanted.name for wanted in declared_core()} == {
+        *("numpy", "pandas", "pyarrow", "torch", "safetensors", "pydantic", "pyyaml", "typer"),
+        *("rich", "pose-format"),
+    }
+
+
+def test_what_pip_cannot_resolve_is_no_extra():
+    lines = (ROOT / "requirements-pose.txt").read_text().splitlines()
+    pins = {line.split("==")[0] for line in lines if not line.startswith(("#", "-"))}
+    assert {"mediapipe", "mmpose", "mmcv-lite"} <= pins
+    assert not pins & {wanted.name for wanted in declared(*PROJECT["optional-dependencies"])}
+
+
 def test_generated_files_are_what_their_sources_say():
     done = subprocess.run(
         [sys.executable, "scripts/generate.py", "--check"], cwd=ROOT, text=True, capture_output=True
@@ -59,7 +88,7 @@ def test_a_lock_holds_what_pyproject_asks_for_at_versions_that_it_allows(name):
     versions = {**locked("requirements.lock"), **locked(name)}
     wanted = declared(*lock_files()[name])
     if name == "requirements.lock":
-        wanted += [Requirement(text) for text in PROJECT["dependencies"]]
+        wanted += declared_core()
     for requirement in wanted:
         key = requirement.name.lower().replace("_", "-")
         assert key in versions, f"{name} lacks {key}: make lock"
@@ -87,6 +116,33 @@ def test_environment_yml_is_one_that_conda_can_read():
     assert {"snakemake", "pytorch", "numpy", "pandas", "dvc", "matplotlib"} <= names
 
 
+def test_environment_yml_has_the_package_itself_and_the_rules_have_it_from_their_workflow(tmp_path):
+    content = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    pip = next(entry["pip"] for entry in content if isinstance(entry, dict))
+    assert pip.pop() == "-e .", "conda runs pip in the folder of the file"
+    rules = yaml.safe_load((ROOT / "workflow/envs/study.yaml").read_text())["dependencies"]
+    assert rules == content, "without the package: Snakemake makes a copy of the file elsewhere"
+    # What Snakemake runs in the environment that it made, here in one of venv.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
+    libraries = next(path for path in sys.path if path.endswith("site-packages"))
+    environment = {
+        "PATH": f"{tmp_path / 'env' / 'bin'}:/usr/bin:/bin",
+        "CONDA_PREFIX": str(tmp_path / "env"),
+        "SSLSLR_PACKAGE": str(ROOT / "sslslr"),
+        "PYTHONPATH": libraries,
+    }
+    script = ROOT / "workflow/envs/study.post-deploy.sh"
+    for _ in range(2):
+        subprocess.run(["sh", script], env=environment, cwd=tmp_path, check=True)
+    done = subprocess.run(
+        ["sslslr", "--version"],
+        env=environment, cwd=tmp_path, text=True, capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("sslslr ")
+    (link,) = (tmp_path / "env").rglob("site-packages/sslslr")
+    assert link.resolve() == ROOT / "sslslr"
+
+
 def test_environment_yml_has_every_dependency_at_its_locked_version():
     from generate import CONDA_NAMES
 
@@ -95,12 +151,14 @@ def test_environment_yml_has_every_dependency_at_its_locked_version():
     stated = dict(re.split("=+", entry) for entry in [*content, *pip] if "=" in str(entry)[:40]
                   and isinstance(entry, str))  # fmt: skip
     versions = locked("requirements.lock")
-    for text in PROJECT["dependencies"]:
+    for text in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["study"]]:
         name = requirement_name(text)
         assert stated[CONDA_NAMES.get(name, name)] == versions[name], name
 
 
-@pytest.mark.parametrize("name", [*LOCKS, "environment.yml", "dvc.yaml", *CONTAINERS])
+@pytest.mark.parametrize(
+    "name", [*LOCKS, "environment.yml", "workflow/envs/study.yaml", "dvc.yaml", *CONTAINERS]
+)
 def test_no_path_of_a_machine_and_no_registry_is_in_these_files(name):
     text = Path(ROOT / name).read_text()
     assert "://" not in text
@@ -146,7 +204,7 @@ def test_both_containers_start_from_a_python_that_the_package_and_conda_use():
 def test_both_containers_copy_all_that_the_environment_is_made_of():
     """`make env` needs the Makefile, the lock, and what the build of the package reads."""
     needed = {"Makefile", "pyproject.toml", "requirements.lock", PROJECT["readme"], "LICENSE"}
-    needed |= {"sslslr/__init__.py"}
+    needed |= {"sslslr/__init__.py", "scripts/environment.py"}
     assert all((ROOT / name).is_file() for name in needed)
     before_env = []
     for name, value in docker_instructions():
@@ -174,3 +232,56 @@ def test_in_a_container_make_takes_the_environment_of_the_image():
 def test_an_image_is_not_made_of_what_was_built_here():
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {".git", ".venv", ".snakemake", "results/*", ".dvc/cache", ".dvc/tmp"} <= set(ignored)
+
+
+def test_the_documents_of_a_package_agree_with_it():
+    """Version, licence and authors stand in several files; no address of a host that nobody has."""
+    import sslslr
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == sslslr.__version__
+    assert citation["license"] == PROJECT["license"]
+    names = [author["name"] for author in PROJECT["authors"]]
+    assert names == [author["name"] for author in citation["authors"]] == ["the sslslr developers"]
+    assert f"## {sslslr.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert "urls" not in PROJECT
+    assert not [c for c in PROJECT["classifiers"] if c.startswith("License ::")], "license= says it"
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    assert any(".ci/run" in step.get("run", "") for step in jobs["ci"]["steps"])
+
+
+def test_what_the_readers_are_told_to_run_and_to_read_is_there():
+    """`make TARGET`, `sslslr VERB` and the files that README and CONTRIBUTING name."""
+    from sslslr.cli.main import app
+
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.M))
+    verbs = {command.name for command in app.registered_commands}
+    groups = {
+        group.name: {
+            c.name or c.callback.__name__ for c in group.typer_instance.registered_commands
+        }
+        for group in app.registered_groups
+    }
+    wrong = []
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text()
+        commands = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.S))
+        wrong += [t for t in re.findall(r"\bmake ([a-z][a-z0-9-]*)", commands) if t not in targets]
+        for verb, argument in re.findall(r"\bsslslr (?!-)([a-z-]+)(?: +([a-z-]+\b)?)?", commands):
+            if verb not in verbs and argument not in groups.get(verb, ()):
+                wrong.append(f"sslslr {verb} {argument}")
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            if not (ROOT / link).exists():
+                wrong.append(f"{name}: {link}")
+        for path in re.findall(r"`((?:sslslr|config|docs|workflow|tests|profiles)/[\w./]+)`", text):
+            if not (ROOT / path).exists():
+                wrong.append(f"{name}: {path}")
+    assert not wrong
+
+
+def test_the_tree_of_the_readme_has_every_room_in_the_order_of_imports():
+    from test_architecture import ROOMS
+
+    text = (ROOT / "README.md").read_text()
+    tree = text[text.index("\nsslslr/  ") : text.index("\ntests/  ")]
+    assert re.findall(r"^  ([a-z]+)/", tree, re.M) == ROOMS

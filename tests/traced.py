@@ -1,13 +1,13 @@
-"""A small study that the tests of `sslslr.trace` make, and its rendering by the stages' own functions."""
+"""A small study that the tests of `sslslr.provenance` make, and its rendering by the stages' own functions."""
 
-import json
 from pathlib import Path
 
-from sslslr import claims, commands, grid
-from sslslr.config import StudyConfig
-from sslslr.report import collect, differences, few_labels, tables, verdict
-from sslslr.trace import crate
-from toys import ROOT
+from sslslr.config.settings import parse
+from sslslr.config.study import StudyConfig
+from sslslr.provenance import crate
+from sslslr.report.results import Results
+from sslslr.report.tables import TABLES
+from sslslr.workflow import grid
 
 STUDY = {
     "name": "traced",
@@ -27,7 +27,7 @@ STUDY = {
         "protocols": {
             "linear": {"epochs": 3, "warmup_epochs": 1, "hidden": [16, 8], "seeds": [0, 1]},
             "logistic": {},
-            "semi_supervised": {"fractions": [1 / 3], "shots": [2], "draws": 2},
+            "few_labels": {"fractions": [1 / 3], "shots": [2], "draws": 2},
         },
     },
 }  # fmt: skip
@@ -37,28 +37,18 @@ def silent(text: str) -> None:
     """Say nothing."""
 
 
+def results_in(folder: Path, **settings) -> Results:
+    """The results of STUDY, some of whose settings are changed, in a folder."""
+    changed = {key: {**STUDY[key], **values} for key, values in settings.items()}
+    study = parse(StudyConfig, {**STUDY, **changed}, "test")
+    return Results(study, grid.evaluations(study), folder)
+
+
 def render(results: Path, study: StudyConfig) -> None:
     """Tables and provenance, as the report's rules make them."""
-    specs = grid.runs(study)
-    files = [results / "metrics" / run / "metrics.csv" for run in specs]
-    metrics = collect.read_metrics(files)
-    guesses = collect.read_predictions([f.with_name("predictions.parquet") for f in files])
-    folder = results / "tables"
-    paper = collect.read_paper_numbers(ROOT / "config/paper_numbers.yaml")
-    table = tables.linear_table(metrics, guesses, paper)
-    tables.render(table, folder / "linear", tables.LINEAR_CAPTION)
-    targets = json.loads(study.model_dump_json())["evaluate"]["targets"]
-    gap = differences.signer_gap(metrics, targets)
-    differences.write(differences.ablations(metrics, guesses), gap, folder)
-    few_labels.write(few_labels.few_labels(metrics), folder / "few_labels")
-    stated = claims.load(ROOT / "config/claims.yaml")
-    compared = claims.decide(stated, metrics, guesses)
-    verdict.write(claims.verdicts(stated, compared, metrics), compared, folder / "verdicts")
-    crate.write(
-        study,
-        [results / "encoders" / run / "run.json" for run in specs],
-        [f.with_name("evaluation.json") for f in files],
-        [commands.clip_store(results, "toy") / "card.json"],
-        sorted(folder.iterdir()),
-        results / "provenance.json",
-    )
+    made = Results(study, grid.evaluations(study), results)
+    # A table that reads another one comes after it.
+    tables = [TABLES.get(name)() for name in TABLES.names()]
+    for table in sorted(tables, key=lambda table: "tables/" in "".join(table.reads)):
+        table.render(made)
+    crate.write(made)

@@ -5,7 +5,7 @@ neither. Tests that ask over and over what a tool would do, or that need a tiny 
 `sslslr` itself is not imported before the fork: each fork imports it from the project it works in.
 `.ci/run` starts the same commands as a user does.
 
-    bin_ = commands()       # a folder with the three commands, to be put first in PATH
+    bin_ = commands()       # a folder with the commands, to be put first in PATH
 
 One server a process; it ends with the process that started it.
 """
@@ -23,7 +23,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-COMMANDS = ("snakemake", "dvc", "sslslr")
+COMMANDS = ("snakemake", "dvc", "sslslr", "script")  # script: a Python file, by its path
 LONGEST_S = 600
 SERVERS: list[subprocess.Popen] = []
 PRELOADED = (
@@ -138,6 +138,12 @@ def _become(fds: list[int], command: list[str], folder: str, environment: dict) 
             from snakemake.cli import main
         elif command[0] == "dvc":
             from dvc.cli import main
+        elif command[0] == "script":
+            import functools
+            import runpy
+
+            sys.argv = command[1:]
+            main = functools.partial(runpy.run_path, command[1], run_name="__main__")
         else:
             from sslslr.cli.main import main
         status = main()

@@ -12,21 +12,21 @@ the configuration:
         - {name: horizontal_flip, probability: 0.5}
 
 `compose(steps)(batch, generator)` applies one. Every draw is per clip, never per batch, and no
-transform moves padding or a joint that the clip lacks. To add a transform, write a subclass of
-`Transform` with `name=` in one of the modules below; a new module must be imported here.
+transform moves padding or a joint that the clip lacks. To add one, write a subclass of `Transform`
+marked `@register` in a file of this folder (docs/extend.md).
 """
 
-# Imported for their effect: a module's transforms register themselves under their names.
-from sslslr.augment import masking, spatial  # noqa: F401
-from sslslr.augment.base import TRANSFORMS, Transform, View, compose
-from sslslr.augment.temporal import TemporalPermutation, permutation_order, share_of
+from sslslr.augment._base import TRANSFORMS, Transform, View, compose, register
+from sslslr.augment.temporal import TemporalPermutation, at_frames, permutation_order, share_of
 
 __all__ = [
     "TRANSFORMS",
     "TemporalPermutation",
     "Transform",
     "View",
+    "at_frames",
     "compose",
     "permutation_order",
+    "register",
     "share_of",
 ]

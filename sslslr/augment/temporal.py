@@ -6,10 +6,11 @@ from typing import Literal
 import torch
 from pydantic import Field, model_validator
 from torch import Generator, Tensor
+from torch.nn.functional import pad
 
-from sslslr.augment.base import RangeTransform, Transform, uniform
-from sslslr.batch import Batch
-from sslslr.strict import Share
+from sslslr.augment._base import RangeTransform, Transform, either_way, register, uniform
+from sslslr.config.settings import Share
+from sslslr.data.batch import HAND_JOINTS, HANDS, Batch
 
 
 def share_of(lengths: Tensor, share: Fraction) -> Tensor:
@@ -44,11 +45,12 @@ def permutation_order(
     return key.argsort(dim=1)
 
 
-class TemporalPermutation(Transform, name="temporal_permutation"):
+@register
+class TemporalPermutation(Transform):
     """Shuffle the frames of a clip's beginning and of its end; the middle carries the sign.
 
     The same permutation for all joints (hands and body move together), over the true length: over
-    half of LSFB's clips are shorter than 20 frames. Source: `shared/paper.md`, "Temporal
+    half of LSFB's clips are shorter than 20 frames. Source: `docs/paper.md`, "Temporal
     permutation": the first T//3 frames and the last T//4.
     """
 
@@ -71,11 +73,12 @@ class TemporalPermutation(Transform, name="temporal_permutation"):
         return Batch(_frames_at(batch.keypoints, order), batch.lengths, batch.present)
 
 
-class TemporalCrop(RangeTransform, name="temporal_crop"):
+@register
+class TemporalCrop(RangeTransform):
     """Keep a random contiguous span of the true length: another cut of the same sign.
 
     The span has at least 2 frames, or the only one. Source: the "Strong" views of
-    `shared/paper.md` (50-100 %, resampled).
+    `docs/paper.md` (50-100 %, resampled).
     """
 
     low: float = Field(0.5, gt=0, le=1, description="Smallest share of the true length kept.")
@@ -95,7 +98,8 @@ class TemporalCrop(RangeTransform, name="temporal_crop"):
         return resample(batch, start, span, n if self.fit == "resample" else span)
 
 
-class Speed(RangeTransform, name="speed"):
+@register
+class Speed(RangeTransform):
     """Sign faster or slower: a clip of n frames gets round(n / factor), at least 1 and at most T."""
 
     low: float = Field(0.8, gt=0, description="Smallest factor; below 1 is slower, more frames.")
@@ -106,6 +110,61 @@ class Speed(RangeTransform, name="speed"):
         chosen = self.chosen(batch, generator)
         lengths = (n / self.drawn(batch, generator)).round().long().clamp(1, frames)
         return resample(batch, torch.zeros_like(n), n, torch.where(chosen, lengths, n))
+
+
+@register
+class TimeWarp(RangeTransform):
+    """Cut a span out of a clip and play it at an uneven speed: one interpolation for both.
+
+    The span is uniform in low..high of the clip and starts at random. At the share u of the new clip
+    it shows the share  u + b_1 sin(pi u) / 2 + b_2 sin(2 pi u) / 4  of the span, kept within 0..1, with
+    b_1 and b_2 uniform in ±bend: slower here and faster there, the ends nearly in place.
+    """
+
+    low: float = Field(0.5, gt=0, le=1, description="Smallest share of the clip kept.")
+    high: float = Field(1.0, gt=0, le=1, description="Largest share of the clip kept.")
+    bend: float = Field(0.2, ge=0, le=0.6, description="How uneven the speed is; 0: even.")
+    frames: int | None = Field(
+        None,
+        ge=1,
+        description="Frames of the new clip, for clips that are longer (preprocess.view_frames); default: as many.",
+    )
+
+    def __call__(self, batch: Batch, generator: Generator) -> Batch:
+        chosen = self.chosen(batch, generator)
+        span, start = self.drawn(batch, generator), uniform(batch, generator)
+        bends = self.bend * either_way(batch, generator, 2) * chosen[:, None]
+        span = torch.where(chosen, span, 1.0)
+        longest = batch.keypoints.shape[1]
+        frames = min(self.frames or longest, longest)
+        # A clip keeps its share of the frames that there are.
+        lengths = (batch.lengths * frames / longest).round().long().clamp(1, frames)
+        time = torch.arange(frames, device=batch.keypoints.device)
+        share = (time / (lengths - 1).clamp_min(1)[:, None]).clamp(max=1)
+        bent = bends[:, :1] * torch.sin(torch.pi * share) / 2
+        bent = bent + bends[:, 1:] * torch.sin(2 * torch.pi * share) / 4
+        share = (start * (1 - span))[:, None] + span[:, None] * (share + bent).clamp(0, 1)
+        position = share * (batch.lengths - 1)[:, None]
+        before = position.long().minimum(batch.lengths[:, None] - 1)
+        after = (before + 1).minimum(batch.lengths[:, None] - 1)
+        keypoints = _between(batch, before, after, position - before)
+        if frames == longest:  # no bit of the other clips changes
+            keypoints = torch.where(chosen[:, None, None, None], keypoints, batch.keypoints)
+        return _cut(keypoints, lengths, batch.present)
+
+
+def at_frames(batch: Batch, frames: int) -> Batch:
+    """The clips with `frames` frames in place of T, each stretched in proportion; as they are if T is."""
+    longest = batch.keypoints.shape[1]
+    if longest == frames:
+        return batch
+    lengths = (batch.lengths * frames / longest).round().long().clamp(1, frames)
+    if frames < longest:
+        resampled = resample(batch, torch.zeros_like(lengths), batch.lengths, lengths)
+        return Batch(resampled.keypoints[:, :frames], lengths, batch.present)
+    padded = pad(batch.keypoints, (0, 0, 0, 0, 0, frames - longest))
+    batch = Batch(padded, batch.lengths, batch.present)
+    return resample(batch, torch.zeros_like(lengths), batch.lengths, lengths)
 
 
 def resample(batch: Batch, start: Tensor, span: Tensor, lengths: Tensor) -> Batch:
@@ -125,12 +184,36 @@ def resample(batch: Batch, start: Tensor, span: Tensor, lengths: Tensor) -> Batc
     denominator = torch.where(alone, 2, steps)
     before = start[:, None] + numerator // denominator
     after = (before + 1).minimum((start + span - 1)[:, None])
-    weight = ((numerator % denominator) / denominator)[:, :, None, None]
-    keypoints = batch.keypoints
-    keypoints = torch.lerp(_frames_at(keypoints, before), _frames_at(keypoints, after), weight)
-    return Batch(keypoints, lengths, batch.present).with_keypoints(keypoints)
+    keypoints = _between(batch, before, after, (numerator % denominator) / denominator)
+    return _cut(keypoints, lengths, batch.present)
+
+
+def _cut(keypoints: Tensor, lengths: Tensor, present: Tensor) -> Batch:
+    """Frames of clips, in which what is missing is zero already, as a batch: with padding set to zero."""
+    batch = Batch(keypoints, lengths, present)
+    return Batch(keypoints * batch.frame_mask()[:, :, None, None], lengths, present)
+
+
+def _between(batch: Batch, before: Tensor, after: Tensor, weight: Tensor) -> Tensor:
+    """Keypoints (B, N, J, 2) between two frames of each clip, by `weight` (B, N) of the later one.
+
+    A hand that one of the two frames does not show is taken from the other.
+    """
+    of = batch.lengths, batch.present
+    early, late = (Batch(_frames_at(batch.keypoints, index), *of) for index in (before, after))
+    seen_early, seen_late = early.hands_seen(), late.hands_seen()
+    weight = weight[:, :, None]
+    both = (seen_early == seen_late) | (weight == 0)
+    of_hands = torch.where(both, weight, seen_late.to(weight.dtype))
+    others = weight.expand(-1, -1, batch.keypoints.shape[2] - HANDS)
+    weight = torch.cat([of_hands.repeat_interleave(HAND_JOINTS, dim=2), others], dim=2)
+    # x and y side by side: beside an axis of length 2 it takes twice the time.
+    ends = early.keypoints.flatten(2), late.keypoints.flatten(2)
+    return torch.lerp(*ends, weight.repeat_interleave(2, dim=2)).view_as(early.keypoints)
 
 
 def _frames_at(keypoints: Tensor, index: Tensor) -> Tensor:
     """(B, T, J, 2): at each time the frame of the same clip that `index` (B, T) names."""
-    return keypoints.gather(1, index[:, :, None, None].expand_as(keypoints))
+    first = torch.arange(len(keypoints), device=index.device)[:, None] * keypoints.shape[1]
+    rows = keypoints.flatten(0, 1).index_select(0, (first + index).flatten())
+    return rows.view(*index.shape, *keypoints.shape[2:])

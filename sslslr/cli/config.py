@@ -14,8 +14,8 @@ ConfigFile = Annotated[Path, typer.Argument(help="The study's configuration.")]
 @app.command()
 def check(config: ConfigFile = Path("config/demo.yaml")) -> None:
     """Check every setting, those of methods, data sets and transforms too."""
-    from sslslr.config import load
-    from sslslr.study import check as check_study
+    from sslslr.config.load import load
+    from sslslr.workflow.check import check as check_study
 
     number = check_study(load(config))
     print(f"{config}: sound, {number} runs.")
@@ -24,17 +24,32 @@ def check(config: ConfigFile = Path("config/demo.yaml")) -> None:
 @app.command()
 def runs(config: ConfigFile = Path("config/demo.yaml")) -> None:
     """List the runs of the grid, one a line."""
-    from sslslr.config import load
-    from sslslr.grid import table
+    import pandas as pd
 
-    print(table(load(config)).to_string(index=False))
+    from sslslr.config.load import load
+    from sslslr.workflow import grid
+
+    table = pd.DataFrame(
+        {
+            "run_id": spec.run_id,
+            "method": spec.method,
+            "augmentation": spec.augmentation,
+            "variant": spec.encoder.variant,
+            "dataset": spec.dataset,
+            "tag": spec.tag or "",
+            "seed": spec.seed,
+            "epochs": spec.pretrain.epochs,
+        }
+        for spec in grid.runs(load(config)).values()
+    )
+    print(table.to_string(index=False))
 
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema (as YAML) that Snakemake validates a configuration with."""
-    import yaml
+    """Print the JSON schema of a configuration, for editors."""
+    import json
 
-    from sslslr.config import schema as make_schema
+    from sslslr.config.study import StudyConfig
 
-    print(yaml.safe_dump(make_schema(), sort_keys=False, width=100), end="")
+    print(json.dumps(StudyConfig.model_json_schema(), indent=2))

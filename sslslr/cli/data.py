@@ -5,15 +5,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from sslslr.cli._runs import from_json
+from sslslr.cli._arguments import from_json
 
 app = typer.Typer(help="Fetch, build, import, look at and check clip stores.", no_args_is_help=True)
 
 Store = Annotated[Path, typer.Argument(help="Folder of a clip store.", metavar="STORE")]
 Out = Annotated[Path, typer.Option("--out", help="Clip store to make (replaced if it exists).")]
-Source = Annotated[str, typer.Option("--source", help="File in sslslr/datasets/.")]
+Source = Annotated[str, typer.Option("--source", help="File in sslslr/data/datasets/.")]
 Settings = Annotated[str, typer.Option("--options", help="The data set's options, as JSON.")]
-PART_NAMES = {"left_hand": "left hand", "right_hand": "right hand", "body": "body"}
 
 
 @app.command()
@@ -51,10 +50,10 @@ def download(
     ] = False,
 ) -> None:
     """Fetch a data set's files, resumed and checked by sha256; whole files or none."""
-    from sslslr import datasets
-    from sslslr.http_client import Settings
+    from sslslr.data import datasets
+    from sslslr.utils.download.http import DownloadSettings
 
-    settings = Settings(
+    settings = DownloadSettings(
         cache=cache,
         checksums=checksums,
         parallel=parallel,
@@ -77,18 +76,32 @@ def build(
     ] = None,
 ) -> None:
     """Make a clip store of a known data set; says what was dropped and why."""
-    from sslslr import datasets
+    from sslslr.data import datasets
 
     datasets.build(name, source, from_json(options, "--options"), out, raw, say=typer.echo)
 
 
+@app.command()
+def formats() -> None:
+    """List the keypoint formats that are read."""
+    from sslslr.data.readers import readers
+
+    for reader in readers():
+        typer.echo(f"{reader.name:12} {reader.title}")
+    typer.echo(
+        "Each is found by its content. docs/keypoints.md says how, and what to do where it cannot be told."
+    )
+
+
 @app.command(name="import")
 def import_(
-    folder: Annotated[Path, typer.Argument(help="Folder with clips.npz, or with one .npy a clip.")],
-    out: Out,
+    folder: Annotated[Path, typer.Argument(help="Folder, zip or tar of keypoints.")],
     name: Annotated[str, typer.Option("--name", help="Name the data set gets.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Clip store to make (replaced if it exists).")
+    ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Table of the clips [FOLDER/instances.csv].")
+        Path | None, typer.Option("--csv", help="Table of the clips [labels.csv in FOLDER].")
     ] = None,
     language: Annotated[
         str | None, typer.Option("--language", help="Sign language, ISO 639-3, of rows without.")
@@ -99,33 +112,134 @@ def import_(
         typer.Option("--bad-clips", help="Stop at a bad clip, or leave it out and say so."),
     ] = "error",
     min_frames: Annotated[int, typer.Option("--min-frames", min=1, help="Shorter is bad.")] = 2,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say what was recognised, draw the first clip, and stop."),
+    ] = False,
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="Order of the points, such as body-left-right.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", help="Reader, where the content does not tell.")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option("--unit", help="image (0 to 1), pixels or percent.")
+    ] = None,
+    width: Annotated[
+        float | None, typer.Option("--width", help="Of the images, in pixels.")
+    ] = None,
+    height: Annotated[
+        float | None, typer.Option("--height", help="Of the images, in pixels.")
+    ] = None,
+    aspect: Annotated[float | None, typer.Option("--aspect", help="Width / height.")] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option("--min-confidence", help="Joints below it are missing.")
+    ] = None,
+    missing: Annotated[
+        str, typer.Option("--missing", help="Is (0, 0) a missing joint (zeros) or found (nan)?")
+    ] = "zeros",
+    times: Annotated[
+        str | None, typer.Option("--times", help="start and end: frames, milliseconds, seconds.")
+    ] = None,
+    exchange_hands: Annotated[
+        bool, typer.Option("--exchange-hands", help="The files call the left hand right.")
+    ] = False,
+    fold_glosses: Annotated[
+        bool,
+        typer.Option("--fold-glosses", help="Join glosses that differ in case or blanks alone."),
+    ] = False,
+    split_by: Annotated[
+        str | None,
+        typer.Option("--split-by", help="Deal splits out: signers, clips or folds [as given]."),
+    ] = None,
+    folds: Annotated[
+        str | None,
+        typer.Option("--folds", help="Number of folds, or signers: leave one signer out."),
+    ] = None,
+    fold: Annotated[int | None, typer.Option("--fold", help="The fold that is tested.")] = None,
 ) -> None:
-    """Make a clip store of your own keypoints: clips.npz or .npy files, and a table."""
-    from sslslr.errors import UserError
-    from sslslr.importing import NPZ, TABLE, import_npy, import_npz
+    """Make a clip store of keypoints in any format that `data formats` lists."""
+    from sslslr.data import datasets
+    from sslslr.utils.errors import UserError
 
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder.")
-    table = csv or folder / TABLE
-    said = {"language": language, "licence": licence, "say": typer.echo}
-    rules = {"min_frames": min_frames, "on_bad": bad_clips}
-    if (folder / NPZ).is_file():
-        import_npz(folder, out, name, table=table, **said, **rules)
-    elif next(folder.rglob("*.npy"), None) is not None:
-        import_npy(folder, table, out, name, **said, **rules)
-    else:
-        raise UserError(f"{folder}: holds neither {NPZ} nor .npy files.")
+    given = {
+        "folder": str(folder), "table": csv and str(csv), "language": language, "licence": licence,
+        "layout": layout, "format": format, "unit": unit, "width": width, "height": height,
+        "aspect": aspect, "min_confidence": min_confidence, "missing": missing, "times": times,
+        "exchange_hands": exchange_hands, "fold_glosses": fold_glosses,
+        "split_by": split_by, "folds": int(folds) if folds and folds.isdecimal() else folds, "fold": fold,
+    }  # fmt: skip
+    options = {key: value for key, value in given.items() if value is not None}
+    if explain:
+        _explain(options, name)
+        return
+    if out is None:
+        raise UserError("--out is missing: the clip store to make.")
+    datasets.build(
+        name, "local", options, out, say=typer.echo, min_frames=min_frames, on_bad=bad_clips
+    )
+
+
+def _explain(options: dict[str, Any], name: str) -> None:
+    """Say what was recognised and why, and draw the first clip."""
+    from sslslr.data.datasets import options_of
+    from sslslr.data.opened import first_clip, opened
+    from sslslr.report.figures._skeletons import clip_strip
+
+    with opened(options_of("local", options)) as source:
+        for line in source.why:
+            typer.echo(line)
+        clip = first_clip(source)
+        faults = [row for row in source.rows if row.fault]
+        typer.echo(
+            f"{len(source.rows) - len(faults)} clips have their file, {len(faults)} rows a fault."
+        )
+        for row in faults[:3]:
+            typer.echo(f"row {row.number}: {row.clip_id}: {row.fault}.")
+        for line in (*source.tally.warnings(source.options.exchange_hands), *source.tally.lines()):
+            typer.echo(line)
+        if clip is None:
+            typer.echo("Not one clip can be read.")
+            raise typer.Exit(1)
+        picture = Path(f"{name}.explain.png")
+        clip_id, keypoints, wide = clip
+        upright = keypoints * (wide or 1.0, 1.0)
+        clip_strip([(clip_id, upright, len(upright))]).savefig(picture, dpi=150)
+        typer.echo(
+            f"{picture}: the first clip, {clip_id}: left hand, right hand and body in their colours."
+        )
+    typer.echo("Nothing was imported: leave out --explain to do it.")
+
+
+@app.command()
+def export(
+    store: Store,
+    out: Annotated[Path, typer.Option("--out", help="New folder.")],
+    format: Annotated[
+        Literal["pose", "npy", "parquet"], typer.Option("--format", help="Of the files.")
+    ] = "pose",
+) -> None:
+    """Write the clips of a store as .pose files, as arrays, or as one table of joints."""
+    from sslslr.data.export import export
+    from sslslr.data.store import ClipStore
+
+    typer.echo(
+        f"{out}: {export(ClipStore.open(store), out, format)} clips as {format}, and labels.csv."
+    )
 
 
 @app.command()
 def check(store: Store) -> None:
     """Read a whole clip store and list what is wrong; exit status 1 if anything is."""
-    from sslslr.clips import ClipStore
+    from sslslr.data.check import examine
+    from sslslr.data.store import ClipStore
 
     opened = ClipStore.open(store)
-    findings = opened.check()
+    findings, notes = examine(opened)
     for finding in findings:
         typer.echo(finding)
+    for note in notes:
+        typer.echo(f"{store}: {note}")
     if findings:
         typer.echo(f"{store}: {len(findings)} findings.")
         raise typer.Exit(1)
@@ -134,25 +248,12 @@ def check(store: Store) -> None:
 
 @app.command()
 def info(store: Store) -> None:
-    """Counts, lengths, missing joints, drops and licence of a clip store."""
-    from rich.console import Console
+    """What a clip store holds, on one screen: counts, lengths, missing joints, glosses, drops, licence."""
+    from sslslr.cli._store import about
+    from sslslr.data.store import ClipStore
 
-    from sslslr.clips import ClipStore
-
-    opened = ClipStore.open(store)
-    console, card = Console(), opened.card
-    glosses = opened.clips["gloss"].nunique()
-    console.print(f"[bold]{_escaped(opened.name)}[/bold]: {len(opened)} clips of {glosses} glosses")
-    for key in ("licence", "citation", "origin", "split_rule"):
-        if card.get(key):
-            console.print(f"{key.replace('_', ' ')}: {card[key]}", highlight=False, markup=False)
-    for column in ("split", "language", "signer"):
-        console.print(_counts(opened.clips, column))
-    console.print(_lengths(opened.clips["n_frames"]))
-    if card.get("counts"):
-        console.print(_expected(card["counts"]))
-    console.print(_missing(card["joints"]))
-    console.print(_drops(card["dropped"]))
+    for line in about(ClipStore.open(store)):
+        typer.echo(line)
 
 
 @app.command()
@@ -166,9 +267,9 @@ def splits(
     """Clip ids of each split with their hash, to publish (--out) or to compare (--check)."""
     import json
 
-    from sslslr.clips import ClipStore
-    from sslslr.files import read_json, write_json
-    from sslslr.membership import differences, membership, published
+    from sslslr.data.membership import differences, membership, published
+    from sslslr.data.store import ClipStore
+    from sslslr.utils.files import read_json, write_json
 
     opened = ClipStore.open(store)
     mine = membership(opened.clips, opened.card)
@@ -183,69 +284,3 @@ def splits(
     else:
         write_json(out, mine)
         typer.echo(f"{out}: sha256 {mine['sha256']}")
-
-
-def _table(title: str, *columns: str) -> Any:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", overflow="fold")
-    return table
-
-
-def _counts(clips: Any, column: str, most: int = 20) -> Any:
-    table = _table(f"By {column}", column, "clips", "glosses", "frames")
-    groups = clips.assign(**{column: clips[column].fillna("not stated")}).groupby(column)
-    sizes = groups.size().sort_values(ascending=False, kind="stable")
-    frames, glosses = groups["n_frames"].sum(), groups["gloss"].nunique()
-    for name in sizes.index[:most]:
-        table.add_row(_escaped(str(name)), str(sizes[name]), str(glosses[name]), str(frames[name]))
-    if len(sizes) > most:
-        table.add_row(f"{len(sizes) - most} more", str(sizes.iloc[most:].sum()), "", "")
-    return table
-
-
-def _lengths(lengths: Any, bins: int = 10, width: int = 40) -> Any:
-    import numpy as np
-
-    low, median, high = np.percentile(lengths, [10, 50, 90])
-    title = f"Frames a clip: median {median:g}, p10 {low:g}, p90 {high:g}"
-    table = _table(title, "frames", "clips")
-    table.add_column("")
-    edges = np.unique(np.linspace(lengths.min(), lengths.max() + 1, bins + 1).astype(int))
-    counts, _ = np.histogram(lengths, edges)
-    for first, last, count in zip(edges[:-1], edges[1:] - 1, counts, strict=True):
-        span = str(first) if first == last else f"{first} to {last}"
-        table.add_row(span, str(count), "█" * round(width * count / counts.max()))
-    return table
-
-
-def _missing(joints: dict[str, float]) -> Any:
-    table = _table("Missing joints", "part", "share of frames missing")
-    for part, present in joints.items():
-        table.add_row(PART_NAMES.get(part, part), f"{100 * (1 - present):.1f} %")
-    return table
-
-
-def _expected(counts: list[dict[str, Any]]) -> Any:
-    table = _table("Expected, found, kept", "split", "expected", "found", "kept")
-    table.add_column("dropped because", overflow="fold")
-    for row in counts:
-        reasons = "; ".join(f"{count} x {reason}" for reason, count in row["dropped"].items())
-        numbers = (str(row[key]) for key in ("expected", "found", "kept"))
-        table.add_row(_escaped(row["split"]), *numbers, _escaped(reasons))
-    return table
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def _drops(dropped: dict[str, Any]) -> Any:
-    table = _table(f"Dropped: {dropped['count']} clips", "reason", "clips")
-    for reason, count in dropped["by_reason"].items():
-        table.add_row(_escaped(reason), str(count))
-    return table

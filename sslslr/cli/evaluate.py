@@ -22,16 +22,17 @@ def evaluate(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """Embed each target data set once and run every protocol on the features."""
-    from sslslr import grid, stages
-    from sslslr.cli._runs import find_run, from_json
-    from sslslr.cli._screen import say
-    from sslslr.config import load
-    from sslslr.evaluate import evaluate as run_evaluation
-    from sslslr.joblock import held
-    from sslslr.strict import parse
+    from sslslr.cli._arguments import find_run, from_json
+    from sslslr.config.load import load
+    from sslslr.config.run import EvaluateSpec
+    from sslslr.config.settings import parse
+    from sslslr.evaluation.evaluate import evaluate as run_evaluation
+    from sslslr.utils.progress import say
+    from sslslr.workflow import grid, stages
+    from sslslr.workflow.job_lock import held
 
     if spec:
-        evaluation = parse(grid.EvaluateSpec, from_json(spec, "--spec"), "--spec")
+        evaluation = parse(EvaluateSpec, from_json(spec, "--spec"), "--spec")
         folder = results or Path("results")
     else:
         run, folder = find_run(run_id, config, "")
@@ -49,5 +50,6 @@ def evaluate(
             folder / "features" / evaluation.run.run_id,
             threads=threads,
             say=say,
-            code=stages.code_hash(*stages.evaluate_modules(evaluation)),
+            code=stages.code_hash(*stages.evaluate_code(evaluation)),
+            pool=folder / "data" / evaluation.run.dataset / "clips" if evaluation.members else None,
         )

@@ -1,6 +1,7 @@
 """`sslslr VERB`: one verb a stage. Verbs are thin; what they call is imported when they run."""
 
 import atexit
+import errno
 import gc
 import sys
 from pathlib import Path
@@ -8,20 +9,18 @@ from typing import Annotated
 
 import typer
 
-from sslslr.cli import config, data, evaluate, pose, pretrain, report, trace
-from sslslr.errors import UserError
+from sslslr import __version__
+from sslslr.cli import config, data, evaluate, init, lookup, pose, pretrain, provenance, report, use
 from sslslr.training.stop import EXIT_CODE, Stopped
+from sslslr.utils.errors import UserError
 
 
-def _seal(_: object, seal: list[Path] | None) -> None:
-    """The verb has succeeded: seal what it wrote."""
-    if seal:
-        from sslslr import files, seals
+def _seal(_: object, version: bool, seal: Path | None, outputs: str) -> None:
+    """The verb has succeeded: seal what the rule says that it writes."""
+    if seal is not None:
+        from sslslr.workflow import seals
 
-        # Nothing written: another job had made it meanwhile, and sealed it.
-        for name, written in seals.share_out(seal, files.finished()).items():
-            if written:
-                seals.write(name, written)
+        seals.write(seal, outputs.split())
 
 
 app = typer.Typer(
@@ -33,36 +32,50 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"sslslr {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _before(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
     seal: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Note hashes of all files that the verb writes in this file; one a run, if several."
-        ),
+        Path | None, typer.Option(help="Note hashes of the verb's outputs in this file.")
     ] = None,
+    outputs: Annotated[
+        str, typer.Option(help="Files and folders to seal, with blanks between them.")
+    ] = "",
 ) -> None:
-    for path in seal or []:
-        from sslslr import seals
+    if seal is not None:
+        from sslslr.workflow import seals
 
-        seals.clear(path)  # its files are about to be replaced
+        seals.clear(seal)  # its files are about to be replaced
 
 
+app.command("init")(init.init)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 app.add_typer(pose.app, name="pose")
 app.command("pretrain")(pretrain.pretrain)
-app.command("pretrain-stack")(pretrain.pretrain_stack)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(report.app, name="report")
-app.command("why")(trace.why)
-app.command("verify")(trace.verify)
-app.command("archive")(trace.archive)
-app.command("check-results")(trace.check_results)
+app.command("embed")(use.embed)
+app.command("export")(use.export)
+app.command("review")(use.review)
+app.add_typer(lookup.app, name="lookup")
+app.command("why")(provenance.why)
+app.command("verify")(provenance.verify)
+app.command("archive")(provenance.archive)
+app.command("check-results")(provenance.check_results)
 
 
 def main() -> None:
-    """Entry point; a UserError prints its text alone and exits with status 2, a stop with 75."""
+    """Entry point: what the user can mend is one line and status 2, a stop is status 75."""
     # At its end Python would look through all that torch has made for what to free: 0.3 s of a job.
     atexit.register(gc.freeze)
     try:
@@ -70,9 +83,30 @@ def main() -> None:
     except Stopped as stop:
         print(f"sslslr: {stop}", file=sys.stderr)
         sys.exit(EXIT_CODE)
-    except UserError as error:
-        print(f"sslslr: error: {error}", file=sys.stderr)
+    except (UserError, ModuleNotFoundError, MemoryError, OSError) as error:
+        if (sentence := _sentence(error)) is None:
+            raise
+        print(f"sslslr: error: {sentence}", file=sys.stderr)
         sys.exit(2)
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to tell the user of an error; None for a defect of ours, which keeps its traceback."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "sslslr").partition(".")[0]
+        if package != "sslslr":
+            return (
+                f"this needs the package {package!r}, which is not installed. "
+                'Install what a study needs: pip install "sslslr[study]"'
+            )
+    if isinstance(error, MemoryError):
+        return "there is not enough memory. Close other programs, or use fewer clips or smaller batches."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}no space left on the device. Free some, or name another folder (TMPDIR, --out)."
+    return None
 
 
 if __name__ == "__main__":

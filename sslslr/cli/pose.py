@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from sslslr.cli._runs import from_json
+from sslslr.cli._arguments import from_json
 
 app = typer.Typer(help="Keypoints from videos: extract, look at, judge them.", no_args_is_help=True)
 
-Backend = Annotated[str, typer.Option("--backend", help="mmpose or mediapipe.")]
+Backend = Annotated[str, typer.Option("--backend", help="mmpose, rtmlib or mediapipe.")]
 BackendOptions = Annotated[
     str, typer.Option("--backend-options", help="Options of the backend, as JSON.")
 ]
@@ -37,8 +37,8 @@ def extract(
     ] = None,
 ) -> None:
     """Make a clip store of a folder of videos; a bad one is listed, the rest goes on."""
-    from sslslr.cli._screen import progress_bar, say
-    from sslslr.extracting import extract_folder
+    from sslslr.data.datasets._extract_folder import extract_folder
+    from sslslr.utils.progress import progress_bar, say
 
     values = {
         "folder": str(folder),
@@ -58,8 +58,8 @@ def model(
     out: Annotated[Path, typer.Option("--out", help="Folder of the prepared model.")],
 ) -> None:
     """Make a backend's model ready: fetch and check its weights (a job of the workflow)."""
-    from sslslr.pose.extraction import Extraction, prepare_model
-    from sslslr.strict import parse
+    from sslslr.config.settings import parse
+    from sslslr.pose.model import Extraction, prepare_model
 
     made = prepare_model(parse(Extraction, from_json(settings, "--settings"), "--settings"), out)
     typer.echo(f"{made['model']}: ready in {out}.")
@@ -79,21 +79,26 @@ def shard(
     csv: Annotated[Path | None, typer.Option("--csv", help="Table of the videos.")] = None,
 ) -> None:
     """Estimate the keypoints of one shard of videos (a job of the workflow)."""
-    from sslslr.cli._screen import progress_bar, say
-    from sslslr.pose.extract import extract_numbered
-    from sslslr.pose.extraction import Extraction
-    from sslslr.strict import parse
+    from sslslr.config.settings import parse
+    from sslslr.pose.extract import extract_shard
+    from sslslr.pose.model import Extraction
+    from sslslr.pose.shards import list_videos, shard_of
+    from sslslr.utils.progress import progress_bar, say
 
     chosen = parse(Extraction, from_json(settings, "--settings"), "--settings")
+    entries = shard_of(list_videos(folder, csv)[0], shard_size, number)
     with progress_bar(f"shard {number}") as progress:
-        extract_numbered(chosen, model, folder, csv, shard_size, number, out, progress, say)
+        extract_shard(chosen, model, folder, entries, out, progress, say)
 
 
 @app.command()
 def preview(
     video: Annotated[Path, typer.Argument(help="A video.")],
     out: Annotated[Path, typer.Option("--out", help="x.mp4: overlay. x.png: a strip of frames.")],
-    backend: Backend = "mmpose",
+    backend: Annotated[
+        str | None,
+        typer.Option("--backend", help="mmpose, rtmlib, mediapipe [one that is ready here]."),
+    ] = None,
     backend_options: BackendOptions = "{}",
     model: Annotated[
         Path | None, typer.Option("--model", help="Prepared model [made for this call].")
@@ -103,12 +108,16 @@ def preview(
     ] = None,
 ) -> None:
     """Draw a video's keypoints over it, so that a person can look before trusting."""
-    from sslslr.cli._screen import progress_bar, say
-    from sslslr.pose.extraction import Extraction
+    from sslslr.config.settings import parse
+    from sslslr.pose.backends import ready_backend
+    from sslslr.pose.model import MODEL, Extraction
     from sslslr.pose.preview import preview as draw
-    from sslslr.strict import parse
+    from sslslr.utils.files import read_json
+    from sslslr.utils.progress import progress_bar, say
 
     options = from_json(backend_options, "--backend-options")
+    if backend is None:
+        backend = ready_backend() if model is None else read_json(model / MODEL).get("backend")
     settings = parse(Extraction, {"backend": backend, "backend_options": options}, "preview")
     with progress_bar("frames") as progress:
         say(draw(settings, video, out, model, min_confidence, progress))
@@ -122,7 +131,7 @@ def quality(
     ] = None,
 ) -> None:
     """Judge a clip store's keypoints: quality.csv, quality.md and the worst clips drawn."""
-    from sslslr.report.quality import write_report
+    from sslslr.report.page.quality import write_report
 
     for line in write_report(store, out or store.with_name(f"{store.name}.quality")):
         typer.echo(line)

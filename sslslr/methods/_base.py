@@ -3,13 +3,15 @@
 import functools
 import itertools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
-from sslslr.batch import Batch, concatenate
-from sslslr.strict import Strict
+from sslslr.config.settings import Settings
+from sslslr.data.batch import Batch, concatenate
+from sslslr.encoders._base import Encoder
 
 
 class MethodOutput(NamedTuple):
@@ -27,15 +29,40 @@ class Method(nn.Module):
         options: an instance of the method's `Options`.
     """
 
-    name: str
-    TRAITS: dict
+    name: ClassVar[str]
+    title: ClassVar[str]  # in tables and figures
+    line: ClassVar[tuple[int, ...] | None] = (
+        None  # colour and dash in figures (report/figures/_style)
+    )
+    pretrains: ClassVar[bool] = True  # False: nothing is learnt before evaluation
+    # Settings that the method fixes; a mapping as a value changes what it names, and leaves the rest.
+    encoder_settings: ClassVar[dict[str, Any]] = {}
+    protocols: ClassVar[tuple[str, ...]] = ()  # the only ones that make sense; (): the study's
+    skips: ClassVar[tuple[str, ...]] = ()  # protocols that would repeat another row of the tables
+    unit_length: ClassVar[bool] = False  # whether the loss compares directions of projections alone
 
-    class Options(Strict):
+    encoder: Encoder
+    options: Any  # an instance of `Options`
+    projector: nn.Module  # of a method whose loss acts on projections
+
+    class Options(Settings):
         """No settings."""
 
-    def __init__(self, encoder: nn.Module, options: Strict):
+    def __init__(self, encoder: Encoder, options: Any):
         super().__init__()
         self.encoder, self.options = encoder, options
+
+    @staticmethod
+    def concern(options: Any, clips: int) -> str:
+        """What speaks against these options on so many clips, in words; empty if nothing."""
+        return ""
+
+    def prepare(self, clips: Batch) -> None:
+        """Called once with all clips to pretrain on, before the first step."""
+
+    def kept(self) -> dict[str, Tensor]:
+        """What is saved beside the encoder, of what the method learnt (targets, say)."""
+        return {}
 
     def forward(
         self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator
@@ -44,8 +71,14 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def project(self, embedding: Tensor) -> Tensor:
-        """The space that the loss acts in, whose collapse is watched; the embedding by default."""
-        return embedding
+        """The space that the loss acts in, whose collapse is watched: what `self.projector` gives.
+
+        The embedding itself for a method without one; scaled to unit length where the loss does so.
+        """
+        if not hasattr(self, "projector"):
+            return embedding
+        projection = self.projector(embedding)
+        return F.normalize(projection, dim=1) if self.unit_length else projection
 
     def after_step(self, progress: float) -> None:
         """Called after each optimiser step with the share of training done (for momentum encoders)."""
@@ -58,14 +91,21 @@ def mlp(*widths: int, batch_norm: bool = False, last_bias: bool = True) -> nn.Se
         # Batch norm subtracts the mean, and with it a bias.
         layers.append(nn.Linear(n_in, n_out, bias=not batch_norm))
         layers += [nn.BatchNorm1d(n_out), nn.ReLU()] if batch_norm else [nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(*widths[-2:], bias=last_bias))
+    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1], bias=last_bias))
 
 
-def encode_together(encoder: nn.Module, batches: list[Batch], generator: Generator) -> list[Tensor]:
-    """Features (B, width) of each batch, in one pass: without batch norm this equals several."""
+def encode_together(
+    encoder: nn.Module, batches: list[Batch], generator: Generator, *heads: nn.Module
+) -> list[Tensor]:
+    """Features (B, width) of each batch, in one pass: without batch norm this equals several.
+
+    Args:
+        heads: what each batch's features go through by themselves, so that batch norm sees one view at
+            a time, as in the papers.
+    """
     together = concatenate(batches)
     features = encoder(together.keypoints, together.lengths, generator)
-    return list(features.chunk(len(batches)))
+    return [nn.Sequential(*heads)(part) for part in features.chunk(len(batches))]
 
 
 def full_precision(loss: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,8 +130,22 @@ def full(argument: Any) -> Any:
     return argument.float() if half else argument
 
 
+class Branches(Method):
+    """Base of the methods with `projector` and the option `original`: is the clip a branch as well?"""
+
+    def branches(
+        self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Features (B, width) and projections (B, d) of each branch."""
+        inputs = [clip, view_a, view_b] if self.options.original else [view_a, view_b]
+        features = encode_together(self.encoder, inputs, generator)
+        return features, [self.projector(h) for h in features]
+
+
 class Untrained(Method):
     """Base of the methods that learn nothing before evaluation."""
+
+    pretrains = False
 
     def forward(
         self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator

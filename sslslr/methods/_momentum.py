@@ -22,8 +22,8 @@ def slow_copy(network: nn.Module) -> nn.Module:
 @torch.no_grad()
 def follow(target: nn.Module, online: nn.Module, momentum: float) -> None:
     """Move the target's parameters towards the online network's; buffers are the target's own."""
-    # All parameters in a few kernels, and no wait for the device.
-    torch._foreach_lerp_(list(target.parameters()), list(online.parameters()), 1 - momentum)
+    for slow, fast in zip(target.parameters(), online.parameters(), strict=True):
+        slow.lerp_(fast, 1 - momentum)
 
 
 def cosine_momentum(start: float, progress: float) -> float:

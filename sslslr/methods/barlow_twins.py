@@ -19,10 +19,11 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from sslslr.batch import Batch
+from sslslr.config.settings import Settings
+from sslslr.data.batch import Batch
+from sslslr.encoders._base import Encoder
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, encode_together, full_precision, mlp
-from sslslr.strict import Strict
 
 EPSILON = 1e-5  # under the root of the standard deviation, as batch norm has it (authors' code)
 
@@ -46,7 +47,10 @@ def barlow_terms(correlation: Tensor) -> tuple[Tensor, Tensor]:
 class BarlowTwins(Method):
     """Without negative pairs, momentum or stop-gradient."""
 
-    class Options(Strict):
+    title = "Barlow Twins"
+    line = (3, 0)
+
+    class Options(Settings):
         w_redundancy: float = Field(
             0.0051, ge=0, description="lambda, the weight of the off-diagonal (paper)."
         )
@@ -57,7 +61,7 @@ class BarlowTwins(Method):
         )
         batch_norm: bool = Field(True, description="Batch norm in the hidden layers (paper).")
 
-    def __init__(self, encoder: torch.nn.Module, options: "BarlowTwins.Options"):
+    def __init__(self, encoder: Encoder, options: "BarlowTwins.Options"):
         super().__init__(encoder, options)
         # The last layer has no bias (the paper's code): the correlation does not see it.
         self.projector = mlp(
@@ -67,12 +71,8 @@ class BarlowTwins(Method):
     def forward(
         self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator
     ) -> MethodOutput:
-        h_a, h_b = encode_together(self.encoder, [view_a, view_b], generator)
-        correlation = cross_correlation(self.project(h_a), self.project(h_b))
-        invariance, redundancy = barlow_terms(correlation)
+        z_a, z_b = encode_together(self.encoder, [view_a, view_b], generator, self.projector)
+        invariance, redundancy = barlow_terms(cross_correlation(z_a, z_b))
         loss = invariance + self.options.w_redundancy * redundancy
         terms = {"invariance": invariance.detach(), "redundancy": redundancy.detach()}
         return MethodOutput(loss, terms)
-
-    def project(self, embedding: Tensor) -> Tensor:
-        return self.projector(embedding)

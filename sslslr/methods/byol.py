@@ -23,11 +23,12 @@ from pydantic import Field
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from sslslr.batch import Batch
+from sslslr.config.settings import Settings
+from sslslr.data.batch import Batch
+from sslslr.encoders._base import Encoder
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, encode_together, full, mlp
 from sslslr.methods._momentum import cosine_momentum, follow, slow_copy
-from sslslr.strict import Strict
 
 
 def regression(predicted: Tensor, target: Tensor) -> Tensor:
@@ -40,7 +41,11 @@ def regression(predicted: Tensor, target: Tensor) -> Tensor:
 class Byol(Method):
     """The negative-free baseline of the paper with a momentum target."""
 
-    class Options(Strict):
+    title = "BYOL"
+    line = (2, 0)
+    unit_length = True
+
+    class Options(Settings):
         momentum: float = Field(
             0.996, ge=0, le=1, description="Of the target at the start; 1 at the end (paper)."
         )
@@ -56,7 +61,7 @@ class Byol(Method):
             description="In projector and predictor (paper). It is much of what keeps BYOL from collapsing.",
         )
 
-    def __init__(self, encoder: torch.nn.Module, options: "Byol.Options"):
+    def __init__(self, encoder: Encoder, options: "Byol.Options"):
         super().__init__(encoder, options)
         norm = options.batch_norm
         self.projector = mlp(
@@ -70,23 +75,14 @@ class Byol(Method):
     def forward(
         self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator
     ) -> MethodOutput:
-        views = [view_a, view_b]
-        # The views share a pass through the encoder; batch norm sees one view at a time, as in the paper.
-        p_a, p_b = (
-            self.predictor(self.projector(h))
-            for h in encode_together(self.encoder, views, generator)
-        )
+        views, heads = [view_a, view_b], (self.projector, self.predictor)
+        p_a, p_b = encode_together(self.encoder, views, generator, *heads)
         with torch.no_grad():
-            t_a, t_b = (
-                self.target_projector(h)
-                for h in encode_together(self.target_encoder, views, generator)
-            )
+            slow = self.target_encoder, views, generator, self.target_projector
+            t_a, t_b = encode_together(*slow)
         terms = {"a_to_b": regression(p_a, t_b), "b_to_a": regression(p_b, t_a)}
         loss = terms["a_to_b"] + terms["b_to_a"]
         return MethodOutput(loss, {name: term.detach() for name, term in terms.items()})
-
-    def project(self, embedding: Tensor) -> Tensor:
-        return F.normalize(self.projector(embedding), dim=1)
 
     def after_step(self, progress: float) -> None:
         momentum = cosine_momentum(self.options.momentum, progress)

@@ -9,7 +9,7 @@ by a learned value; the encoder's token of each frame is decoded to the frame's 
 
 It uses the un-augmented clip and ignores both views: which frames a permuted view has where is
 chance, and cannot be reconstructed. The frames' tokens are what is trained, so features are their
-mean (`TRAITS`); a class token would get no gradient from the last block.
+mean, where a study says class token (`encoder_settings`): that would get no gradient from the last block.
 
 What keeps it from collapsing: the target is data. A constant encoder reconstructs the mean pose
 alone and pays the variance of the hidden coordinates.
@@ -18,18 +18,33 @@ alone and pays the variance of the hidden coordinates.
     loss, terms = method(clip, view_a, view_b, generator)
 """
 
+from typing import Any, ClassVar
+
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from sslslr.batch import Batch
-from sslslr.errors import UserError
+from sslslr.config.settings import Settings
+from sslslr.data.batch import Batch
+from sslslr.encoders._base import Encoder
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, full, mlp
-from sslslr.skeleton import N_JOINTS
-from sslslr.strict import Strict
+from sslslr.pose.skeleton import N_JOINTS
+from sslslr.utils.errors import UserError
 
-TRAITS = {"encoder": {"pooling": "mean"}, "stacks": False}
+
+def need_tokens(method: str, encoder: Encoder) -> None:
+    """Raise UserError for an encoder without tokens: nothing of a frame could be predicted from it."""
+    if not hasattr(encoder, "tokens"):
+        raise UserError(
+            f"methods: {method} needs an encoder with a token a frame; set `encoder.variant` to transformer or "
+            "two_hands."
+        )
+
+
+def by_frame(decoded: Tensor, encoder: Encoder, frames: int) -> Tensor:
+    """(B, T, n) of what was decoded from tokens, (B, tokens, frames_per_token * n)."""
+    return decoded.unflatten(2, (encoder.frames_per_token, -1)).flatten(1, 2)[:, :frames]
 
 
 def draw_hidden(
@@ -63,7 +78,11 @@ def hidden_mse(reconstruction: Tensor, keypoints: Tensor, hidden: Tensor) -> Ten
 class MaskedKeypoints(Method):
     """Generative: learns from one clip at a time, with neither pairs nor augmentation."""
 
-    class Options(Strict):
+    title = "masked keypoints"
+    line = (4, 0)
+    encoder_settings: ClassVar[dict[str, Any]] = {"pooling": {"class_token": "mean"}}
+
+    class Options(Settings):
         joint_share: float = Field(
             0.3,
             ge=0,
@@ -82,14 +101,12 @@ class MaskedKeypoints(Method):
             description="Hidden width of the decoder; light, so that the encoder does the work (MAE).",
         )
 
-    def __init__(self, encoder: nn.Module, options: "MaskedKeypoints.Options"):
-        if not hasattr(encoder, "tokens"):
-            raise UserError(
-                "methods: masked_keypoints needs an encoder with a token a frame; set `encoder.variant: paper`."
-            )
+    def __init__(self, encoder: Encoder, options: "MaskedKeypoints.Options"):
+        need_tokens("masked_keypoints", encoder)
         super().__init__(encoder, options)
         self.unseen = nn.Parameter(torch.zeros(N_JOINTS, 2))  # stands for a hidden coordinate
-        self.decoder = mlp(encoder.width, options.decoder_hidden, N_JOINTS * 2)
+        outputs = encoder.frames_per_token * N_JOINTS * 2
+        self.decoder = mlp(encoder.token_width, options.decoder_hidden, outputs)
 
     def forward(
         self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator
@@ -99,7 +116,8 @@ class MaskedKeypoints(Method):
             clip, options.joint_share, options.frame_share, options.span, generator
         )
         seen = torch.where(hidden[..., None], self.unseen, clip.keypoints)
-        tokens = self.encoder.tokens(seen, clip.lengths, generator)  # (B, T, width)
-        reconstruction = self.decoder(tokens).unflatten(2, (N_JOINTS, 2))
+        tokens = self.encoder.tokens(seen, clip.lengths, generator)
+        decoded = by_frame(self.decoder(tokens), self.encoder, clip.keypoints.shape[1])
+        reconstruction = decoded.unflatten(2, (N_JOINTS, 2))
         loss = hidden_mse(reconstruction, clip.keypoints, hidden)
         return MethodOutput(loss, {"reconstruction": loss.detach()})

@@ -27,11 +27,12 @@ from pydantic import Field
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from sslslr.batch import Batch
+from sslslr.config.settings import Settings
+from sslslr.data.batch import Batch
+from sslslr.encoders._base import Encoder
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, full, full_precision, mlp
 from sslslr.methods._momentum import follow, slow_copy
-from sslslr.strict import Strict
 
 
 @full_precision
@@ -56,7 +57,11 @@ def info_nce(
 class Moco(Method):
     """Contrastive learning whose number of negatives does not depend on the batch size."""
 
-    class Options(Strict):
+    title = "MoCo v2"
+    line = (1, 1)
+    unit_length = True
+
+    class Options(Settings):
         temperature: float = Field(0.2, gt=0, description="T of the loss (MoCo v2).")
         momentum: float = Field(
             0.99,
@@ -73,7 +78,19 @@ class Moco(Method):
         )
         projection: int = Field(128, ge=2, description="Width of queries and keys (paper).")
 
-    def __init__(self, encoder: torch.nn.Module, options: "Moco.Options"):
+    queue: Tensor
+    enqueued: Tensor
+
+    @staticmethod
+    def concern(options: Options, clips: int) -> str:
+        if options.queue < clips:
+            return ""
+        return (
+            f"the queue holds {options.queue} keys and there are {clips} clips, so a clip's own earlier "
+            f"keys are among its negatives; set `queue` below {clips}"
+        )
+
+    def __init__(self, encoder: Encoder, options: "Moco.Options"):
         super().__init__(encoder, options)
         self.projector = mlp(encoder.width, options.projector_hidden, options.projection)
         self.key_encoder, self.key_projector = slow_copy(encoder), slow_copy(self.projector)
@@ -105,9 +122,6 @@ class Moco(Method):
         places = (self.enqueued + torch.arange(len(keys), device=keys.device)) % size
         self.queue.index_copy_(0, places, keys)
         self.enqueued += len(keys)
-
-    def project(self, embedding: Tensor) -> Tensor:
-        return F.normalize(self.projector(embedding), dim=1)
 
     def after_step(self, progress: float) -> None:
         follow(self.key_encoder, self.encoder, self.options.momentum)

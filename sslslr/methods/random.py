@@ -3,10 +3,11 @@
 from sslslr.methods import register
 from sslslr.methods._base import Untrained
 
-# Fine-tuning it is the method `supervised`.
-TRAITS = {"pretrains": False, "skips": ["fine_tune"]}
-
 
 @register
 class Random(Untrained):
-    """The encoder as drawn from the seed (`shared/paper.md`: a strong baseline on these data)."""
+    """The encoder as drawn from the seed (`docs/paper.md`: a strong baseline on these data)."""
+
+    title = "random initialisation"
+    line = (5, 0)
+    skips = ("fine_tune",)  # that is the method `supervised`

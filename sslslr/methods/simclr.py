@@ -17,10 +17,11 @@ from pydantic import Field
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from sslslr.batch import Batch
+from sslslr.config.settings import Settings
+from sslslr.data.batch import Batch
+from sslslr.encoders._base import Encoder
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, encode_together, full_precision, mlp
-from sslslr.strict import Strict
 
 
 @full_precision
@@ -41,7 +42,11 @@ def nt_xent(z_a: Tensor, z_b: Tensor, temperature: float) -> Tensor:
 class Simclr(Method):
     """The contrastive baseline of the paper."""
 
-    class Options(Strict):
+    title = "SimCLR"
+    line = (1, 0)
+    unit_length = True
+
+    class Options(Settings):
         temperature: float = Field(
             0.5,
             gt=0,
@@ -52,16 +57,13 @@ class Simclr(Method):
         )
         projection: int = Field(128, ge=2, description="Width of z (Chen et al., section 2.1).")
 
-    def __init__(self, encoder: torch.nn.Module, options: "Simclr.Options"):
+    def __init__(self, encoder: Encoder, options: "Simclr.Options"):
         super().__init__(encoder, options)
         self.projector = mlp(encoder.width, options.projector_hidden, options.projection)
 
     def forward(
         self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator
     ) -> MethodOutput:
-        h_a, h_b = encode_together(self.encoder, [view_a, view_b], generator)
-        loss = nt_xent(self.projector(h_a), self.projector(h_b), self.options.temperature)
+        z_a, z_b = encode_together(self.encoder, [view_a, view_b], generator, self.projector)
+        loss = nt_xent(z_a, z_b, self.options.temperature)
         return MethodOutput(loss, {"contrast": loss.detach()})
-
-    def project(self, embedding: Tensor) -> Tensor:
-        return F.normalize(self.projector(embedding), dim=1)

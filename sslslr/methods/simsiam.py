@@ -18,10 +18,11 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from sslslr.batch import Batch
+from sslslr.config.settings import Settings
+from sslslr.data.batch import Batch
+from sslslr.encoders._base import Encoder
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, encode_together, full, mlp
-from sslslr.strict import Strict
 
 
 def negative_cosine(predicted: Tensor, target: Tensor) -> Tensor:
@@ -33,7 +34,11 @@ def negative_cosine(predicted: Tensor, target: Tensor) -> Tensor:
 class Simsiam(Method):
     """The negative-free baseline of the paper without a momentum target."""
 
-    class Options(Strict):
+    title = "SimSiam"
+    line = (2, 1)
+    unit_length = True
+
+    class Options(Settings):
         stop_gradient: bool = Field(
             True, description="Gradients stop at the target (paper); false collapses."
         )
@@ -45,7 +50,7 @@ class Simsiam(Method):
             512, ge=1, description="Hidden width of the predictor, a bottleneck (paper)."
         )
 
-    def __init__(self, encoder: nn.Module, options: "Simsiam.Options"):
+    def __init__(self, encoder: Encoder, options: "Simsiam.Options"):
         super().__init__(encoder, options)
         hidden, width = options.projector_hidden, options.projection
         self.projector = nn.Sequential(
@@ -57,16 +62,10 @@ class Simsiam(Method):
     def forward(
         self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator
     ) -> MethodOutput:
-        # The views share a pass through the encoder; batch norm sees one view at a time, as in the paper.
-        z_a, z_b = (
-            self.projector(h) for h in encode_together(self.encoder, [view_a, view_b], generator)
-        )
+        z_a, z_b = encode_together(self.encoder, [view_a, view_b], generator, self.projector)
         p_a, p_b = self.predictor(z_a), self.predictor(z_b)
         if self.options.stop_gradient:
             z_a, z_b = z_a.detach(), z_b.detach()
         terms = {"a_to_b": negative_cosine(p_a, z_b), "b_to_a": negative_cosine(p_b, z_a)}
         loss = (terms["a_to_b"] + terms["b_to_a"]) / 2
         return MethodOutput(loss, {name: term.detach() for name, term in terms.items()})
-
-    def project(self, embedding: Tensor) -> Tensor:
-        return F.normalize(self.projector(embedding), dim=1)

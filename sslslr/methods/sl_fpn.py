@@ -1,4 +1,4 @@
-"""SL-FPN: three branches, no negative pairs (`shared/paper.md`, section "SL-FPN").
+"""SL-FPN: three branches, no negative pairs (`docs/paper.md`, section "SL-FPN").
 
 With z = g(f(x)) the projection of the original clip, z_a and z_b those of two augmented views, P
 the predictor, sg the stop-gradient and MSE the mean over all elements:
@@ -20,12 +20,13 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from sslslr.batch import Batch, concatenate
+from sslslr.config.settings import Settings
+from sslslr.data.batch import Batch, concatenate
+from sslslr.encoders._base import Encoder
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, mlp
-from sslslr.strict import Strict
 
-# What each variant stands for where a setting is not given (`shared/paper.md`, the table of dates).
+# What each variant stands for where a setting is not given (`docs/paper.md`, the table of dates).
 VARIANTS: dict[str, dict[str, Any]] = {
     "paper": {
         "w_o": 1.0,
@@ -66,7 +67,10 @@ def sl_fpn_loss(
 class SlFpn(Method):
     """The paper's method; `variant: as_released` follows the April 2025 code."""
 
-    class Options(Strict):
+    title = "SL-FPN"
+    line = (0, 0)
+
+    class Options(Settings):
         variant: Literal["paper", "as_released"] = Field(
             "paper", description="Defaults of the settings below."
         )
@@ -92,7 +96,7 @@ class SlFpn(Method):
                 return {**VARIANTS.get(values.get("variant", "paper"), {}), **values}
             return values
 
-    def __init__(self, encoder: torch.nn.Module, options: "SlFpn.Options"):
+    def __init__(self, encoder: Encoder, options: "SlFpn.Options"):
         super().__init__(encoder, options)
         self.projector = mlp(encoder.width, options.projector_hidden, options.projection)
         if options.predictor == "trained":
@@ -111,9 +115,6 @@ class SlFpn(Method):
         return MethodOutput(
             *sl_fpn_loss(z, z_a, z_b, predicted, target, self.options.w_o, self.options.w_p)
         )
-
-    def project(self, embedding: Tensor) -> Tensor:
-        return self.projector(embedding)
 
     def predict(self, z: Tensor, generator: Generator) -> Tensor:
         """P(z); for `redrawn` with weights as nn.Linear would draw them, anew at every call."""

@@ -14,7 +14,7 @@ with the number of directions that the batch fills.
 The last term is ours: h is the same mean of the branches one step earlier, of the encoder's features
 around the batch's mean. A projector may fill its space from features that lie in few directions
 (Jing et al., "Understanding Dimensional Collapse in Contrastive Self-supervised Learning", ICLR
-2022), and the features are what is kept: what it gives stands in `docs/decisions.md`.
+2022), and the features are what is kept: what it gives stands in `docs/experiments.md`.
 
 What keeps it from collapsing: a constant embedding has one direction, and R then is about
 log(d / eps^2) / 2, far below its maximum d/2 * log(1 + 1 / eps^2); the gradient of log det is
@@ -25,36 +25,24 @@ from typing import Any
 
 import torch
 from pydantic import Field
-from torch import Generator, Tensor
-from torch.nn import functional as F
+from torch import Generator
 
-from sslslr.batch import Batch
+from sslslr.config.settings import Settings
+from sslslr.data.batch import Batch
+from sslslr.encoders._base import Encoder
 from sslslr.methods import register
-from sslslr.methods._base import Method, MethodOutput, encode_together, full, mlp
-from sslslr.strict import Strict
-
-
-def coding_rate(z: Tensor, eps2: float) -> Tensor:
-    """R(z) of (B, d), in nats: 1/2 log det(I + d / (B eps2) z^T z)."""
-    b, d = z.shape
-    gram = z.T @ z if d <= b else z @ z.T  # both have the same determinant
-    identity = torch.eye(len(gram), device=z.device, dtype=z.dtype)
-    factor = torch.linalg.cholesky(identity + d / (b * eps2) * gram)
-    return factor.diagonal().log().sum()
-
-
-def unit_mean(branches: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Of the branches (B, d): their cosine to their mean, averaged; and that mean as unit vectors (B, d)."""
-    unit = torch.stack([F.normalize(branch, dim=1) for branch in branches])
-    mean = F.normalize(unit.mean(dim=0), dim=1)
-    return (unit * mean).sum(dim=2).mean(), mean
+from sslslr.methods._base import Branches, MethodOutput, full, mlp
+from sslslr.methods._coding_rate import coding_rate, feature_rate, unit_mean
 
 
 @register
-class SlFpnRate(Method):
+class SlFpnRate(Branches):
     """Three branches, negative-free, cannot collapse."""
 
-    class Options(Strict):
+    title = "SL-FPN + coding rate (ours)"
+    line = (0, 2)
+
+    class Options(Settings):
         w_invariance: float = Field(1.0, ge=0, description="Weight of pulling branches together.")
         w_rate: float = Field(1.0, ge=0, description="Weight of the coding rate of their means.")
         w_features: float = Field(
@@ -68,7 +56,7 @@ class SlFpnRate(Method):
         projection: int = Field(256, ge=2, description="Width of z; a batch should be larger.")
         batch_norm: bool = Field(True, description="Batch norm in the projector's hidden layer.")
 
-    def __init__(self, encoder: torch.nn.Module, options: Any):
+    def __init__(self, encoder: Encoder, options: Any):
         super().__init__(encoder, options)
         self.projector = mlp(
             encoder.width,
@@ -76,27 +64,18 @@ class SlFpnRate(Method):
             options.projection,
             batch_norm=options.batch_norm,
         )
-        self.spreads_features = options.w_features > 0
 
     def forward(
         self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator
     ) -> MethodOutput:
         options = self.options
-        inputs = [clip, view_a, view_b] if options.original else [view_a, view_b]
-        features = encode_together(self.encoder, inputs, generator)
-        projections = [self.project(h) for h in features]
+        features, projections = self.branches(clip, view_a, view_b, generator)
         with torch.autocast(view_a.keypoints.device.type, enabled=False):
             agreement, mean = unit_mean([full(z) for z in projections])
             rate = coding_rate(mean, options.eps2) / options.projection
             terms = {"invariance": 1 - agreement, "rate": rate}
             loss = options.w_invariance * (1 - agreement) - options.w_rate * rate
-            if self.spreads_features:
-                centred = torch.stack([full(h) for h in features])
-                centred = centred - centred.mean(dim=(0, 1))
-                _, mean = unit_mean(list(centred))
-                terms["feature_rate"] = coding_rate(mean, options.eps2) / mean.shape[1]
+            if options.w_features > 0:
+                terms["feature_rate"] = feature_rate(features, options.eps2)
                 loss = loss - options.w_features * terms["feature_rate"]
         return MethodOutput(loss, {name: term.detach() for name, term in terms.items()})
-
-    def project(self, embedding: Tensor) -> Tensor:
-        return self.projector(embedding)

@@ -14,23 +14,26 @@ uncorrelated directions cost nothing. Shrinking z, which SL-FPN rewards, is stop
     loss, terms = method(clip, view_a, view_b, generator)
 """
 
-import torch
 from pydantic import Field
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from sslslr.batch import Batch
+from sslslr.config.settings import Settings
+from sslslr.data.batch import Batch
+from sslslr.encoders._base import Encoder
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, encode_together, full, mlp
 from sslslr.methods.vicreg import covariance_term, variance_term
-from sslslr.strict import Strict
 
 
 @register
 class SlFpnVc(Method):
     """SL-FPN made collapse-free, still without negative pairs."""
 
-    class Options(Strict):
+    title = "SL-FPN + variance-covariance (ours)"
+    line = (0, 1)
+
+    class Options(Settings):
         w_views: float = Field(25, ge=0, description="Weight of MSE(z_a, z_b); VICReg's 25.")
         w_o: float = Field(
             25, ge=0, description="Weight of the original's branch; equal to w_views, as in SL-FPN."
@@ -67,7 +70,7 @@ class SlFpnVc(Method):
         )
         predictor_hidden: int = Field(1024, ge=1, description="Of the predictor; SL-FPN's of 2026.")
 
-    def __init__(self, encoder: torch.nn.Module, options: "SlFpnVc.Options"):
+    def __init__(self, encoder: Encoder, options: "SlFpnVc.Options"):
         super().__init__(encoder, options)
         hidden = [options.projector_hidden] * (options.projector_layers - 1)
         # No last bias, as in VICReg: it moves all branches alike.
@@ -86,11 +89,8 @@ class SlFpnVc(Method):
         self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator
     ) -> MethodOutput:
         options = self.options
-        # Batch norm sees one branch at a time: the original's statistics differ from the views'.
-        z, z_a, z_b = branches = [
-            self.project(h)
-            for h in encode_together(self.encoder, [clip, view_a, view_b], generator)
-        ]
+        inputs = [clip, view_a, view_b]  # the original's statistics differ from the views'
+        z, z_a, z_b = branches = encode_together(self.encoder, inputs, generator, self.projector)
         weighted = {
             "views": (options.w_views, mse(z_a, z_b)),
             "original": (options.w_o, (mse(z, z_a) + mse(z, z_b)) / 2),
@@ -104,9 +104,6 @@ class SlFpnVc(Method):
             weighted["predictor"] = (options.w_p, mse(self.predictor(z), z_b.detach()))
         loss = sum(weight * term for weight, term in weighted.values())
         return MethodOutput(loss, {name: term.detach() for name, (_, term) in weighted.items()})
-
-    def project(self, embedding: Tensor) -> Tensor:
-        return self.projector(embedding)
 
 
 def mse(x: Tensor, y: Tensor) -> Tensor:

@@ -6,9 +6,11 @@ Nothing is pretrained; the protocol `fine_tune` does all the work, from the rand
 from sslslr.methods import register
 from sslslr.methods._base import Untrained
 
-TRAITS = {"pretrains": False, "protocols": ["fine_tune"]}
-
 
 @register
 class Supervised(Untrained):
     """The ceiling that a frozen encoder is measured against."""
+
+    title = "supervised from scratch"
+    line = (6, 0)
+    protocols = ("fine_tune",)

@@ -21,10 +21,11 @@ from pydantic import Field
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from sslslr.batch import Batch
+from sslslr.config.settings import Settings
+from sslslr.data.batch import Batch
+from sslslr.encoders._base import Encoder
 from sslslr.methods import register
 from sslslr.methods._base import Method, MethodOutput, encode_together, full, full_precision, mlp
-from sslslr.strict import Strict
 
 EPSILON = 1e-4  # under the root of the standard deviation (the paper's section 4.1)
 
@@ -48,7 +49,10 @@ def covariance_term(z: Tensor) -> Tensor:
 class Vicreg(Method):
     """Without negative pairs, and still unable to collapse."""
 
-    class Options(Strict):
+    title = "VICReg"
+    line = (3, 1)
+
+    class Options(Settings):
         w_invariance: float = Field(
             25, ge=0, description="Weight of the MSE between views (paper)."
         )
@@ -64,7 +68,7 @@ class Vicreg(Method):
             True, description="Batch norm in the expander's hidden layers (paper)."
         )
 
-    def __init__(self, encoder: torch.nn.Module, options: "Vicreg.Options"):
+    def __init__(self, encoder: Encoder, options: "Vicreg.Options"):
         super().__init__(encoder, options)
         # The last layer has no bias (the paper's code): no term of the loss would see it.
         self.projector = mlp(
@@ -75,8 +79,7 @@ class Vicreg(Method):
         self, clip: Batch, view_a: Batch, view_b: Batch, generator: Generator
     ) -> MethodOutput:
         options = self.options
-        h_a, h_b = encode_together(self.encoder, [view_a, view_b], generator)
-        z_a, z_b = self.project(h_a), self.project(h_b)
+        z_a, z_b = encode_together(self.encoder, [view_a, view_b], generator, self.projector)
         invariance = F.mse_loss(full(z_a), full(z_b))
         variance = (variance_term(z_a, options.gamma) + variance_term(z_b, options.gamma)) / 2
         covariance = covariance_term(z_a) + covariance_term(z_b)
@@ -87,6 +90,3 @@ class Vicreg(Method):
         )
         terms = {"invariance": invariance, "variance": variance, "covariance": covariance}
         return MethodOutput(loss, {name: term.detach() for name, term in terms.items()})
-
-    def project(self, embedding: Tensor) -> Tensor:
-        return self.projector(embedding)

@@ -1,7 +1,7 @@
 """Videos through a pose backend into shards of keypoints.
 
     settings = Extraction(backend="mediapipe")
-    prepare_model(settings, Path("models/mediapipe"))          # sslslr/pose/extraction.py
+    prepare_model(settings, Path("models/mediapipe"))          # sslslr/pose/model.py
     extract_shard(settings, Path("models/mediapipe"), folder, entries, Path("shards/0"))
 
 A shard is a whole folder or absent, so a kill loses one shard at most. Frames stream through the
@@ -15,9 +15,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from sslslr.files import atomic_folder, read_json, refuse_foreign, write_json
 from sslslr.pose.backends import BACKENDS
-from sslslr.pose.extraction import Extraction, backend_options, prepared_model
+from sslslr.pose.model import Extraction, backend_options, prepared_model
 from sslslr.pose.shards import (
     KEYPOINTS,
     SHARD_VERSION,
@@ -25,11 +24,10 @@ from sslslr.pose.shards import (
     Entry,
     file_hash,
     fingerprint,
-    list_videos,
-    shard_of,
 )
+from sslslr.pose.skeleton import N_JOINTS
 from sslslr.pose.video import BadVideo, open_video
-from sslslr.skeleton import N_JOINTS
+from sslslr.utils.files import atomic_folder, read_json, refuse_foreign, write_json
 
 BATCH_BYTES = 256 << 20  # of pictures that wait for the model, whatever batch it wants
 
@@ -74,27 +72,6 @@ def extract_shard(
             write_json(temporary / VIDEOS, content)
     finally:
         backend.close()
-
-
-def extract_numbered(
-    settings: Extraction,
-    model_folder: Path,
-    folder: Path,
-    table: Path | None,
-    shard_size: int,
-    number: int,
-    out: Path,
-    progress: Callable[[int, int], None] | None = None,
-    say: Callable[[str], None] = print,
-) -> None:
-    """Shard `number` of a folder of videos, as a job of the workflow; see :func:`extract_shard`.
-
-    Raises:
-        UserError: as there; or the table or folder is wrong, or there is no such shard.
-    """
-    entries, _ = list_videos(folder, table)
-    entries = shard_of(entries, shard_size, number)
-    extract_shard(settings, model_folder, folder, entries, out, progress, say)
 
 
 def _extract_all(
@@ -162,6 +139,7 @@ def extract_video(
             "width": video.width,
             "height": video.height,
             "lost": video.lost,
+            "several": getattr(backend, "several", None),
         }
 
 

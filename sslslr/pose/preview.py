@@ -1,6 +1,7 @@
 """Keypoints drawn over their video: a video of its own, or a strip of frames."""
 
 import contextlib
+import itertools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -10,19 +11,20 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw
 
-from sslslr.errors import UserError
-from sslslr.files import atomic_file
 from sslslr.pose.backends import BACKENDS
 from sslslr.pose.extract import batches
-from sslslr.pose.extraction import Extraction, backend_options, prepare_model, prepared_model
+from sslslr.pose.model import Extraction, backend_options, prepare_model, prepared_model
+from sslslr.pose.skeleton import EDGES, PARTS
 from sslslr.pose.video import BadVideo, Video, open_video
-from sslslr.skeleton import EDGES, PARTS
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import atomic_file
 
 # Okabe and Ito: the hands as in the report's strips; yellow is seen on most clothes.
 COLOURS = {"body": (240, 228, 66), "left_hand": (0, 114, 178), "right_hand": (213, 94, 0)}
 EDGE = (30, 30, 30)  # around lines and joints
 SHORT_SIDE = 480  # pixels; smaller videos are enlarged to be seen
 STRIP_FRAMES, STRIP_HEIGHT = 8, 300
+MOST_FRAMES = 600  # of a long video, of which a strip shows eight
 MOST_PIXELS = 1920 * 1080  # of an overlay's frame
 
 
@@ -64,6 +66,14 @@ def preview(
         finally:
             backend.close()
     return f"{video.name}: {drawn.summary()} Drawn in {out}."
+
+
+def strip_of(video: Path, keypoints: np.ndarray, out: Path, fps: float | None = None) -> None:
+    """Write a strip of a video's frames with keypoints that are known, (frames, 75, 2), over them."""
+    with open_video(video) as opened, atomic_file(out) as temporary:
+        frames = itertools.islice(opened.frames_at(fps), MOST_FRAMES)
+        pictures = (overlay(*pair) for pair in zip(frames, keypoints, strict=False))
+        write_strip(pictures, opened, temporary)
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ A shard holds the keypoints of some videos (`shard_size` of them), as the backen
     keypoints.npy   float32 (sum of frames, 75, 3): x and y normalised, confidence; NaN = not found
     videos.json     the settings, the model, and a record a video: frames, rate, aspect, or why not
 
-Threshold and smoothing come when shards are gathered (`gather.py`), so that neither asks for a new
-extraction.
+Threshold and smoothing come when shards are gathered (`sslslr/data/datasets/_gather_shards.py`), so that
+neither asks for a new extraction.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from sslslr.clip_writer import SPLITS
-from sslslr.errors import UserError
-from sslslr.files import read_json, sha256_of
-from sslslr.importing import plain_path, read_table, without_suffix
-from sslslr.skeleton import N_JOINTS
+from sslslr.config.settings import SPLITS
+from sslslr.pose.skeleton import N_JOINTS
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import read_json, sha256_of
+from sslslr.utils.tables import plain_path, read_table, without_suffix
 
 SHARD_VERSION = 1
 KEYPOINTS, VIDEOS = "keypoints.npy", "videos.json"

@@ -12,13 +12,14 @@ frames; `fps` is the mean), and memory holds one frame at a time. What cannot be
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 import numpy as np
+
+from sslslr.utils.user_files import UserFileError, open_user_file
 
 # Containers of videos. The rest is refused: a playlist (m3u8, ffconcat, sdp) that calls itself .mp4
 # would make FFmpeg open other files or the network.
@@ -216,17 +217,9 @@ def open_video(path: str | os.PathLike) -> Iterator[Video]:
 
 def _open_file(path: Path) -> BinaryIO:
     try:
-        mode = os.stat(path).st_mode  # before opening: a pipe would wait for ever
-        if stat.S_ISDIR(mode):
-            raise BadVideo("is a folder")
-        if not stat.S_ISREG(mode):
-            raise BadVideo("is not a regular file")
-        file = open(path, "rb")  # noqa: SIM115  (the caller closes it)
-    except FileNotFoundError:
-        link = "is a link that points nowhere" if path.is_symlink() else "there is no such file"
-        raise BadVideo(link) from None
-    except (OSError, ValueError) as error:
-        raise BadVideo(f"cannot be opened ({getattr(error, 'strerror', None) or error})") from None
+        file = open_user_file(path)  # no pipe, which would wait for ever
+    except UserFileError as error:
+        raise BadVideo(error.why) from None
     if os.fstat(file.fileno()).st_size == 0:
         file.close()
         raise BadVideo("the file is empty")

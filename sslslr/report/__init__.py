@@ -1,13 +1,10 @@
 """What a study found, for people: tables, figures and one self-contained HTML page.
 
-    collect.py   the stages' files (metrics, predictions, histories, runs, cards) into frames
-    tables.py    scores with n, seeds and intervals; as CSV, Markdown and LaTeX
-    verdict.py   which claims hold, and every comparison behind it
-    differences.py   ablations, and what new signers cost
-    figures.py   training curves; results.py few labels and transfer; embedding.py, confusions.py
-    picture.py   a clip and its permuted views; augmentations.py every transform on one clip
-    style.py     one look for all figures, strips.py skeletons; as PDF and PNG
-    html.py      report.html, which needs no network
+    results.py   one object for all that a study wrote, read when it is asked for (reading.py)
+    tables/      one file a table: CSV for machines, Markdown and LaTeX for people
+    figures/     one file a figure, as PDF and PNG
+    page/        report.html, which needs no network; the report on a clip store's quality
+    names.py     what methods and protocols are called; summary.py numbers for `dvc metrics`
 
 Nothing here measures anything: a number is printed only if a stage before wrote it down.
 """

@@ -1,316 +1,275 @@
-"""Figures of scores: top-1 over the amount of labels, and from each training set to each target."""
+"""A study's results: where its files lie, and what they hold, read when it is asked for.
 
-import matplotlib
-import numpy as np
+Every table and figure gets this one object, and states in `reads` what it takes from it, by the
+names below. The workflow asks for the files of those names, so that it builds them first.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from sslslr.report.style import STYLE, WIDTH, legend_columns, line_styles, message
-from sslslr.report.tables import METHOD_NAMES, PROTOCOLS
-from sslslr.statistics import t_interval
+from sslslr.config.run import NO_DATASET, EvaluateSpec, RunSpec
+from sslslr.config.settings import parse
+from sslslr.config.study import StudyConfig, TargetConfig
+from sslslr.data.store import ClipStore
+from sslslr.report import reading
+from sslslr.report.figures import FIGURES
+from sslslr.report.names import read_out, telling
+from sslslr.report.tables import TABLES
+from sslslr.statistics.claims import Claims
+from sslslr.statistics.claims import load as load_claims
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import read_json
 
-SEMI_SUPERVISED = "semi_supervised"
-NONE, UNTRAINED = "none", "random"
-COUNTED = ["value", "n_test", "n_joints", "n_joints_masked"]
-ALL_SHARES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5, 1.0)  # where ticks may stand
-GROUP = ["method", "augmentation", "variant", "tag"]
-MANY = 15  # lines in one figure
-BAND_SEEDS = 3  # from which an interval over seeds is drawn
-COLOURS = "cividis"  # even in lightness, and safe for colour-blind readers
-ABSENT = "#EEEEEE"
-
-
-def semi_supervised_curves(metrics: pd.DataFrame) -> Figure:
-    """Top-1 over the share of labels and over labelled clips a class: a pair of panels a target.
-
-    A line is the mean over encoder seeds, each the mean over its draws of labels; the band is the
-    95 % interval (Student's t) over encoder seeds, where there are `BAND_SEEDS` or more. That of two
-    seeds is 13 times their distance and would hide the rest: a bar joins the two instead.
-
-    Args:
-        metrics: of :func:`sslslr.report.collect.read_metrics`; other protocols are left out.
-    """
-    scores = metrics[(metrics["protocol"] == SEMI_SUPERVISED) & (metrics["metric"] == "top1")]
-    scores = scores.dropna(subset=["value"]).copy()
-    with matplotlib.rc_context(STYLE):
-        if scores.empty:
-            return message("No run was scored with few labels, so there is no curve to show.")
-        scores["tag"] = scores["tag"].fillna("")
-        scores["group"] = _groups(scores)
-        if scores["group"].nunique() > MANY:  # ablations have a table and a figure of their own
-            scores = scores[scores["tag"] == ""].copy()
-        styles = line_styles(scores["group"])
-        targets = sorted(scores["dataset"].unique())
-        pairs = min(2, len(targets))
-        rows = -(-len(targets) // pairs)
-        columns = legend_columns(style["label"] for style in styles.values())
-        height = 2.3 * rows + 0.17 * -(-(len(styles) + 2) // columns) + 0.25
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        grid = figure.add_gridspec(rows, 2 * pairs, width_ratios=[3, 1.3] * pairs)
-        for i, target in enumerate(targets):
-            row, column = divmod(i, pairs)
-            shares = figure.add_subplot(grid[row, 2 * column])
-            shots = figure.add_subplot(grid[row, 2 * column + 1], sharey=shares)
-            _label_panels(shares, shots, scores[scores["dataset"] == target], styles)
-            shares.set_title(f"{target}, {n_of(scores[scores['dataset'] == target])}",
-                             loc="left", fontweight="bold", parse_math=False)  # fmt: skip
-        _label_legend(figure, styles, scores, columns)
-        return figure
+PAPER = Path("config/paper_numbers.yaml")
+PROVENANCE = "provenance.json"  # its `#configuration` is the study that built the folder
+# A file of each run, below the results folder.
+OF_A_RUN = {
+    "runs": "encoders/{run}/run.json",
+    "histories": "encoders/{run}/history.csv",
+    "metrics": "metrics/{run}/metrics.csv",
+    "predictions": "metrics/{run}/predictions.parquet",
+    "evaluations": "metrics/{run}/evaluation.json",
+}
+STORE = ("keypoints.npy", "clips.parquet", "card.json")
 
 
-def _groups(scores: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Each row's line: GROUP and, where there are several pretraining sets, which one."""
-    trained = scores["pretrain_dataset"] != NONE
-    if len(set(scores.loc[trained, "pretrain_dataset"])) > 1:
-        elsewhere = trained & (scores["pretrain_dataset"] != scores["dataset"])
-        source = ("from " + scores["pretrain_dataset"]).where(elsewhere, "")
-    else:
-        source = pd.Series("", scores.index)
-    return list(scores[GROUP].assign(source=source).itertuples(index=False, name=None))
+def of_the_study(path: Path, results: Path) -> Path:
+    """A file of the study that made some results: in a folder above them, else the package's own."""
+    package = Path(__file__).parents[1]
+    folders = [*results.parents, Path(), package / "study_files", package.parent]
+    return next((folder / path for folder in folders if (folder / path).exists()), path)
 
 
-def _label_panels(shares: Axes, shots: Axes, scores: pd.DataFrame, styles: dict) -> None:
-    for axes, column in ((shares, "label_fraction"), (shots, "shots")):
-        here = scores[scores[column] > 0]
-        axes.set_xscale("log")
-        for group, runs in here.groupby("group", sort=True):
-            table = amounts(runs, column)
-            style = styles[group]
-            axes.plot(table.index, 100 * table["mean"], markersize=3.5,
-                      **{name: style[name] for name in ("color", "linestyle", "marker")})  # fmt: skip
-            many, two = table[table["seeds"] >= BAND_SEEDS], table[table["seeds"] == 2]
-            if len(many):
-                axes.fill_between(
-                    many.index.to_numpy(dtype=float),
-                    100 * many["low"].clip(0, 1),
-                    100 * many["high"].clip(0, 1),
-                    color=style["color"], alpha=0.15, linewidth=0,
-                )  # fmt: skip
-            if len(two):
-                axes.vlines(
-                    two.index,
-                    100 * two["least"],
-                    100 * two["most"],
-                    color=style["color"],
-                    linewidth=0.7,
-                )
-        axes.axhline(100 / scores["n_classes"].max(), color="#333333", linewidth=0.7, zorder=0)
-        found = sorted(here[column].unique())
-        known = [x for x in found if column == "shots" or x in ALL_SHARES] or found
-        names = [f"{x:g}" if column == "shots" else f"{100 * x:.4g} %" for x in known]
-        axes.set_xticks(known, names)
-        axes.minorticks_off()
-        if not found:
-            axes.text(0.5, 0.5, "not\nmeasured", transform=axes.transAxes, ha="center", va="center")
-    shares.set_ylabel("top-1 (%)")
-    shares.set_ylim(0, min(100, shares.get_ylim()[1]))
-    shares.set_xlabel("share of the labels")
-    shots.set_xlabel("clips a class")
-    shots.tick_params(labelleft=False)
-
-
-def amounts(runs: pd.DataFrame, column: str) -> pd.DataFrame:
-    """mean, low, high (NaN for one encoder seed), least, most and seeds, by amount of labels."""
-    by_seed = runs.groupby([column, "seed"])["value"].mean()
-    rows = {}
-    for amount, values in by_seed.groupby(level=0):
-        low, high = t_interval(values)
-        rows[amount] = {
-            "mean": values.mean(), "low": low, "high": high,
-            "least": values.min(), "most": values.max(), "seeds": len(values),
-        }  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def _label_legend(figure: Figure, styles: dict, scores: pd.DataFrame, columns: int) -> None:
-    entries: list = [Line2D([], [], markersize=3.5, **style) for style in styles.values()]
-    entries.append(Line2D([], [], color="#333333", linewidth=0.7, label="chance"))
-    seeds = scores.groupby("group")["seed"].nunique()
-    if (seeds >= BAND_SEEDS).any():
-        band = Patch(facecolor="#333333", alpha=0.15, label="95 % over encoder seeds")
-        entries.append(band)
-    if (seeds == 2).any():
-        bar = {"marker": "|", "linestyle": "none", "markersize": 7, "color": "#333333"}
-        entries.append(Line2D([], [], **bar, label="from one of 2 seeds to the other"))
-    figure.legend(handles=entries, loc="outside lower center", ncols=columns, handlelength=3)
-
-
-def n_of(scores: pd.DataFrame) -> str:
-    """Test clips; as a range where runs could use different ones."""
-    found = sorted({int(n) for n in scores["n_test"]})
-    return f"n = {found[0]}" + (f" to {found[-1]}" if len(found) > 1 else "")
-
-
-def transfer_table(metrics: pd.DataFrame, protocol: str = "linear") -> pd.DataFrame:
-    """Mean top-1 with all labels: GROUP, pretrain_dataset, dataset, `COUNTED`, seeds.
-
-    Probe seeds are averaged first, then encoder seeds. The rows of an untrained encoder, "none",
-    are those of random initialisation; no encoder and supervised training are no transfer.
-    """
-    shown = metrics[
-        (metrics["protocol"] == protocol)
-        & (metrics["metric"] == "top1")
-        & (metrics["label_fraction"] == 1)
-        & ((metrics["pretrain_dataset"] != NONE) | (metrics["method"] == UNTRAINED))
-    ].dropna(subset=["value"])
-    if "shots" in shown:
-        shown = shown[shown["shots"] == 0]
-    key = [*GROUP, "pretrain_dataset", "dataset"]
-    by_seed = shown.fillna({"tag": ""}).groupby([*key, "seed"])[COUNTED].mean()
-    table = by_seed.groupby(level=key)["value"].agg(value="mean", seeds="size")
-    for count in ("n_test", "n_joints", "n_joints_masked"):
-        table[count] = by_seed.groupby(level=key)[count].max().astype(int)
-    return table.reset_index()
-
-
-def transfer_matrix(metrics: pd.DataFrame, protocol: str = "linear") -> Figure:
-    """Heat maps of mean top-1, a panel a method: pretraining sets down, target sets across.
-
-    All panels share one colour scale. The row "none" is the untrained encoder of the same variant.
-    Where half of the cells would be empty (most methods have one pretraining set), one map with a row
-    a method and pretraining set says the same in less room.
+class Results:
+    """What the stages of a study wrote.
 
     Args:
-        metrics: of :func:`sslslr.report.collect.read_metrics`.
+        evaluations: the study's runs by id, with what each was scored on
+            (:func:`sslslr.workflow.grid.evaluations`).
+        folder: of the results; None: the study's own.
     """
-    table = transfer_table(metrics, protocol)
-    trained = table[table["pretrain_dataset"] != NONE]
-    with matplotlib.rc_context(STYLE):
-        if trained.empty:
-            return message(f"No pretrained encoder was scored by the protocol {protocol}.")
-        groups = sorted(set(trained[GROUP].itertuples(index=False, name=None)))
-        labels = {group: style["label"] for group, style in line_styles(groups).items()}
-        sources = [NONE, *sorted(trained["pretrain_dataset"].unique())]
-        targets = sorted(table["dataset"].unique())
-        cells = len(groups) * (len(sources) - 1) * len(targets)
-        if len(groups) > 1 and (len(sources) == 2 or 2 * len(trained) <= cells):
-            return _one_map(table, groups, labels, targets, protocol)
-        columns = min(len(groups), max(1, int(6 / (1.1 + 0.55 * len(targets)))))
-        rows = -(-len(groups) // columns)
-        height = rows * (0.42 * len(sources) + 0.85) + 0.3
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        panels = figure.subplots(rows, columns, squeeze=False).ravel()
-        scale = matplotlib.colors.Normalize(0, 100 * table["value"].max())
-        for axes, group in zip(panels, groups, strict=False):
-            same = (table[GROUP] == list(group)).all(axis=1)
-            plain = (table["method"] == UNTRAINED) & (table["tag"] == "")
-            untrained = plain & (table["variant"] == group[2])
-            _heat_map(axes, table[same | untrained], sources, targets, scale)
-            axes.set_title(labels[group], loc="left", fontweight="bold", parse_math=False)
-        for axes in panels[len(groups) :]:
-            axes.set_axis_off()
-        for i, axes in enumerate(panels[: len(groups)]):
-            axes.tick_params(labelleft=i % columns == 0)
-            axes.set_ylabel("pretrained on" if i % columns == 0 else "")
-        _finish(figure, list(panels), scale, height, table, protocol)
-        return figure
 
+    def __init__(
+        self,
+        study: StudyConfig,
+        evaluations: Mapping[str, EvaluateSpec],
+        folder: str | Path | None = None,
+    ):
+        self.study, self.folder = study, Path(folder or study.results)
+        self.evaluations = dict(evaluations)
+        self.tables: dict[str, pd.DataFrame] = {}
 
-def _finish(
-    figure: Figure,
-    panels: list[Axes],
-    scale: matplotlib.colors.Normalize,
-    height: float,
-    table: pd.DataFrame,
-    protocol: str,
-) -> None:
-    """The colour bar, and which joints were masked."""
-    colours = matplotlib.cm.ScalarMappable(scale, COLOURS)
-    bar = figure.colorbar(colours, ax=panels, aspect=height / 0.12, fraction=0.03, pad=0.01)
-    bar.set_label(f"top-1 (%), {PROTOCOLS.get(protocol, protocol)}")
-    bar.outline.set_visible(False)
-    if note := masked_joints(table):
-        figure.supxlabel(note, fontsize=7, wrap=True, x=0.01, ha="left")
+    def paths(self, kind: str) -> list[Path]:
+        """Files of one kind, a name of `OF_A_RUN` or one of those below.
 
+        cards           card.json of every data set
+        claims, paper   the claims to decide, the paper's numbers
+        clips           the clip store whose clips are drawn: the first data set's
+        example         features, predictions and clips of one encoder (:attr:`example`)
+        tables/NAME     the CSV of another table
+        """
+        if kind in OF_A_RUN:
+            ids = self.pretrained if kind == "histories" else self.evaluations
+            return [self.folder / OF_A_RUN[kind].format(run=run_id) for run_id in ids]
+        if kind.startswith("tables/"):
+            return [self.folder / f"{kind}.csv"]
+        if kind == "example":
+            run_id, target = self.example
+            dataset = self.dataset_of(run_id, target)
+            predictions = self.folder / OF_A_RUN["predictions"].format(run=run_id)
+            return [self.folder / "features" / run_id, predictions, *self._store_files(dataset)]
+        fixed = {
+            "cards": [self._clips(name) / "card.json" for name in self.study.datasets],
+            "clips": self._store_files(next(iter(self.study.datasets))),
+            "claims": [of_the_study(Path(self.study.claims), self.folder)],
+            "paper": [of_the_study(PAPER, self.folder)],
+        }
+        return fixed[kind]
 
-def _one_map(
-    table: pd.DataFrame,
-    groups: list[tuple[str, ...]],
-    labels: dict[tuple[str, ...], str],
-    targets: list[str],
-    protocol: str,
-) -> Figure:
-    """A row a method and pretraining set, below the untrained encoders of the same variants."""
-    sources = sorted(set(table["pretrain_dataset"]) - {NONE})
-    variants = sorted({group[2] for group in groups})
-    rows = []
-    for variant in variants:
-        of = f" ({variant})" if len(variants) > 1 else ""
-        untrained = (
-            (table["method"] == UNTRAINED) & (table["tag"] == "") & (table["variant"] == variant)
+    def _clips(self, dataset: str) -> Path:
+        return self.folder / "data" / dataset / "clips"
+
+    def _store_files(self, dataset: str) -> list[Path]:
+        return [self._clips(dataset) / name for name in STORE]
+
+    @property
+    def pretrained(self) -> dict[str, RunSpec]:
+        """The runs that were pretrained, by id."""
+        specs = {run_id: scored.run for run_id, scored in self.evaluations.items()}
+        return {run_id: spec for run_id, spec in specs.items() if spec.dataset != NO_DATASET}
+
+    @property
+    def example(self) -> tuple[str, str]:
+        """Run and target whose features and confusions are drawn.
+
+        The first run that was pretrained, on its own set where that is a target.
+        """
+        run_id = next(iter(self.pretrained or self.evaluations))
+        scored = self.evaluations[run_id]
+        own = scored.run.dataset in scored.targets
+        return run_id, scored.run.dataset if own else next(iter(scored.targets))
+
+    @property
+    def targets(self) -> list[str]:
+        """The targets that any run was scored on, sorted."""
+        return sorted({name for scored in self.evaluations.values() for name in scored.targets})
+
+    def dataset_of(self, run_id: str, target: str) -> str:
+        """The data set that a target's clips are of."""
+        return self.evaluations[run_id].targets[target].dataset or target
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """The rows of :attr:`scores` that are of signs."""
+        return self.scores[telling(self.scores, "sign")]
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """:func:`sslslr.report.reading.read_metrics` of all runs, with each encoder's `read_out`."""
+        metrics = reading.read_metrics(self.paths("metrics"))
+        scored = self.evaluations.items()
+        return metrics.assign(
+            read_out=metrics["run_id"].map({run: read_out(e.run.encoder) for run, e in scored})
         )
-        rows.append((METHOD_NAMES[UNTRAINED] + of, table[untrained]))
-    for source, group in ((source, group) for source in sources for group in groups):
-        same = (table[GROUP] == list(group)).all(axis=1) & (table["pretrain_dataset"] == source)
-        of = f", from {source}" if len(sources) > 1 else ""
-        if same.any():
-            rows.append((labels[group] + of, table[same]))
-    height = 0.27 * len(rows) + 0.9
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.subplots()
-    scale = matplotlib.colors.Normalize(0, 100 * table["value"].max())
-    cells = pd.concat([part.assign(pretrain_dataset=name) for name, part in rows])
-    _heat_map(axes, cells, [name for name, _ in rows], targets, scale, line=", ")
-    title = (
-        f"pretrained on {sources[0]}" if len(sources) == 1 else "method, from its pretraining set"
-    )
-    axes.set_title(title, loc="left", fontweight="bold", parse_math=False)
-    _finish(figure, [axes], scale, height, table, protocol)
-    return figure
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """:func:`sslslr.report.reading.read_predictions` of all runs."""
+        return reading.read_predictions(self.paths("predictions"))
+
+    @cached_property
+    def histories(self) -> dict[str, pd.DataFrame]:
+        """Histories of the runs that were pretrained, by id."""
+        files = self.paths("histories")
+        return reading.read_histories(files) if files else {}
+
+    @cached_property
+    def runs(self) -> list[dict[str, Any]]:
+        """The runs' records, sorted by id."""
+        return reading.read_runs(self.paths("runs"))
+
+    @cached_property
+    def cards(self) -> list[dict[str, Any]]:
+        """The data sets' cards, sorted by name."""
+        return reading.read_cards(self.paths("cards"))
+
+    @cached_property
+    def claims(self) -> Claims:
+        """The claims to decide."""
+        stated = load_claims(of_the_study(Path(self.study.claims), self.folder))
+        return stated.knowing(
+            {
+                scored.run.dataset: scored.members
+                for scored in self.evaluations.values()
+                if scored.members
+            }
+        )
+
+    @cached_property
+    def paper(self) -> list[dict[str, Any]]:
+        """The paper's numbers that rows of this study can be compared with."""
+        found = reading.read_paper_numbers(of_the_study(PAPER, self.folder))
+        return [entry for entry in found if self._comparable(entry)]
+
+    def _comparable(self, entry: Mapping[str, Any]) -> bool:
+        """Whether a target has the data and the split that a number of the paper is of."""
+        name = entry["dataset"]
+        target = self.study.evaluate.targets.get(name, TargetConfig())
+        dataset = self.study.datasets.get(target.dataset or name)
+        as_published = TargetConfig(dataset=target.dataset, unseen_labels=target.unseen_labels)
+        return (
+            dataset is not None
+            and dataset.source == entry["data_source"]
+            and target.model_copy(update={"protocols": None}) == as_published
+        )
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Another table, of its CSV."""
+        if name not in self.tables:
+            self.tables[name] = TABLES.get(name)().read(self.folder / "tables" / f"{name}.csv")
+        return self.tables[name]
+
+    def store(self, dataset: str = "") -> ClipStore:
+        """A data set's clips; without a name those of the kind `clips`."""
+        return ClipStore.open(self._clips(dataset or next(iter(self.study.datasets))))
+
+    def outputs(self) -> list[Path]:
+        """All files that the report is made of: tables, figures, the page and its numbers."""
+        tables = [f"tables/{n}.{kind}" for n in TABLES.names() for kind in ("csv", "md", "tex")]
+        figures = [f"figures/{n}.{kind}" for n in FIGURES.names() for kind in ("pdf", "png")]
+        return [
+            *(self.folder / name for name in (*tables, *figures, "report.html")),
+            *self.numbers(),
+        ]
+
+    def numbers(self) -> list[Path]:
+        """Headline numbers for `dvc metrics`: of the study, and of each target."""
+        names = ("study.json", *(f"top1/{target}.json" for target in self.targets))
+        return [self.folder / name for name in names]
+
+    def only(self, run_ids: Iterable[str], **known: Any) -> "Results":
+        """The part of some runs, in which `known` attributes are taken as given and not read."""
+        kept = set(run_ids)
+        specs = {run_id: spec for run_id, spec in self.evaluations.items() if run_id in kept}
+        part = Results(self.study, specs, self.folder)
+        part.__dict__.update(known)
+        return part
+
+    @property
+    def note(self) -> str:
+        """What ends every caption, for a table leaves its report: the study, and its reserves."""
+        study = self.study
+        said = f" Study {study.name}" + (f": {' '.join(study.note.split())}" if study.note else ".")
+        return said + self.split_note
+
+    @property
+    def split_note(self) -> str:
+        """A sentence on targets that were scored on another split than "test"; empty without one."""
+        others: dict[str, list[str]] = {}
+        for name, target in self.study.evaluate.targets.items():
+            if target.test != "test":
+                others.setdefault(target.test, []).append(name)
+        parts = [f"the split “{split}” of {', '.join(names)}" for split, names in others.items()]
+        return f" “Test” clips are those of {'; '.join(parts)}." if parts else ""
 
 
-def masked_joints(table: pd.DataFrame) -> str:
-    """In words, which transfers left joints of the target out; empty where none did.
+def study_of(folder: str | Path) -> StudyConfig:
+    """The study that built a results folder, of its provenance.json.
 
-    Args:
-        table: of :func:`transfer_table`.
+    Raises:
+        UserError: the folder has none.
     """
-    masked = table[table["n_joints_masked"] > 0]
-    pairs = masked.groupby(["pretrain_dataset", "dataset"])[["n_joints", "n_joints_masked"]].max()
-    if pairs.empty:
-        return ""
-    said = [
-        f"{_source(source)} to {target}: {used} of {used + left_out} joints"
-        for (source, target), (used, left_out) in pairs.iterrows()
-    ]
-    return "Joints masked because the other set lacks them. " + "; ".join(said) + "."
+    path = Path(folder) / PROVENANCE
+    if not path.is_file():
+        raise UserError(
+            f"{path}: there is no such file, so the study that built {folder} is not known. "
+            "Build the report first, or name the study with --config."
+        )
+    for entity in entities(path):
+        if entity["@id"] == "#configuration":
+            try:
+                stated = json.loads(entity["text"])
+            except (KeyError, TypeError, ValueError, RecursionError):
+                break
+            return parse(StudyConfig, stated, f"{path}, #configuration")
+    raise UserError(f"{path}: holds no configuration. Build the report again.")
 
 
-def _heat_map(
-    axes: Axes,
-    table: pd.DataFrame,
-    sources: list[str],
-    targets: list[str],
-    scale: matplotlib.colors.Normalize,
-    line: str = "\n",
-) -> None:
-    cells = table.drop_duplicates(["pretrain_dataset", "dataset"])
-    values = cells.pivot_table("value", "pretrain_dataset", "dataset").reindex(
-        sources, columns=targets
-    )
-    cells = cells.set_index(["pretrain_dataset", "dataset"])
-    grid = np.ma.masked_invalid(100 * values.to_numpy(dtype=float))
-    axes.set_facecolor(ABSENT)
-    axes.pcolormesh(grid, cmap=COLOURS, norm=scale, edgecolors="white", linewidth=1)
-    for (source, target), cell in cells.iterrows():
-        if source not in sources:
-            continue
-        dark = scale(100 * cell["value"]) < 0.5
-        at = (targets.index(target) + 0.5, sources.index(source) + 0.5)
-        axes.text(*at, f"{100 * cell['value']:.1f}{line}n {int(cell['n_test'])}", ha="center",
-                  va="center", fontsize=6.5, color="white" if dark else "black")  # fmt: skip
-    # Names of data sets can be long, and the panels narrow.
-    axes.set_xticks(np.arange(len(targets)) + 0.5, [name.replace("_", "\n") for name in targets])
-    axes.set_yticks(np.arange(len(sources)) + 0.5, [_source(name) for name in sources])
-    axes.invert_yaxis()
-    axes.grid(False)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    axes.set_xlabel("target")
+def entities(path: Path) -> list[dict[str, Any]]:
+    """What a provenance.json lists, each with its `@id`.
 
-
-def _source(name: str) -> str:
-    return f"none ({METHOD_NAMES[UNTRAINED].split()[0]})" if name == NONE else name
+    Raises:
+        UserError: a file of another shape.
+    """
+    crate = read_json(path)
+    graph = crate.get("@graph") if isinstance(crate, dict) else None
+    if isinstance(graph, list) and all(
+        isinstance(entity, dict) and isinstance(entity.get("@id"), str) for entity in graph
+    ):
+        return graph
+    raise UserError(f"{path}: not what `sslslr report provenance` writes. Build the report again.")

@@ -1,36 +1,53 @@
-"""One number a method, target and protocol: what `dvc metrics diff` compares between two commits."""
+"""Headline numbers for `dvc metrics` and `dvc exp show`; everything else is in tables and plots.
 
-from pathlib import Path
+DVC gives each name a column and each file a row. So the targets have a file each with the same four
+names, and the study's own names differ from them: in 100 columns both commands can be read.
+"""
+
 from typing import Any
 
 import pandas as pd
 
-from sslslr.files import write_json
-from sslslr.report.tables import DECIMALS
+from sslslr.methods import METHODS
+from sslslr.report.names import CEILING, NO_DATA, RAW, UNTRAINED, trait
+from sslslr.report.results import Results
+from sslslr.statistics.claims.decide import FAILS, HOLDS
 
-RUN = ("method", "augmentation", "variant", "pretrain_dataset", "tag")
+DECIMALS = 3
 
 
-def summary(table: pd.DataFrame) -> dict[str, Any]:
-    """`target -> protocol -> run -> top-1`, the mean over encoder seeds, in 0..1.
-
-    Args:
-        table: of :func:`sslslr.report.tables.linear_table`.
+def summary(results: Results) -> dict[str, dict[str, Any]]:
+    """The headline numbers of a study, by their file below the results folder.
 
     Returns:
-        A run is named as its folder is, without the seed. A number that was not measured is absent.
+        `top1/TARGET.json`: see :func:`of_target`. `study.json`: the mean of `best` over targets, and
+        how many claims hold (`held`) and do not hold (`lost`); of the others nothing can be told.
     """
-    found: dict[str, Any] = {}
-    for row in table.to_dict("records"):
-        if pd.isna(row["top1_mean"]):
-            continue
-        name = ".".join(str(row[part]) for part in RUN if row[part])
-        protocols = found.setdefault(row["dataset"], {})
-        protocols.setdefault(row["protocol"], {})[name] = round(float(row["top1_mean"]), DECIMALS)
-    return found
+    table, verdicts = results.table("linear"), results.table("verdicts")["verdict"]
+    files = {f"top1/{name}.json": of_target(table, name) for name in results.targets}
+    best = [numbers["best"] for numbers in files.values() if "best" in numbers]
+    mean = {"mean": round(sum(best) / len(best), DECIMALS)} if best else {}
+    counts = {"held": int((verdicts == HOLDS).sum()), "lost": int((verdicts == FAILS).sum())}
+    return {"study.json": mean | counts, **files}
 
 
-def write(table: pd.DataFrame, path: str | Path) -> Path:
-    """Write :func:`summary` as JSON, atomically."""
-    write_json(Path(path), summary(table))
-    return Path(path)
+def of_target(table: pd.DataFrame, target: str) -> dict[str, float]:
+    """Top-1 on one target in 0..1, each the best row of its kind; what was not measured is absent.
+
+    Args:
+        table: of :func:`sslslr.report.tables.linear.linear_table`.
+
+    Returns:
+        best: of all pretrained encoders and protocols that leave the encoder frozen; random: of an
+        encoder that was not pretrained; raw: of the keypoints; supervised: trained from scratch.
+    """
+    rows = table[(table["dataset"] == target) & table["top1_mean"].notna()]
+    frozen = rows[~rows["protocol"].isin(trait(METHODS, CEILING, "protocols", ()))]
+    kinds = {
+        "best": frozen[frozen["pretrain_dataset"] != NO_DATA],
+        "random": frozen[frozen["method"] == UNTRAINED],
+        "raw": frozen[frozen["method"] == RAW],
+        "supervised": rows[rows["method"] == CEILING],
+    }
+    tops = {kind: of_kind["top1_mean"].max() for kind, of_kind in kinds.items()}
+    return {kind: round(float(top), DECIMALS) for kind, top in tops.items() if pd.notna(top)}

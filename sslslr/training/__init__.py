@@ -1,11 +1,9 @@
-"""The parts of the pretraining loop, which `sslslr.pretrain` puts together.
+"""Pretraining, in reading order.
 
-stop.py         asked to stop (SIGTERM): put the work down at the next step
-ranks.py        several processes on one step, with the result of one
-checkpoint.py   the state of a run, in memory and on disk
-loop.py         an epoch
-adamw.py        the optimiser
-on_cpu.py       Fabric's part, where there is nothing for it to do
-fast.py         compiled encoders
-stacked.py      several runs in one program
+pretrain.py      a run: clips, method, epochs, artifact
+loop.py          one epoch: views, loss, backward, step
+collapse.py      spread and rank of the embedding, after each epoch
+checkpoint.py    the state of a run, in memory and on disk
+distributed.py   Lightning Fabric; several processes on one step, with the result of one
+stop.py          asked to stop (SIGTERM): put the work down at the next step
 """

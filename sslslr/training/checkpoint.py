@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sslslr.files import atomic_file
+from sslslr.utils.files import atomic_file
 
 
 @dataclass
-class Training:
+class TrainingState:
     """What a checkpoint holds. Random draws are no part of it: they come from (seed, epoch, step)."""
 
     method: Any
-    optimizer: Any  # torch's AdamW in Fabric's wrapper, or `sslslr.training.adamw`
+    optimizer: Any  # torch's AdamW in Fabric's wrapper
     precision: Any  # Fabric's, with the state of a gradient scaler where there is one
     identity: str  # of settings, code and data; a checkpoint of another identity is not resumed
     epoch: int = 0  # epochs that are complete

@@ -1,48 +1,60 @@
-"""One epoch of pretraining, and the figures of collapse after it."""
+"""One epoch of pretraining: two views of each clip, the method's loss, a step of the optimiser."""
 
+import functools
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sslslr.augment import View
-from sslslr.batch import Batch
-from sslslr.collapse import figures
-from sslslr.errors import UserError
-from sslslr.grid import RunSpec
-from sslslr.seeds import derive, generator
-from sslslr.training.checkpoint import Training
-from sslslr.training.dropout import quick_dropout
-from sslslr.training.ranks import Progress, Ranks
+from sslslr.augment import View, at_frames
+from sslslr.config.run import RunSpec
+from sslslr.config.study import PretrainConfig
+from sslslr.data.batch import Batch
+from sslslr.training.checkpoint import TrainingState
+from sslslr.training.collapse import watched_clips
+from sslslr.training.distributed import Ranks
 from sslslr.training.stop import Stopped, StopSwitch
+from sslslr.utils.errors import UserError
+from sslslr.utils.progress import ProgressCallback
+from sslslr.utils.seeds import derive, generator
 
 
 @dataclass
-class Around:
+class EpochContext:
     """What an epoch needs beside the state that it changes."""
 
     spec: RunSpec
     fabric: Any
     ranks: Ranks
     data: Batch  # on the device
+    sources: Batch  # the same clips as views are cut from them, with as many frames or more
     view: View
     checkpoint: Path
     stop: StopSwitch
-    progress: Progress | None = None
-    compiled: bool = False  # the encoder, which then draws its own dropout
+    progress: ProgressCallback | None = None
 
-    def stop_if_asked(self, training: Training) -> None:
-        """Save and leave, if one of the ranks was asked to."""
+    @functools.cached_property
+    def watched(self) -> Batch:
+        """Clips whose embedding is watched for collapse."""
+        return watched_clips(self.data)
+
+    def stop_if_asked(self, state: TrainingState) -> None:
+        """Save and leave, if one of the ranks was asked to.
+
+        Raises:
+            Stopped: it was.
+        """
         if not self.ranks.any(self.stop.asked):
             return
         if self.ranks.rank == 0:
-            training.save(self.checkpoint)
-        inside = f" and {len(training.losses)} steps" if training.losses else ""
+            state.save(self.checkpoint)
+        inside = f" and {len(state.losses)} steps" if state.losses else ""
         raise Stopped(
-            f"{self.spec.run_id}: asked to stop; saved {self.checkpoint} after epoch {training.epoch}{inside}. "
+            f"{self.spec.run_id}: asked to stop; saved {self.checkpoint} after epoch {state.epoch}{inside}. "
             "The same command goes on from there."
         )
 
@@ -50,8 +62,9 @@ class Around:
 class Batches:
     """The clips of each step of an epoch, shuffled by the run's seed, and their views."""
 
-    def __init__(self, spec: RunSpec, data: Batch, epoch: int):
-        self._data, self._draws_of = data, (spec.seed, "views", epoch)
+    def __init__(self, spec: RunSpec, data: Batch, sources: Batch, epoch: int):
+        self._data, self._sources = data, sources
+        self._draws_of = (spec.seed, "views", epoch)
         self._draws = torch.Generator(device=data.keypoints.device)
         order = torch.randperm(len(data), generator=generator(spec.seed, "order", epoch))
         size = min(spec.pretrain.batch_size, len(data))
@@ -67,75 +80,96 @@ class Batches:
         # any step need not hold the state of a generator.
         seed, *purpose = self._draws_of
         self._draws.manual_seed(derive(seed, *purpose, number))
-        clip = self._data[self._rows[number]]
-        return (clip, view(clip, self._draws), view(clip, self._draws)), self._draws
+        clip, source = self._data[self._rows[number]], self._sources[self._rows[number]]
+        frames = clip.keypoints.shape[1]
+        first, second = (at_frames(view(source, self._draws), frames) for _ in range(2))
+        return (clip, first, second), self._draws
 
 
-def run_epoch(around: Around, training: Training) -> None:
-    """One pass over the data, or the rest of one; appends a row to the history."""
-    spec, settings = around.spec, around.spec.pretrain
-    epoch = training.epoch + 1
-    batches = Batches(spec, around.data, epoch)
+def train_epoch(context: EpochContext, state: TrainingState) -> None:
+    """Pass over the data once, or over the rest of it; appends a row to the history.
+
+    Raises:
+        UserError: a loss that is not finite, with epoch and step.
+        Stopped: asked to; the state is saved.
+    """
+    spec, settings = context.spec, context.spec.pretrain
+    epoch = state.epoch + 1
+    batches = Batches(spec, context.data, context.sources, epoch)
     total = settings.epochs * len(batches)
-    training.method.train()
-    for number in range(len(training.losses), len(batches)):
+    state.method.train()
+    for number in range(len(state.losses), len(batches)):
         done = (epoch - 1) * len(batches) + number
-        for group in training.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * rate_factor(settings.schedule, done, total)
-        clips, draws = batches.step(number, around.view)
+        for group in state.optimizer.param_groups:
+            factor = rate_factor(settings.schedule, done, total, settings.warmup)
+            group["lr"] = settings.learning_rate * factor
+        clips, draws = batches.step(number, context.view)
         # Dropout draws from the global generator: on each rank its own masks.
-        torch.manual_seed(derive(spec.seed, "dropout", epoch, number, around.ranks.rank))
-        with quick_dropout(around.fabric.device, around.compiled):
-            loss, terms = training.method(*clips, draws)
-        around.fabric.backward(loss)
-        training.optimizer.step()
-        training.optimizer.zero_grad(set_to_none=True)
-        training.step += 1
-        training.module.after_step((done + 1) / total)
-        training.losses.append(loss.detach())
+        torch.manual_seed(derive(spec.seed, "dropout", epoch, number, context.ranks.rank))
+        loss, terms = state.method(*clips, draws)
+        context.fabric.backward(loss)
+        if settings.clip_norm is not None:
+            context.fabric.clip_gradients(
+                state.method, state.optimizer, max_norm=settings.clip_norm
+            )
+        state.optimizer.step()
+        state.optimizer.zero_grad(set_to_none=True)
+        state.step += 1
+        state.module.after_step((done + 1) / total)
+        state.losses.append(loss.detach())
         for name, term in terms.items():
-            training.sums[name] = training.sums.get(name, 0) + term
-        if around.progress is not None:
-            around.progress(done + 1, total)
-        around.stop_if_asked(training)
-    close_epoch(training, spec.run_id)
+            state.sums[name] = state.sums.get(name, 0) + term
+        if context.progress is not None:
+            context.progress(done + 1, total)
+        context.stop_if_asked(state)
+    close_epoch(state, spec.run_id)
 
 
-def close_epoch(training: Training, run_id: str) -> None:
-    """The history's row of an epoch whose steps are done.
+def close_epoch(state: TrainingState, run_id: str) -> None:
+    """Append the history's row of an epoch whose steps are done.
 
     Raises:
         UserError: a loss that is not finite, with epoch and step.
     """
-    values = torch.stack(training.losses).float().cpu()  # the one wait for the device in an epoch
-    _stop_unless_finite(values, run_id, training.epoch + 1, training)
-    training.epoch += 1
-    row = {"epoch": training.epoch, "step": training.step, "loss": values.mean().item()}
-    row |= {f"loss_{name}": (value / len(values)).item() for name, value in training.sums.items()}
-    training.history.append(row)
-    training.losses, training.sums = [], {}
+    values = torch.stack(state.losses).float().cpu()  # the one wait for the device in an epoch
+    _stop_unless_finite(values, run_id, state.epoch + 1, state)
+    state.epoch += 1
+    row = {"epoch": state.epoch, "step": state.step, "loss": values.mean().item()}
+    row |= {f"loss_{name}": (value / len(values)).item() for name, value in state.sums.items()}
+    state.history.append(row)
+    state.losses, state.sums = [], {}
 
 
-def rate_factor(schedule: str, step: int, steps: int) -> float:
-    """Factor of the learning rate in step 0, 1, ...: 1, or warm-up over 5 % and a cosine to zero."""
+def decayed(method: torch.nn.Module, settings: PretrainConfig) -> list[dict[str, Any]]:
+    """The parameters that learn, in groups of one weight decay."""
+    learnt = [p for p in method.parameters() if p.requires_grad]
+    if settings.decayed == "all":
+        return [{"params": learnt, "weight_decay": settings.weight_decay}]
+    matrices, others = ([p for p in learnt if (p.ndim > 1) == wide] for wide in (True, False))
+    groups = [(matrices, settings.weight_decay), (others, 0.0)]
+    return [{"params": group, "weight_decay": decay} for group, decay in groups if group]
+
+
+def rate_factor(schedule: str, step: int, steps: int, warmup: Fraction = Fraction(1, 20)) -> float:
+    """Factor of the learning rate in step 0, 1, ...: 1, or a warm-up and then a cosine to zero."""
     if schedule == "constant":
         return 1.0
-    warmup = max(1, steps // 20)
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+    first = max(1, int(steps * warmup))
+    if step < first:
+        return (step + 1) / first
+    return 0.5 * (1 + math.cos(math.pi * (step - first) / max(1, steps - first)))
 
 
-def _stop_unless_finite(losses: Tensor, run_id: str, epoch: int, training: Training) -> None:
+def _stop_unless_finite(losses: Tensor, run_id: str, epoch: int, state: TrainingState) -> None:
     bad = (~torch.isfinite(losses)).nonzero()
     if len(bad) == 0:
         return
     first = int(bad[0])
-    step = training.step - len(losses) + first + 1
+    step = state.step - len(losses) + first + 1
     if first:
         last = f"{losses[first - 1].item():.6g} at step {step - 1}"
-    elif training.history and "loss" in training.history[-1]:
-        last = f"{training.history[-1]['loss']:.6g}, the mean of epoch {epoch - 1}"
+    elif state.history and "loss" in state.history[-1]:
+        last = f"{state.history[-1]['loss']:.6g}, the mean of epoch {epoch - 1}"
     else:
         last = "none, it was the first step"
     raise UserError(
@@ -143,39 +177,3 @@ def _stop_unless_finite(losses: Tensor, run_id: str, epoch: int, training: Train
         "Nothing was written. Lower `pretrain.learning_rate`, use `precision: 32-true`, or look at the "
         "clips with `sslslr data check`."
     )
-
-
-def watched_clips(data: Batch) -> Batch:
-    """Clips whose embedding is watched for collapse, from all over the set.
-
-    At most 512, and of a set of less than 2,048 a quarter (64 at least): a pass over all of a small
-    set would be a tenth of each epoch.
-    """
-    n = len(data)
-    kept = min(n, max(64, min(512, n // 4)))
-    return data[(torch.arange(kept) * n // kept).to(data.keypoints.device)]
-
-
-@torch.no_grad()
-def watch(method: Any, watched: Batch, spec: RunSpec, history: list) -> dict[str, float]:
-    """Collapse figures of the watched clips, in evaluation mode, always in full precision.
-
-    Args:
-        method: the method itself, not what Fabric has wrapped it in.
-    """
-    was_training = method.training
-    method.eval()
-    dtype = next(method.parameters()).dtype
-    noise = generator(spec.seed, "watch", device=watched.keypoints.device)
-    embedding = method.encoder(watched.keypoints.to(dtype), watched.lengths, noise)
-    projection = method.project(embedding)
-    if not (torch.isfinite(embedding).all() and torch.isfinite(projection).all()):
-        last = history[-1] if history else {"epoch": 0, "step": 0}
-        raise UserError(
-            f"{spec.run_id}: the embedding is not finite after epoch {last['epoch']}, step {last['step']}; "
-            f"last finite loss: {last.get('loss', float('nan')):.6g}, the mean of that epoch. "
-            "Nothing was written. Lower `pretrain.learning_rate` or use `precision: 32-true`."
-        )
-    found = figures(embedding, projection)
-    method.train(was_training)
-    return found

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sslslr.augment.masking import HandMasking, JointMasking
-from sslslr.skeleton import BODY, LEFT_HAND, RIGHT_HAND
+from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 from toys import random_batch
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sslslr.augment import compose
-from sslslr.augment.base import uniform
+from sslslr.augment._base import uniform
 from sslslr.augment.spatial import (
     GaussianNoise,
     HorizontalFlip,
@@ -16,8 +16,8 @@ from sslslr.augment.spatial import (
     Translation,
     VerticalFlip,
 )
-from sslslr.batch import Batch
-from sslslr.skeleton import NAMES
+from sslslr.data.batch import Batch
+from sslslr.pose.skeleton import NAMES
 from toys import random_batch
 
 

@@ -6,7 +6,7 @@ import torch
 
 from sslslr.augment import TRANSFORMS, TemporalPermutation
 from sslslr.augment.temporal import Speed, TemporalCrop, resample
-from sslslr.batch import Batch
+from sslslr.data.batch import Batch
 from toys import random_batch
 
 
@@ -15,8 +15,8 @@ def draws(seed: int = 0) -> torch.Generator:
 
 
 def ramp(lengths: list[int], frames: int) -> Batch:
-    """Clips whose coordinates are the number of their frame."""
-    time = torch.arange(frames).float()[None, :, None, None].expand(len(lengths), -1, 75, 2)
+    """Clips whose coordinates are the number of their frame, from 1: a hand at 0 is missing."""
+    time = torch.arange(1, frames + 1).float()[None, :, None, None].expand(len(lengths), -1, 75, 2)
     batch = Batch(time, torch.tensor(lengths), torch.ones(len(lengths), 75, dtype=torch.bool))
     return batch.with_keypoints(time)
 
@@ -55,7 +55,7 @@ def test_a_crop_keeps_a_contiguous_span_of_the_drawn_share(fit):
     view = TemporalCrop(low=0.5, high=0.8, fit=fit)(batch, draws())
     spans = set()
     for n, kept, frames in zip(lengths, view.lengths.tolist(), view.keypoints, strict=True):
-        track = frames[:kept, 0, 0]
+        track = frames[:kept, 0, 0] - 1
         span = round(float(track[-1] - track[0])) + 1
         assert 0 <= track[0] <= track[-1] <= n - 1
         assert track[0] == round(float(track[0]))
@@ -80,8 +80,8 @@ def test_speed_changes_the_number_of_frames_and_keeps_both_ends():
     assert (new > n).any()
     several = new > 1
     rows = torch.arange(len(n))[several]
-    assert (view.keypoints[rows, 0, 0, 0] == 0).all()
-    assert (view.keypoints[rows, new[several] - 1, 0, 0] == n[several] - 1).all()
+    assert (view.keypoints[rows, 0, 0, 0] == 1).all()
+    assert (view.keypoints[rows, new[several] - 1, 0, 0] == n[several]).all()
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(2.0, [1, 2, 5, 15]), (0.5, [2, 8, 20, 30])])
@@ -101,6 +101,6 @@ def test_certain_permutation_draws_what_it_always_drew():
 
 def test_every_temporal_transform_moves_all_joints_together():
     batch = ramp([5, 12, 30], 30)
-    for name in ("temporal_permutation", "temporal_crop", "speed"):
-        keypoints = TRANSFORMS[name]()(batch, draws(1)).keypoints
+    for name in ("temporal_permutation", "temporal_crop", "speed", "time_warp"):
+        keypoints = TRANSFORMS.get(name)()(batch, draws(1)).keypoints
         assert torch.equal(keypoints, keypoints[:, :, :1, :1].expand_as(keypoints))

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from openhands_toys import gsl
 from servers import serving
 from sslslr.cli.data import app
-from sslslr.clips import ClipStore, writing
-from sslslr.errors import UserError
+from sslslr.data.store import ClipStore, writing
+from sslslr.utils.errors import UserError
 
 SMALL = {"signs": 3, "signers": 3, "clips": 60, "val_signers": 1, "test_signers": 1}
 
@@ -40,9 +40,16 @@ def store(tmp_path):
 def test_info(store):
     text, status = run("info", store)
     assert status == 0
-    for shown in ("toy: 60 clips of 3 glosses", "CC0", "By split", "By signer", "left hand", "val"):
+    for shown in (
+        "toy: 60 clips of 3 glosses",
+        "CC0",
+        "clips by split: ",
+        "clips by signer: ",
+        "left hand",
+        "val",
+    ):
         assert shown in text
-    assert "Frames a clip: median" in text
+    assert "frames a clip: median" in text
     assert "█" in text
 
 
@@ -52,8 +59,8 @@ def test_info_of_clips_of_one_length(tmp_path):
         writer.drop("b", "odd [thing]")
     text, status = run("info", tmp_path / "s")
     assert status == 0
-    assert "not stated" in text
-    assert "Dropped: 1 clips" in text
+    assert "not stated" not in text
+    assert "dropped: 1 clips: 1 x odd [thing]" in text
 
 
 def test_check(store):
@@ -100,7 +107,7 @@ def test_import_npz_drops_and_says_so(tmp_path):
 
 
 def test_import_npy(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros((4, 75, 3)))
+    np.save(tmp_path / "a.npy", np.full((4, 75, 3), -0.5))
     (tmp_path / "instances.csv").write_text("file,gloss\na.npy,x\n")
     text, status = run("import", tmp_path, "--out", tmp_path / "s", "--name", "mine")
     assert status == 0
@@ -108,9 +115,9 @@ def test_import_npy(tmp_path):
 
 
 def test_import_of_nothing(tmp_path):
-    with pytest.raises(UserError, match=r"neither clips\.npz nor \.npy"):
+    with pytest.raises(UserError, match="holds no keypoints that are known"):
         run("import", tmp_path, "--out", tmp_path / "s", "--name", "mine")
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="no such file or folder"):
         run("import", tmp_path / "absent", "--out", tmp_path / "s", "--name", "mine")
 
 
@@ -161,7 +168,7 @@ def test_download_build_and_publish(tmp_path):
     assert text.splitlines()[-1].startswith("gsl: downloaded to")
     run("build", *source, "--name", "gsl", "--out", tmp_path / "s")
     text, _ = run("info", tmp_path / "s")
-    assert "Expected, found, kept" in text
+    assert "test: 3 expected, 3 found, 3 kept" in text
     run("splits", tmp_path / "s", "--out", tmp_path / "m.json")
     assert run("splits", tmp_path / "s", "--check", tmp_path / "m.json")[1] == 0
     published = json.loads((tmp_path / "m.json").read_text())

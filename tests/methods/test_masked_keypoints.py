@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from sslslr.augment import compose
-from sslslr.batch import Batch
-from sslslr.config import EncoderConfig
-from sslslr.encoder import build_encoder
-from sslslr.errors import UserError
+from sslslr.config.study import EncoderConfig
+from sslslr.data.batch import Batch
+from sslslr.encoders.build import build_encoder
 from sslslr.methods.masked_keypoints import MaskedKeypoints, draw_hidden, hidden_mse
+from sslslr.utils.errors import UserError
 from tiny_methods import build, step
 from toys import random_batch
 

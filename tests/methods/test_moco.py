@@ -95,3 +95,22 @@ def test_forward_asks_one_view_for_the_slow_key_of_the_other():
     key = method.key_projector(method.key_encoder(b.keypoints, b.lengths))
     assert found == pytest.approx(info_nce(query, key, queue, filled, 0.3).item(), rel=1e-4)
     torch.testing.assert_close(method.queue[8:16], F.normalize(key, dim=1))
+
+
+def test_a_queue_that_is_as_long_as_the_data_is_refused_by_the_check_of_a_study():
+    from sslslr.config.settings import parse
+    from sslslr.config.study import StudyConfig
+    from sslslr.utils.errors import UserError
+    from sslslr.workflow.check import check
+
+    study = {
+        "datasets": {"signs": {"source": "synthetic", "options": {"clips": 400}}},
+        "methods": {"moco": {"queue": 400}},
+        "runs": [{"methods": ["moco"], "datasets": ["signs"]}],
+    }
+    with pytest.raises(
+        UserError, match=r"methods.moco: on 'signs' the queue holds 400 keys.*400 clips"
+    ):
+        check(parse(StudyConfig, study, "test"))
+    study["methods"]["moco"]["queue"] = 399
+    assert check(parse(StudyConfig, study, "test")) == 1

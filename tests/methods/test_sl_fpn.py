@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from sslslr.augment import compose
-from sslslr.config import EncoderConfig
-from sslslr.encoder import build_encoder
-from sslslr.errors import UserError
+from sslslr.config.settings import parse
+from sslslr.config.study import EncoderConfig
+from sslslr.encoders.build import build_encoder
 from sslslr.methods import METHODS
 from sslslr.methods.sl_fpn import SlFpn, sl_fpn_loss
-from sslslr.strict import parse
+from sslslr.utils.errors import UserError
 from toys import random_batch
 
 SMALL = EncoderConfig(depth=1, width=32, heads=4, dropout=0.0)

@@ -87,6 +87,6 @@ def test_features_in_one_direction_are_driven_apart():
 
 def test_the_default_weight_is_the_one_that_the_measurements_are_told_of():
     """They once were told of another: a run's settings name no default."""
-    text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
     said = re.findall(r"default\w*(?: is|,) `w_features: ([\d.]+)`", text)
     assert [float(weight) for weight in said] == [SlFpnRate.Options().w_features] * 2

@@ -11,16 +11,19 @@ import pytest
 import torch
 from torch import nn
 
-from sslslr import artifacts, datasets, grid
 from sslslr.augment import compose
-from sslslr.clips import ClipStore
-from sslslr.config import StudyConfig
-from sslslr.encoder import build_encoder
-from sslslr.evaluate import embed
-from sslslr.preprocess import preprocess
-from sslslr.pretrain import pretrain
-from sslslr.seeds import derive
-from sslslr.strict import parse
+from sslslr.config.run import RunSpec
+from sslslr.config.settings import parse
+from sslslr.config.study import StudyConfig
+from sslslr.data import datasets
+from sslslr.data.preprocess import preprocess
+from sslslr.data.store import ClipStore
+from sslslr.encoders import artifact
+from sslslr.encoders.build import build_encoder
+from sslslr.evaluation.features import embed
+from sslslr.training.pretrain import pretrain
+from sslslr.utils.seeds import derive
+from sslslr.workflow import grid
 from tiny_methods import NAMES, SMALL
 
 pytestmark = pytest.mark.slow  # ten trainings: half a minute of CPU
@@ -40,7 +43,7 @@ def signs(tmp_path_factory) -> ClipStore:
     return ClipStore.open(folder)
 
 
-def run_of(name: str) -> grid.RunSpec:
+def run_of(name: str) -> RunSpec:
     study = {
         "datasets": {"signs": {"source": "synthetic"}},
         "preprocess": {"frames": 16, "fit": "resample"},
@@ -56,7 +59,7 @@ def run_of(name: str) -> grid.RunSpec:
     return next(iter(grid.runs(parse(StudyConfig, study, "test")).values()))
 
 
-def same_sign(encoder: nn.Module, store: ClipStore, spec: grid.RunSpec) -> float:
+def same_sign(encoder: nn.Module, store: ClipStore, spec: RunSpec) -> float:
     """Share of clips whose most similar clip of another signer shows their sign."""
     prepared = preprocess(store, spec.preprocess, np.arange(len(store.clips)))
     clips = store.clips.iloc[prepared.indices]
@@ -68,7 +71,7 @@ def same_sign(encoder: nn.Module, store: ClipStore, spec: grid.RunSpec) -> float
     return (gloss[similarity.argmax(axis=1)] == gloss).mean()
 
 
-def view_distance(encoder: nn.Module, store: ClipStore, spec: grid.RunSpec) -> float:
+def view_distance(encoder: nn.Module, store: ClipStore, spec: RunSpec) -> float:
     """Mean squared distance of test clips to a view of them, over that of two test clips."""
     clips = preprocess(store, spec.preprocess, store.indices("test")).batch
     views = compose(VIEWS)(clips, torch.Generator().manual_seed(0))
@@ -82,7 +85,7 @@ def test_views_and_signs_lie_closer_together_than_before_training(name, signs, t
     torch.set_num_threads(1)
     before = build_encoder(spec.encoder, spec.preprocess.frames, derive(spec.seed, "encoder"))
     pretrain(spec, signs, tmp_path / "encoder", tmp_path / "ckpt", "code", say=lambda text: None)
-    after, _ = artifacts.load(tmp_path / "encoder")
+    after, _ = artifact.load(tmp_path / "encoder")
     shown = [same_sign(encoder, signs, spec) for encoder in (before, after)]
     assert shown[0] > 3 / 8, "a random encoder is a strong baseline"
     assert shown[1] > shown[0] + GAIN

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-import unicodedata
 import weakref
 from pathlib import Path
 
@@ -12,17 +11,17 @@ import numpy as np
 import pytest
 
 from films import ToyBackend, film
-from sslslr.clips import ClipStore
-from sslslr.errors import UserError
-from sslslr.extracting import _model, extract_folder
+from sslslr.config.settings import Settings
+from sslslr.data.datasets._extract_folder import _model, extract_folder
+from sslslr.data.store import ClipStore
 from sslslr.pose import extract as module
 from sslslr.pose.backends import BACKENDS
 from sslslr.pose.extract import batches, extract_shard
-from sslslr.pose.extraction import Extraction, local_weights, prepare_model
+from sslslr.pose.model import Extraction, local_weights, prepare_model
 from sslslr.pose.shards import list_videos, n_shards, shard_of
-from sslslr.strict import Strict
-from sslslr.study import check
-from toys import ROOT
+from sslslr.utils.errors import UserError
+from sslslr.workflow.check import check
+from toys import ROOT, add_entry
 
 FILES = ("keypoints.npy", "clips.parquet", "card.json")
 
@@ -116,7 +115,7 @@ def slowly(self, frames):
     return estimate(self, frames)
 films.ToyBackend.estimate = slowly
 from pathlib import Path
-from sslslr.extracting import extract_folder
+from sslslr.data.datasets._extract_folder import extract_folder
 extract_folder("films", {values!r}, Path({out!r}), Path({work!r}))
 """
 
@@ -241,52 +240,6 @@ def test_a_name_that_is_not_utf8_is_left_out_with_its_reason(tmp_path):
     assert list(store.clips["clip_id"]) == ["book/2"]
 
 
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ("file,gloss\na.mp4,x\na.avi,y\n", "would both be the clip 'a'"),
-        ("file,gloss\n,x\n", "row 2: file is empty"),
-        ("gloss\nx\n", "column 'file' is missing"),
-        ("file,gloss\n", "names no video"),
-    ],
-)
-def test_a_wrong_table_stops_before_any_video_is_opened(tmp_path, table, message):
-    (tmp_path / "labels.csv").write_text(table)
-    with pytest.raises(UserError, match=message):
-        list_videos(tmp_path, tmp_path / "labels.csv")
-
-
-@pytest.mark.parametrize(("stored", "named"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_a_video_is_found_in_either_normal_form_of_its_accents(tmp_path, stored, named):
-    spelled = unicodedata.normalize(stored, "café.mp4")
-    (tmp_path / spelled).write_bytes(b"")
-    row = unicodedata.normalize(named, "café.mp4")
-    (tmp_path / "labels.csv").write_text(f"file,gloss\n{row},café\n", encoding="utf-8")
-    (entry,), left_out = list_videos(tmp_path, tmp_path / "labels.csv")
-    assert (tmp_path / entry.file).is_file()
-    assert left_out == []
-
-
-def test_both_normal_forms_of_a_name_can_be_told_apart(tmp_path):
-    forms = [unicodedata.normalize(form, "café.mp4") for form in ("NFC", "NFD")]
-    for name in forms:
-        (tmp_path / name).write_bytes(b"")
-    if len(list(tmp_path.iterdir())) == 1:
-        pytest.skip("this file system keeps one normal form, so both names are one file")
-    rows = "".join(f"{name},x,{number}\n" for number, name in enumerate(forms))
-    (tmp_path / "labels.csv").write_text(f"file,gloss,clip_id\n{rows}", encoding="utf-8")
-    entries, left_out = list_videos(tmp_path, tmp_path / "labels.csv")
-    assert [entry.file for entry in entries] == forms
-    assert left_out == []
-
-
-@pytest.mark.parametrize("name", [".", "/", "./"])
-def test_a_row_that_names_no_file_has_a_fault_and_the_others_go_on(tmp_path, name):
-    (tmp_path / "labels.csv").write_text(f"file,gloss\n{name},x\na.mp4,x\n")
-    entries, _ = list_videos(tmp_path, tmp_path / "labels.csv")
-    assert [bool(entry.fault) for entry in entries] == [True, False]
-
-
 def test_a_shard_or_a_model_replaces_no_other_folder(films, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis/chapter.tex").write_text("years of work")
@@ -311,8 +264,8 @@ def test_shards_are_known_from_the_table_alone(tmp_path):
 
 
 def test_options_are_checked_before_a_job_starts(films):
-    from sslslr.config import StudyConfig
-    from sslslr.strict import parse
+    from sslslr.config.settings import parse
+    from sslslr.config.study import StudyConfig
 
     def study(**options):
         dataset = {"source": "videos", "options": values(films, **options)}
@@ -348,7 +301,7 @@ def test_a_shard_that_was_cut_is_refused(films, tmp_path):
 class Weighty(ToyBackend):
     """Keeps what its files of weights hold."""
 
-    class Options(Strict):
+    class Options(Settings):
         weights: str | None = None
         detector_weights: str | None = None
 
@@ -361,7 +314,7 @@ class Weighty(ToyBackend):
 @pytest.mark.parametrize("kind", ["weights", "detector_weights"])
 def test_weights_that_are_replaced_under_their_name_make_another_model(tmp_path, kind):
     """The detector's were kept for good."""
-    remove, file = BACKENDS.add("weighty", Weighty), tmp_path / "file.pth"
+    remove, file = add_entry(BACKENDS, "weighty", Weighty), tmp_path / "file.pth"
     file.write_text("first")
     options = {"detector_weights": str(file), kind: str(file)}
     settings = Extraction(backend="weighty", backend_options=options)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from films import ToyBackend, film, picture, sound
-from sslslr.clips import ClipStore
-from sslslr.extracting import extract_folder
+from sslslr.data.datasets._extract_folder import extract_folder
+from sslslr.data.store import ClipStore
 
 GOOD = 12  # frames of an ordinary film here
 
@@ -124,7 +124,7 @@ CASES = {
     # no such thing, not a file
     "absent.mp4": (lambda path: None, "there is no such file"),
     "folder.mp4": (lambda path: path.mkdir(), "is a folder"),
-    "dangling.mp4": (link("nowhere.mp4"), "a link that points nowhere"),
+    "dangling.mp4": (link("nowhere.mp4"), "there is no such file"),
     "loop.mp4": (link("loop.mp4"), "cannot be opened"),
     "link_to_folder.mp4": (link("."), "is a folder"),
     "device.mp4": (link("/dev/zero"), "not a regular file"),
@@ -253,7 +253,9 @@ def test_a_table_cannot_lead_out_of_the_folder(extracted):
 def test_the_store_is_sound_and_nothing_else_was_written_or_run(extracted):
     folder, store, _ = extracted
     assert store.check() == [] or all("have the same keypoints" in f for f in store.check())
-    assert sorted(p.name for p in folder.iterdir()) == ["films", "labels.csv", "store", "work"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "films", "labels.csv", "store", "store.preview.png", "work"
+    ]  # fmt: skip
     assert not [p for p in folder.rglob("*") if ".tmp" in p.name or p.name.endswith("ran")]
     shards = sorted((folder / "work/shards").iterdir())
     assert len(shards) == -(-(len(CASES) + 2) // 4)

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from films import film
-from sslslr.clips import ClipStore
-from sslslr.extracting import extract_folder
-from sslslr.importing import read_instances
-from sslslr.pose.extraction import Extraction
+from sslslr.data.datasets._extract_folder import extract_folder
+from sslslr.data.datasets._local_files import read_instances
+from sslslr.data.quality import measure
+from sslslr.data.store import ClipStore
+from sslslr.pose.model import Extraction
 from sslslr.pose.preview import preview
-from sslslr.pose.quality import measure
-from sslslr.skeleton import BODY, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER
+from sslslr.pose.skeleton import BODY, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER
 
 pytestmark = [pytest.mark.pose, pytest.mark.xdist_group("mediapipe")]
 pytest.importorskip("mediapipe", reason="MediaPipe is not installed; run `make pose`")
@@ -179,7 +179,7 @@ def test_pictures_without_anybody_and_odd_sizes_do_not_stop_it(tmp_path):
     film(tmp_path / "films/b.mkv", 3, size=(333, 17), pixels="yuv444p")
     shutil.copy(tmp_path / "films/a.mp4", tmp_path / "films/c.avi")
     (tmp_path / "labels.csv").write_text("file,gloss\na.mp4,x\nb.mkv,x\n")
-    from sslslr.errors import UserError
+    from sslslr.utils.errors import UserError
 
     values = {
         "folder": str(tmp_path / "films"),

@@ -1,5 +1,5 @@
 """mmpose on real videos with random weights, whole path: `make test-pose`. What the keypoints mean
-cannot be tested so (the real weights cannot be fetched here): tests/test_wholebody.py tests the map."""
+cannot be tested so (the real weights cannot be fetched here): tests/pose/test_wholebody.py tests the map."""
 
 import hashlib
 import json
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from films import film
-from sslslr.clips import ClipStore
-from sslslr.errors import UserError
-from sslslr.extracting import extract_folder
+from sslslr.data.datasets._extract_folder import extract_folder
+from sslslr.data.store import ClipStore
 from sslslr.pose.backends import BACKENDS
+from sslslr.utils.errors import UserError
 
 pytestmark = [pytest.mark.pose, pytest.mark.xdist_group("mmpose")]
 pytest.importorskip("mmpose", reason="mmpose is not installed; run `make pose`")

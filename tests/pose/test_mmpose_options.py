@@ -2,9 +2,9 @@
 
 import pytest
 
-from sslslr.errors import UserError
 from sslslr.pose.backends import BACKENDS
-from sslslr.pose.extraction import Extraction, _recorded, backend_options
+from sslslr.pose.model import Extraction, _recorded, backend_options
+from sslslr.utils.errors import UserError
 
 
 def options(**values):

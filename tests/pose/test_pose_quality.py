@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from sslslr.errors import UserError
-from sslslr.pose.quality import (
+from sslslr.data.quality import (
     BODY_LEFT_WRIST,
     BODY_RIGHT_WRIST,
     clip_quality,
@@ -12,8 +11,9 @@ from sslslr.pose.quality import (
     summary,
     worst,
 )
-from sslslr.report.quality import write_report
-from sslslr.skeleton import LEFT_HAND, MIRROR, RIGHT_HAND
+from sslslr.pose.skeleton import LEFT_HAND, MIRROR, RIGHT_HAND
+from sslslr.report.page.quality import write_report
+from sslslr.utils.errors import UserError
 from toys import toy_clips
 
 

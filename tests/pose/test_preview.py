@@ -3,11 +3,11 @@ import pytest
 from PIL import Image
 
 from films import film
-from sslslr.errors import UserError
-from sslslr.pose.extraction import Extraction
+from sslslr.pose.model import Extraction
 from sslslr.pose.preview import COLOURS, overlay, preview
+from sslslr.pose.skeleton import LEFT_HAND
 from sslslr.pose.video import open_video
-from sslslr.skeleton import LEFT_HAND
+from sslslr.utils.errors import UserError
 
 TOY = Extraction(backend="toy")
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sslslr.errors import UserError
-from sslslr.pose.smooth import Smoothing, one_euro, runs, savitzky_golay, smooth
-from sslslr.strict import parse
+from sslslr.config.settings import parse
+from sslslr.pose.smoothing import Smoothing, one_euro, runs, savitzky_golay, smooth
+from sslslr.utils.errors import UserError
 
 
 def reference_one_euro(values, fps, min_cutoff, beta):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslslr.pose.track import Follower, Tracker, areas, box_around, overlaps
+from sslslr.pose.tracking import Follower, Tracker, areas, box_around, overlaps
 
 SIGNER, PASSER_BY, CROWD = [100, 50, 300, 400], [400, 60, 520, 380], [0, 0, 40, 60]
 

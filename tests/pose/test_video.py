@@ -117,6 +117,6 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path, monkeypatch):
     def refuse(*args, **settings):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(BadVideo, match="cannot be opened \\(Permission denied\\)"):
         read(tmp_path / "a.mp4")

@@ -1,18 +1,23 @@
 """The page: self-contained, escaped, accessible, and it shows what it was given."""
 
+import base64
 import itertools
 import json
 import re
+import tempfile
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from typer.testing import CliRunner
 
-from sslslr.cli.report import app
-from sslslr.errors import UserError
-from sslslr.report import few_labels, figures, html, style
+from sslslr.report.figures import _skeletons as strips
+from sslslr.report.figures import _style as style
+from sslslr.report.page import answer
+from sslslr.report.page import page as html
+from sslslr.report.tables.cost import Cost, costs
+from sslslr.utils.errors import UserError
 
 EVIL = "<script>alert('x')</script>"
 CONFIG = {"name": "demo", "note": f"Numbers of the demo {EVIL}", "pretrain": {"epochs": 3}}
@@ -60,20 +65,60 @@ CARD = {
 }
 
 
+def _moving(name):
+    """A PNG with a strip of this name."""
+    clip = np.random.default_rng(0).uniform(size=(5, 75, 2))
+    figure = strips.clip_strip([(name, clip, 5)])
+    with tempfile.TemporaryDirectory() as folder:
+        return style.save(figure, f"{folder}/x", strips.moving(figure))[1].read_bytes()
+
+
 @pytest.fixture
 def png(tmp_path):
     figure = Figure(figsize=(1, 1))
-    return figures.save(figure, tmp_path / "training")[1]
+    return style.save(figure, tmp_path / "training")[1]
+
+
+def drawn(path):
+    return html.Drawn(path.stem, "Curves", "They fall.", "A line chart.", html.png(path))
+
+
+COMPARED = answer.Line(
+    "a against b", (3.0, -1.0, 7.0), "+3.0 [−1.0, +7.0]", "cannot tell", "cannot tell"
+)
+CLAIMS = (
+    answer.Line("It is ahead.", (12.0, 4.0, 20.0), "+12.0, 5 seeds", "holds", "holds", [COMPARED]),
+    answer.Line(
+        "It is level.", (3.0, -1.0, 7.0), "+3.0, 2 seeds", "cannot tell", "cannot tell (2 seeds)"
+    ),
+    answer.Line(EVIL, None, "", answer.UNMEASURED, answer.UNMEASURED),
+)
+SCORE = {"mean": 0.621, "best": True, "std": 0.008, "paper": 0.7121, "low": 0.6, "high": 0.642,
+         "n": 446.0, "seeds": 5.0}  # fmt: skip
+NONE = {**dict.fromkeys(SCORE, float("nan")), "best": False}
+BLOCK = {"title": "linear", "same": "encoder paper", "columns": {"toy": ("toy", "446"), "far": ("far", "9")},
+         "rows": [{"name": EVIL, "about": "mean", "cells": [SCORE, NONE]}]}  # fmt: skip
+
+
+def content(**shown):
+    """The page of a study of which little is known."""
+    given = {
+        "config": CONFIG, "asked": ["One holds.", f"Some do not {EVIL}."], "claims": answer.forest(CLAIMS),
+        "ablations": answer.forest(()), "grids": [html.Grid("main", "Main", "Scores.", [BLOCK])], "tables": [],
+        "figures": [], "runs": [run()], "cards": [CARD], "note": CONFIG["note"], "clips": True, **shown,
+    }  # fmt: skip
+    return html.content(**given)
 
 
 @pytest.fixture
-def page(tmp_path, png):
+def page(png):
     cells = pd.DataFrame({"Method": [EVIL, "SimCLR"], "Top-1": ["62.1 ± 0.8", "n/a"]})
-    table = html.Table("linear", "Linear evaluation", "Scores.", cells)
     runs = [run(0, collapsed=True), run(1), run(0, variant="as_released")]
-    out = tmp_path / "report.html"
-    html.render_report(out, CONFIG, [table], [html.figure(png)], runs, [CARD])
-    return out.read_text(encoding="utf-8")
+    tables = [
+        html.Shown("linear", "Linear evaluation", "Scores.", cells, "Top-1: the best."),
+        html.Shown("cost", "Budget", "Said.", Cost().shown(costs(runs))),
+    ]
+    return content(tables=tables, figures=[drawn(png)], runs=runs)
 
 
 class Tags(HTMLParser):
@@ -108,6 +153,9 @@ def test_names_from_data_cannot_run(page):
     assert EVIL not in page
     assert page.count("&lt;script&gt;alert") >= 5  # note, table, licence, warning, configuration
     assert len(Tags(page).named("script")) == 1
+    evil = html.Drawn("x", "X", "Y.", "Z.", b"")
+    object.__setattr__(evil, "content", _moving(f"</script>{EVIL}"))
+    assert "</script><script>" not in content(figures=[evil])
 
 
 def test_headings_images_and_tables_are_accessible(page):
@@ -139,7 +187,7 @@ def test_the_head_of_the_column_that_stays_stays_above_it(page):
         for row in body:
             assert [column for column, attrs in enumerate(row) if "row" in attrs] == marked
     assert page.count('class="about"') >= 2
-    assert re.search(r"\.wide :is\(tbody th, \.about\) \{ position: sticky", page)
+    assert re.search(r"\.long :is\(tbody th, \.about\) \{ position: sticky", page)
 
 
 def test_the_page_shows_banner_collapse_cards_and_configuration(page):
@@ -152,130 +200,32 @@ def test_the_page_shows_banner_collapse_cards_and_configuration(page):
 
 def test_a_figure_that_shows_nothing_is_said_in_words(tmp_path):
     """Its caption and its alternative text would describe curves that are not there."""
-    drawn = style.message("No run was scored with few labels.")
-    shown = html.figure(figures.save(drawn, tmp_path / "semi_supervised")[1])
+    nothing = style.message("No run was scored with few labels.")
+    shown = drawn(style.save(nothing, tmp_path / "few_labels")[1])
     assert shown.empty == "No run was scored with few labels."
-    html.render_report(tmp_path / "page.html", CONFIG, [], [shown], [run()], [CARD])
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    page = content(figures=[shown])
     assert not Tags(page).named("img")
     assert "No run was scored with few labels." in page
     assert shown.caption not in page
 
 
 def test_a_figure_that_shows_something_is_not_empty(png):
-    assert html.figure(png).empty is None
+    assert drawn(png).empty is None
 
 
-def test_the_same_study_gives_the_same_page(tmp_path, png):
-    def render(name):
-        out = tmp_path / name
-        html.render_report(out, CONFIG, [], [html.figure(png)], [run()], [CARD])
-        return out.read_bytes()
-
-    assert render("a.html") == render("b.html")
+def test_the_same_study_gives_the_same_page(png):
+    assert content(figures=[drawn(png)]) == content(figures=[drawn(png)])
 
 
 def test_a_figure_that_is_no_png_is_named(tmp_path):
     with pytest.raises(UserError, match=r"absent\.png: there is no such figure"):
-        _ = html.figure(tmp_path / "absent.png").data
+        html.png(tmp_path / "absent.png")
     (tmp_path / "x.png").write_bytes(b"<svg>")
     with pytest.raises(UserError, match=r"x\.png: not a PNG"):
-        _ = html.figure(tmp_path / "x.png").data
+        html.png(tmp_path / "x.png")
 
 
-def test_the_verb_makes_a_page_of_files(tmp_path, png):
-    from test_tables import evaluation
-
-    from sslslr.report import tables
-
-    tables.render(tables.linear_table(*evaluation()), tmp_path / "linear", "Linear.", ["csv"])
-    for name, content in (("run.json", run()), ("card.json", CARD)):
-        (tmp_path / name).write_text(json.dumps(content))
-    arguments = ["html", f"{tmp_path}/run.json", "--config-json", json.dumps(CONFIG)]
-    arguments += ["--table", f"{tmp_path}/linear.csv", "--figure", str(png)]
-    arguments += ["--card", f"{tmp_path}/card.json", "--out", f"{tmp_path}/report.html"]
-    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "70.0 ± 14.1" in page
-    assert str(tmp_path) not in page
-
-
-def test_the_numbers_of_the_curves_are_a_table_of_the_page(tmp_path):
-    metrics = pd.DataFrame(
-        {
-            "dataset": "007", "method": "simclr", "augmentation": "strong", "variant": "paper",
-            "tag": "", "pretrain_dataset": "007", "protocol": "semi_supervised", "metric": "top1",
-            "label_fraction": [0.1, 0.1, 0.0], "shots": [0, 0, 3], "seed": [0, 1, 0],
-            "probe_seed": 0, "value": [0.2, 0.4, 0.5], "n_train": 9, "n_test": 20,
-        }
-    )  # fmt: skip
-    csv, *_ = few_labels.write(few_labels.few_labels(metrics), tmp_path / "few_labels")
-    (table,) = html.further_tables(few=csv)
-    assert (table.name, table.title) == ("few-labels", "Few labels")
-    (row,) = table.cells.to_dict("records")
-    assert row["10 %"].startswith("30.0 [")
-    assert row["3 a class"] == "50.0"
-    nothing, *_ = few_labels.write(few_labels.few_labels(metrics[:0]), tmp_path / "none")
-    assert html.further_tables(few=nothing) == []
-    older = tmp_path / "older.csv"
-    pd.read_csv(csv, dtype=str).drop(columns="variant").to_csv(older, index=False)
-    with pytest.raises(UserError, match=r"older\.csv: column 'variant' is missing"):
-        html.further_tables(few=older)
-    with pytest.raises(UserError, match=r"absent\.csv: cannot be read"):
-        html.further_tables(few=tmp_path / "absent.csv")
-
-
-def test_verdicts_stand_first_with_the_comparisons_folded(tmp_path, png):
-    from test_tables import evaluation
-
-    from claimed import joined, judged, make_claims, runs
-    from sslslr.report import tables, verdict
-
-    found = joined(runs("sl_fpn", [0.72] * 2), runs("simclr", [0.5] * 2))
-    row, comparisons = judged(make_claims(), found)
-    comparisons = pd.concat([comparisons, comparisons.assign(decides=False)])
-    verdict.write(row.to_frame().T, comparisons, tmp_path / "verdicts")
-    tables.render(tables.linear_table(*evaluation()), tmp_path / "linear", "Linear.", ["csv"])
-    (tmp_path / "run.json").write_text(json.dumps(run()))
-    arguments = ["html", f"{tmp_path}/run.json", "--config-json", json.dumps(CONFIG)]
-    arguments += ["--table", f"{tmp_path}/linear.csv", "--out", f"{tmp_path}/report.html"]
-    arguments += ["--verdicts", f"{tmp_path}/verdicts.csv"]
-    arguments += ["--comparisons", f"{tmp_path}/verdicts_comparisons.csv"]
-    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    places = [page.index(text) for text in ('role="note"', 'id="verdicts"', 'id="tables"')]
-    assert places == sorted(places)
-    folded = page[page.index('<details id="comparisons">') : page.index('id="tables"')]
-    assert folded.count("(shown only)") >= 1  # what is False in a CSV is text
-    # The page shows what the verb showed, rounding aside.
-    shown = html.verdict_tables(tmp_path / "verdicts.csv")[0].cells
-    assert shown.to_dict("list") == verdict.verdict_table(row.to_frame().T).to_dict("list")
-
-
-def test_verdicts_without_a_comparison_and_other_files_are_read(tmp_path):
-    from claimed import judged, make_claims, runs
-    from sslslr.report import verdict
-
-    row, comparisons = judged(make_claims(), runs("byol", [0.5]))
-    verdict.write(row.to_frame().T, comparisons, tmp_path / "v")
-    shown = html.verdict_tables(tmp_path / "v.csv", tmp_path / "v_comparisons.csv")
-    assert shown[0].cells["Verdict"].tolist() == ["cannot tell (not measured)"]
-    assert len(shown[1].cells) == 0
-    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match=r"other\.csv: column .* is missing"):
-        html.verdict_tables(tmp_path / "other.csv")
-
-
-def test_a_figure_may_say_what_it_is_of(tmp_path):
-    shown = html.figure(tmp_path / "embedding--run.s0--lsa64.png")
-    assert shown.title == "Map of the features: run.s0, lsa64"
-    assert shown.alt.endswith("of run.s0, lsa64.")
-    assert html.figure(tmp_path / "other.png").title == "Other"
-
-
-def test_a_data_card_counts_what_is_missing(tmp_path, png):
+def test_a_data_card_counts_what_is_missing():
     counts = [
         {"split": "test", "expected": 3, "found": 2, "kept": 1, "dropped": {"<no> file": 1, "b": 1}}
     ]
@@ -284,9 +234,45 @@ def test_a_data_card_counts_what_is_missing(tmp_path, png):
         "counts": counts,
         "splits": {"test": {"n": 1, "sha256": "0123456789abcdef" * 4}},
     }
-    out = tmp_path / "report.html"
-    html.render_report(out, CONFIG, [], [html.figure(png)], [run()], [card])
-    text = out.read_text()
+    text = content(cards=[card])
     assert '<th scope="row">test</th><td>3</td><td>2</td><td>1</td>' in text
     assert "1 x &lt;no&gt; file; 1 x b" in text
     assert "<td>0123456789abcdef</td>" in text
+
+
+def test_the_first_screen_answers_in_words_and_one_picture(page):
+    first = page[page.index("<main>") : page.index('<section id="tables"')]
+    assert "<table" not in first
+    assert [
+        first.index(said) for said in ("One holds.", "It is ahead.", "It is level.", "Not measured")
+    ] == sorted(
+        first.index(said) for said in ("One holds.", "It is ahead.", "It is level.", "Not measured")
+    )
+    assert first.count("<svg") == 3  # two claims, and a comparison that the first of them opens
+    assert re.search(r'<b class="holds">✓ holds</b>', first)
+    assert "? cannot tell (2 seeds)" in first
+    assert first.count('class="clear"') == 1  # its interval excludes 0
+    at = [float(x) for x in re.findall(r'cx="([\d.]+)%"', first)]
+    assert at[0] > at[1] == at[2] > 50
+
+
+def test_a_page_without_clips_says_so(png):
+    assert "not ours to pass on" in content(clips=False)
+    assert "not ours to pass on" not in content()
+
+
+def test_skeletons_are_kept_in_the_picture_and_played(tmp_path):
+    shown = html.Drawn("clip", "A clip", "Said.", "Strips.", _moving("original"), clips=True)
+    kept = json.loads(shown.strips)
+    (strip,) = kept["strips"]
+    assert strip["name"] == "original"
+    frames = np.frombuffer(base64.b64decode(strip["frames"]), np.uint8).reshape(
+        5, kept["joints"], 2
+    )
+    assert frames.min() >= 0
+    assert frames.max() <= 254  # nothing is missing
+    assert max(max(edge) for of in kept["edges"].values() for edge in of) < kept["joints"]
+    page = content(figures=[shown])
+    assert '<button type="button">Play</button>' in page
+    assert "prefers-reduced-motion" in page
+    assert len(Tags(page).named("img")) == 1  # and for who prints it

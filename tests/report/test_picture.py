@@ -3,10 +3,10 @@
 from fractions import Fraction
 
 from sslslr.augment import TemporalPermutation
-from sslslr.clips import ClipStore
-from sslslr.config import PreprocessConfig
-from sslslr.report import style
-from sslslr.report.picture import first_permutation, permuted_views, typical_clip
+from sslslr.config.study import PreprocessConfig
+from sslslr.data.store import ClipStore
+from sslslr.report.figures import _style as style
+from sslslr.report.figures.clip import first_permutation, permuted_views, typical_clip
 
 
 def test_the_clip_is_a_typical_training_clip(toy_store):

@@ -6,7 +6,7 @@ import pytest
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from sslslr.report import style
+from sslslr.report.figures import _style as style
 
 
 @pytest.mark.parametrize(

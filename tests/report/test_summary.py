@@ -1,52 +1,40 @@
-"""The numbers that DVC compares: those of the table, each under its own name."""
+"""The headline numbers that DVC compares: of each target the best of its kind, of the study the mean."""
 
 import json
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from sslslr.report import summary
-
-
-def row(**values):
-    shared = {
-        "dataset": "wlasl_100",
-        "method": "sl_fpn",
-        "augmentation": "strong",
-        "variant": "paper",
-        "tag": "",
-        "pretrain_dataset": "wlasl_2000",
-        "protocol": "linear",
-        "top1_mean": 0.5,
-    }
-    return {**shared, **values}
+from sslslr.report.summary import of_target
 
 
-def test_each_row_has_its_place_and_the_name_of_its_runs(tmp_path):
-    rows = [
-        row(top1_mean=0.123456),
-        row(tag="no_original", top1_mean=0.25),
-        row(protocol="logistic", top1_mean=0.75),
-        row(method="random", augmentation="none", pretrain_dataset="none", dataset="indian"),
-    ]
-    path = summary.write(pd.DataFrame(rows), tmp_path / "summary.json")
-    assert json.loads(path.read_text()) == {
-        "wlasl_100": {
-            "linear": {
-                "sl_fpn.strong.paper.wlasl_2000": 0.123456,
-                "sl_fpn.strong.paper.wlasl_2000.no_original": 0.25,
-            },
-            "logistic": {"sl_fpn.strong.paper.wlasl_2000": 0.75},
-        },
-        "indian": {"linear": {"random.none.paper.none": 0.5}},
-    }
+def row(method="sl_fpn", protocol="linear", top1=0.5, pretrain_dataset="asl", dataset="asl"):
+    return {"dataset": dataset, "method": method, "pretrain_dataset": pretrain_dataset,
+            "protocol": protocol, "top1_mean": top1}  # fmt: skip
 
 
-def test_what_was_not_measured_is_absent_and_the_file_is_valid_json(tmp_path):
-    path = summary.write(
-        pd.DataFrame([row(), row(method="byol", top1_mean=np.nan)]), tmp_path / "s"
-    )
-    assert list(json.loads(path.read_text())["wlasl_100"]["linear"]) == [
-        "sl_fpn.strong.paper.wlasl_2000"
-    ]
-    assert "NaN" not in path.read_text()
+UNTRAINED = [
+    row("random", "linear", 0.1, "none"),
+    row("random", "logistic", 0.3, "none"),
+    row("raw_keypoints", "logistic", 0.4, "none"),
+    row("supervised", "fine_tune", 0.9, "none"),
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "numbers"),
+    [
+        ([row(top1=0.51239)], {"best": 0.512}),
+        ([row(), row("byol", "logistic", 0.7), row(dataset="lsf", top1=0.8)], {"best": 0.7}),
+        # Fine-tuned is not frozen; what was not pretrained is not the best frozen encoder.
+        ([row(), row(protocol="fine_tune", top1=0.95), *UNTRAINED],
+         {"best": 0.5, "random": 0.3, "raw": 0.4, "supervised": 0.9}),
+        # What was not measured is absent: NaN is no JSON.
+        ([row(top1=np.nan), row("random", "linear", 0.2, "none")], {"random": 0.2}),
+    ],
+)  # fmt: skip
+def test_a_target_has_the_best_top1_of_each_kind(rows, numbers):
+    found = of_target(pd.DataFrame(rows), "asl")
+    assert found == numbers
+    assert "NaN" not in json.dumps(found)

@@ -8,10 +8,12 @@ import time
 
 import pytest
 import torch
-from test_ranks import spec_of
+from test_distributed import spec_of
+from typer.testing import CliRunner
 
-from sslslr.pretrain import pretrain
-from sslslr.training.checkpoint import Training
+from sslslr.cli.main import app
+from sslslr.training.checkpoint import TrainingState
+from sslslr.training.pretrain import pretrain
 from sslslr.training.stop import EXIT_CODE, Stopped, StopSwitch
 
 DROPOUT = {"encoder": {"dropout": 0.2}}
@@ -22,8 +24,8 @@ def files_of(folder) -> list[bytes]:
     return [(folder / name).read_bytes() for name in FILES]
 
 
-@pytest.mark.parametrize("method", ["sl_fpn", "moco", "byol"])
-@pytest.mark.parametrize("step", [1, 4, 6])  # within an epoch of three steps, and at its end
+# Within an epoch of three steps, the first and a later one, and at an epoch's end.
+@pytest.mark.parametrize(("method", "step"), [("moco", 1), ("byol", 4), ("sl_fpn", 6)])
 def test_a_sigterm_is_obeyed_after_the_step_and_changes_nothing(toy_store, tmp_path, method, step):
     spec = spec_of(method, pretrain={"epochs": 3, "precision": "32-true"}, **DROPOUT)
     pretrain(spec, toy_store, tmp_path / "whole", tmp_path / "whole.ckpt", "code", say=str)
@@ -50,7 +52,7 @@ def test_before_the_first_step_there_is_nothing_to_save(toy_store, tmp_path, mon
     def ask(*_) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("sslslr.pretrain.preprocess", ask)
+    monkeypatch.setattr("sslslr.training.pretrain.preprocess", ask)
     with pytest.raises(Stopped, match="before the first step"):
         pretrain(spec_of("sl_fpn"), toy_store, tmp_path / "a", tmp_path / "ckpt", "code", say=str)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -74,28 +76,38 @@ def command(spec, store, folder) -> list[str]:
     ]
 
 
-def stop_and_resume(spec, store, folder) -> tuple[int, str, str]:
-    """Exit code and text of the process that was asked to stop, and the text of the next one."""
-    first = subprocess.Popen(command(spec, store, folder), stderr=subprocess.PIPE, text=True)
+def interrupted(spec, store, folder, by: signal.Signals) -> tuple[int, str]:
+    """Exit code and text of a process that got the signal after its next checkpoint."""
+    checkpoint = folder / "run.ckpt"
+    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+    process = subprocess.Popen(command(spec, store, folder), stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while not (folder / "run.ckpt").exists() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
+            break
         time.sleep(0.01)
-    first.send_signal(signal.SIGTERM)
-    said = first.communicate(timeout=120)[1]
-    again = subprocess.run(command(spec, store, folder), check=True, capture_output=True, text=True)
-    return first.returncode, said, again.stderr
+    process.send_signal(by)
+    said = process.communicate(timeout=120)[1]
+    return process.returncode, said
 
 
-def test_the_real_process_exits_with_its_own_status(toy_store, tmp_path):
+def test_a_real_process_that_is_stopped_and_then_killed_resumes_to_the_same_bytes(
+    toy_store, tmp_path
+):
     spec = spec_of("sl_fpn", pretrain={"epochs": 60, "checkpoint_every": 5, "precision": "32-true"})
-    whole = tmp_path / "whole"
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
     pretrain(spec, toy_store, whole / "encoder", whole / "run.ckpt", "code", say=str)
-    code, said, resumed = stop_and_resume(spec, toy_store, tmp_path / "cut")
+    code, said = interrupted(spec, toy_store, cut, signal.SIGTERM)
     assert code == EXIT_CODE == 75, said
     assert "The same command goes on from there." in said
     assert "Slurm" not in said  # there is none here, whatever --requeue says
-    assert "resumed after epoch" in resumed
-    assert files_of(tmp_path / "cut/encoder") == files_of(tmp_path / "whole/encoder")
+    code, said = interrupted(spec, toy_store, cut, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert "resumed after epoch" in said
+    assert not (cut / "encoder/run.json").exists(), "it had ended before the kill"
+    again = CliRunner().invoke(app, command(spec, toy_store, cut)[3:], catch_exceptions=False)
+    assert "resumed after epoch" in again.output
+    assert files_of(cut / "encoder") == files_of(whole / "encoder")
 
 
 @pytest.mark.slow  # three times two processes: half a minute
@@ -103,10 +115,12 @@ def test_all_of_several_processes_stop_at_the_same_step(toy_store, tmp_path):
     settings = {"epochs": 60, "checkpoint_every": 5, "devices": 2, "precision": "32-true"}
     spec = spec_of("sl_fpn", pretrain=settings, **DROPOUT)
     subprocess.run(command(spec, toy_store, tmp_path / "whole"), check=True, capture_output=True)
-    code, said, resumed = stop_and_resume(spec, toy_store, tmp_path / "cut")
+    code, said = interrupted(spec, toy_store, tmp_path / "cut", signal.SIGTERM)
     assert code == EXIT_CODE, said
     assert said.count("asked to stop; saved") == 1
-    assert "resumed after epoch" in resumed
+    again = command(spec, toy_store, tmp_path / "cut")
+    again = subprocess.run(again, check=True, capture_output=True, text=True)
+    assert "resumed after epoch" in again.stderr
     assert files_of(tmp_path / "cut/encoder") == files_of(tmp_path / "whole/encoder")
 
 
@@ -114,11 +128,11 @@ def test_a_checkpoint_holds_the_gradient_scaler(tmp_path):
     """Of 16-mixed: after a resume with a fresh one, the first steps would overflow and be skipped."""
     from lightning_fabric.plugins.precision import MixedPrecision
 
-    def training(scale: float) -> Training:
+    def training(scale: float) -> TrainingState:
         scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         network = torch.nn.Linear(2, 1)
         precision = MixedPrecision("16-mixed", "cpu", scaler)
-        return Training(network, torch.optim.AdamW(network.parameters()), precision, "same")
+        return TrainingState(network, torch.optim.AdamW(network.parameters()), precision, "same")
 
     training(8.0).save(tmp_path / "ckpt")
     other = training(2.0)

@@ -9,12 +9,12 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sslslr import grid
-from sslslr.config import StudyConfig
-from sslslr.pretrain import pretrain
-from sslslr.stacking import _Stacked, pretrain_stack
-from sslslr.strict import parse
+from sslslr.config.run import RunSpec
+from sslslr.config.settings import parse
+from sslslr.config.study import StudyConfig
 from sslslr.training import loop
+from sslslr.training.pretrain import pretrain
+from sslslr.workflow import grid
 from tiny_methods import NAMES, SMALL
 
 WAITING_OPERATORS = {"_local_scalar_dense", "nonzero", "masked_select", "_unique2", "unique_dim"}
@@ -52,7 +52,7 @@ class NoWaitingCalls(TorchFunctionMode):
 @pytest.fixture
 def refuse_to_wait(monkeypatch):
     """Refuse it from the start of an epoch to its end, where the losses are read."""
-    run, close = loop.run_epoch, loop.close_epoch
+    run, close = loop.train_epoch, loop.close_epoch
     stack = []
 
     def closing(*arguments) -> None:
@@ -70,11 +70,11 @@ def refuse_to_wait(monkeypatch):
             while stack:
                 stack.pop().__exit__(None, None, None)
 
-    monkeypatch.setattr("sslslr.pretrain.run_epoch", running)
+    monkeypatch.setattr("sslslr.training.pretrain.train_epoch", running)
     monkeypatch.setattr(loop, "close_epoch", closing)
 
 
-def specs_of(method: str, seeds: tuple[int, ...] = (0,)) -> list[grid.RunSpec]:
+def specs_of(method: str, seeds: tuple[int, ...] = (0,)) -> list[RunSpec]:
     study = {
         "datasets": {"toy": {"source": "synthetic"}},
         "encoder": {"depth": 1, "width": 16, "heads": 2},
@@ -96,39 +96,6 @@ def train(method: str, store, folder) -> None:
 def test_no_step_waits_for_the_device(toy_store, tmp_path, method, refuse_to_wait):
     train(method, toy_store, tmp_path)
     assert (tmp_path / "encoder" / "run.json").is_file()
-
-
-def epoch_of_a_stack(method: str, store, folder, monkeypatch) -> None:
-    """Pretrain two seeds in a stack, and refuse to wait in its epoch."""
-    run = _Stacked._epoch
-
-    def running(*arguments) -> None:
-        with NoWaitingOperators(), NoWaitingCalls():
-            run(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_Stacked, "_epoch", running)
-        pretrain_stack(
-            specs_of(method, (0, 1)), store, folder / "out", folder / "c", "code", say=str
-        )
-
-
-@pytest.mark.parametrize("method", [name for name in NAMES if name != "masked_keypoints"])
-def test_no_step_of_a_stack_waits_for_the_device(toy_store, tmp_path, method, monkeypatch):
-    epoch_of_a_stack(method, toy_store, tmp_path, monkeypatch)
-    assert len(list((tmp_path / "out").glob("*/run.json"))) == 2
-
-
-def test_a_step_of_a_stack_that_would_wait_is_noticed(toy_store, tmp_path, monkeypatch):
-    descend = _Stacked._descend
-
-    def waiting(self) -> None:
-        descend(self)
-        float(self.runs[0].module.projector[0].weight.detach().sum())
-
-    monkeypatch.setattr(_Stacked, "_descend", waiting)
-    with pytest.raises(Waited):
-        epoch_of_a_stack("simclr", toy_store, tmp_path, monkeypatch)
 
 
 def test_a_step_that_would_wait_is_noticed(toy_store, tmp_path, refuse_to_wait, monkeypatch):

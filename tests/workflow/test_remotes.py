@@ -3,16 +3,21 @@
 `make restore` certifies what it pulled, so what is not sound must stop it before.
 """
 
+import hashlib
 import json
+import os
 import re
+import runpy
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+import chaos
 from project import Project
+from sslslr.utils.errors import UserError
+from sslslr.workflow import seals
 from toys import ROOT
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
@@ -52,7 +57,7 @@ def clone(pushed, tmp_path) -> Project:
 
 
 def restore(project: Project, *options: str):
-    return project.run(sys.executable, "scripts/restore.py", *options, check=False)
+    return project.run("script", "scripts/restore.py", *options, check=False)
 
 
 def refused(project: Project, *options: str) -> str:
@@ -89,6 +94,11 @@ def damage(path: Path) -> None:
     path.write_bytes(content)
 
 
+def is_output(results: Path, file: Path) -> bool:
+    place = file.relative_to(results).parts[0]
+    return place not in seals.NOT_SEALED and not any(part[0] == "." for part in file.parts[-2:])
+
+
 def test_restored_results_are_certified_and_later_changes_are_still_seen(clone, monkeypatch):
     """Trap 4: without Snakemake's metadata, a change of a parameter after `dvc pull` is ignored."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
@@ -97,20 +107,44 @@ def test_restored_results_are_certified_and_later_changes_are_still_seen(clone, 
     assert "Snakemake has nothing to do" in done.stdout
     assert clone.dry_run() == set()
     assert clone.changed_stages() == set()
+    results = clone.path / "results"
+    assert seals.unsealed(results) == []
+    outputs = [file for file in results.rglob("*") if file.is_file() and is_output(results, file)]
+    assert len(outputs) > 60
+    for file in outputs:  # each in turn, its time kept
+        content, times = file.read_bytes(), file.stat()
+        damage(file)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert [d.file for d in seals.examine(results, thorough=True, renew=False)[0]] == [file]
+        file.write_bytes(content)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     text = (clone.path / "config/demo.yaml").read_text()
     clone.edit("config/demo.yaml", "epochs: 2", "epochs: 4")
-    assert "pretrain_encoder:sl_fpn.temporal_permutation.paper.toy.s0" in clone.dry_run()
+    assert "pretrain_encoder:sl_fpn.temporal_permutation.transformer.toy.s0" in clone.dry_run()
     (clone.path / "config/demo.yaml").write_text(text)
 
     # Every table and figure again, from the metrics that were pulled and from nothing else.
+    expected = chaos.contents(results)
     for name in ("tables", "figures"):
-        shutil.rmtree(clone.path / "results" / name)
+        shutil.rmtree(results / name)
     jobs = clone.dry_run()
-    assert jobs <= REPORT_RULES
-    assert {job for job in REPORT_RULES if job.startswith("render_")} == jobs
-    clone.run("snakemake", "--cores", "2", "report")
-    assert clone.changed_stages() == set(), "rendered again, they are the same to the byte"
+    # The exported model is made of encoders and metrics, not of tables.
+    assert {job.partition(":")[0] for job in jobs} == REPORT_RULES - {"report", "model"}
+    # Stale by its source, a stage is made again by DVC with all behind it, and with nothing else.
+    clone.edit(
+        "sslslr/evaluation/protocols/logistic.py", "import torch\n", "import torch  # edited\n"
+    )
+    log = clone.run("dvc", "repro")
+    ran = re.findall(r"(?:local)?rule (\w+):", log.stdout + log.stderr)
+    rendered = [job.partition(":")[0] for job in jobs]
+    assert sorted(ran) == sorted(
+        ["evaluate", *2 * ["evaluate_encoder"], "model", *rendered, "report"]
+    )
+    differing = [Path(said.split()[0]).name for said in chaos.differences(results, expected)]
+    stating_code = {"evaluation.json", "preprocess.json", "provenance.json"}
+    assert set(differing) == stating_code, "they state the code's hash"
     assert clone.dry_run() == set()
+    assert clone.changed_stages() == set()
 
 
 def test_the_makefile_restores_by_this_script():
@@ -121,9 +155,9 @@ def test_the_makefile_restores_by_this_script():
 
 def test_what_is_missing_or_damaged_is_found_and_once_mended_the_pull_goes_on(clone):
     """A trap of its own: `dvc pull` does not hash what it gets, and `dvc status` believes it."""
-    name = "results/metrics/random.none.paper.none.s0/metrics.csv"
+    name = "results/metrics/random.none.transformer.none.s0/metrics.csv"
     damaged = object_of(clone, name)
-    missing = object_of(clone, "results/encoders/random.none.paper.none.s0/run.json")
+    missing = object_of(clone, "results/encoders/random.none.transformer.none.s0/run.json")
     contents = {path: path.read_bytes() for path in (damaged, missing)}
     damage(damaged)
     missing.unlink()
@@ -135,15 +169,119 @@ def test_what_is_missing_or_damaged_is_found_and_once_mended_the_pull_goes_on(cl
     assert "1 of " in text
     assert not (clone.path / name).exists()
 
+    damaged.write_bytes(b"")  # as a push to a full disk leaves it
+    assert "a full disk leaves empty ones" in refused(clone)
+    assert not (clone.path / "results/metrics").exists(), "all or nothing"
+
     damaged.write_bytes(contents[damaged])
-    shutil.rmtree(clone.path / "results/features")  # as where a pull was interrupted
-    (clone.path / "results/encoders/random.none.paper.none.s0/run.json").unlink()
     assert restore(clone).returncode == 0, "what was fetched is of use, the damaged file comes anew"
 
 
+def lock_of(project: Project) -> dict:
+    return yaml.safe_load((project.path / "dvc.lock").read_text())
+
+
+def serve_list(clone: Project, change) -> None:
+    """A lock file whose hash of the encoders is that of another list, which the remote serves."""
+    lock = lock_of(clone)
+    out = lock["stages"]["pretrain"]["outs"][0]
+    listing = clone.remote / "files/md5" / out["md5"][:2] / out["md5"][2:]
+    entries = json.loads(listing.read_text())
+    evil = clone.remote / "files/md5/ab" / ("c" * 30)
+    evil.parent.mkdir(exist_ok=True)
+    evil.write_text("raise SystemExit('run')\n")
+    content = json.dumps(change(entries)).encode()
+    digest = hashlib.md5(content).hexdigest()
+    place = clone.remote / "files/md5" / digest[:2] / f"{digest[2:]}.dir"
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(content)
+    out["md5"] = digest + ".dir"
+    (clone.path / "dvc.lock").write_text(yaml.safe_dump(lock))
+
+
+RESTORE = runpy.run_path(str(ROOT / "scripts/restore.py"))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"relpath": "/tmp/sslslr-planted"},
+        {"relpath": "a/../../../sitecustomize.py"},
+        {"relpath": "a//b"},
+        {"relpath": "./a"},
+        {"relpath": ""},
+        {"relpath": 7},
+        {"relpath": ".git/config"},
+        {"relpath": "a/.GIT/hooks/post-checkout"},
+        {"relpath": "\ud800"},
+        {"relpath": "a" * 300},
+        {"relpath": "a\\..\\b"},
+        {"relpath": "a", "md5": "../../../../sitecustomize"},
+        {"relpath": "a", "md5": "abc"},
+        {"relpath": "a", "md5": None},
+    ],
+    ids=repr,
+)
+def test_a_list_that_names_a_file_elsewhere_is_none(entry):
+    content = json.dumps([{"md5": "ab" + "c" * 30, **entry}]).encode()
+    with pytest.raises(RESTORE["Refused"], match="no file below results/encoders"):
+        RESTORE["check_list"]("results/encoders", hashlib.md5(content).hexdigest(), content)
+
+
+def test_such_a_list_is_refused_before_anything_is_fetched(clone):
+    """A lock file of other hashes could replace a module, which the restore itself then ran."""
+    before = {path: path.stat().st_mtime_ns for path in clone.path.rglob("*.py")}
+    evil = {"relpath": "../../sslslr/sitecustomize.py", "md5": "ab" + "c" * 30}
+    serve_list(clone, lambda entries: [*entries, evil])
+    assert "no file below results/encoders" in refused(clone)
+    assert {path: path.stat().st_mtime_ns for path in clone.path.rglob("*.py")} == before
+    assert not (clone.path / "results/encoders").exists()
+
+
+def test_a_lock_file_of_other_outputs_or_without_hashes_is_refused(pushed, tmp_path, monkeypatch):
+    shutil.copy(pushed.path / "dvc.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def said_of(**change) -> str:
+        lock = lock_of(pushed)
+        out = lock["stages"]["pretrain"]["outs"][0]
+        out.update(change)
+        if change == {}:
+            del out["md5"]
+        Path("dvc.lock").write_text(yaml.safe_dump(lock))
+        with pytest.raises(RESTORE["Refused"]) as refusal:
+            RESTORE["locked_outs"](Path("results"))
+        return str(refusal.value)
+
+    assert "is None, not 32 hexadecimal digits" in said_of(md5=None)
+    assert "not 32 hexadecimal digits" in said_of(md5="../../x")
+    assert "'sslslr/methods' is no output of a stage in results/" in said_of(path="sslslr/methods")
+    assert "is no output of a stage" in said_of(path="results/../sslslr")
+    assert "dvc.lock cannot be read" in said_of()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, "is a pipe"),
+        (lambda lock: lock.symlink_to("/dev/zero"), "is a device"),
+        (Path.mkdir, "is a folder"),
+        (lambda lock: lock.write_text("a: &a {x: 1}\nstages: {b: *a}\n"), "holds an alias"),
+        (lambda lock: lock.write_text("stages: &s {a: *s}\n"), "holds an alias"),
+        (lambda lock: lock.write_text("stages: " + "[" * 2000), "cannot be read"),
+        (lambda lock: lock.write_text("stages: {}\n"), "names no result"),
+    ],
+)
+def test_a_lock_that_is_none_is_refused_at_once(tmp_path, monkeypatch, make, said):
+    monkeypatch.chdir(tmp_path)
+    Path("dvc.yaml").write_text("stages: {}\n")
+    make(Path("dvc.lock"))
+    with pytest.raises((RESTORE["Refused"], UserError), match=said):
+        RESTORE["locked_outs"](Path("results"))
+
+
 def test_a_damaged_list_of_files_is_found(clone):
-    lock = yaml.safe_load((clone.path / "dvc.lock").read_text())
-    md5 = lock["stages"]["pretrain"]["outs"][0]["md5"]
+    md5 = lock_of(clone)["stages"]["pretrain"]["outs"][0]["md5"]
     listing = clone.remote / "files/md5" / md5[:2] / md5[2:]
     listing.chmod(0o644)
     listing.write_text(listing.read_text().replace("encoder", "decoder", 1))
@@ -174,8 +312,8 @@ def test_results_of_other_code_or_settings_are_not_taken(clone):
     assert "config/demo.yaml: pretrain" in text
     assert not (clone.path / "results/metrics").exists(), "nothing was fetched"
     clone.run("git", "checkout", "--", "config/demo.yaml")
-    clone.edit("sslslr/encoder.py", "import torch", "import torch  # edited")
-    assert "sslslr/encoder.py" in refused(clone)
+    clone.edit("sslslr/encoders/transformer.py", "import torch", "import torch  # edited")
+    assert "sslslr/encoders/transformer.py" in refused(clone)
 
 
 def test_results_changed_by_hand_are_neither_replaced_nor_certified(clone):

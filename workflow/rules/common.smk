@@ -7,33 +7,35 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
+from snakemake.io import report as in_report
 
-from sslslr import grid, guard, seals, stages, yaml_file
-from sslslr.config import StudyConfig, parse
-from sslslr.datasets import DATASETS
-from sslslr.errors import UserError
-from sslslr.estimate import estimate
-from sslslr.files import has_key
-from sslslr.grid import NO_DATASET
-from sslslr.methods import METHODS
-from sslslr.report import wording
-from sslslr.study import left_checkpoints, outdated
+import sslslr
+from sslslr.config.load import read_yaml
+from sslslr.config.published import published
+from sslslr.config.run import NO_DATASET
+from sslslr.config.settings import parse
+from sslslr.config.study import StudyConfig
+from sslslr.report.figures import FIGURES
+from sslslr.report.results import Results
+from sslslr.report.tables import TABLES
+from sslslr.use.best import candidates
+from sslslr.utils.errors import UserError
+from sslslr.workflow import grid, stages, start
 
 try:
     STUDY = parse(StudyConfig, config, "configuration")  # names the nearest known key
-    validate(config, "../schemas/config.schema.yaml", set_default=False)
+    start.refuse_places_in_dvc_lock(STUDY)
     RUNS = grid.runs(STUDY)
-    EVALUATIONS = {
-        run_id: grid.evaluate_spec(STUDY, run) for run_id, run in RUNS.items()
-    }
+    EVALUATIONS = grid.evaluations(STUDY)
     if workflow.is_main_process:  # jobs of a cluster need not check everything again
-        from sslslr.study import check
+        from sslslr.utils.files import check_temporary_folder
+        from sslslr.workflow.check import check
 
+        check_temporary_folder()
+        start.refuse_missing_profile(sys.argv[1:], Path(workflow.main_snakefile))
         # Snakemake, which has read them, takes a key that stands twice.
-        files = workflow.config_settings.configfiles or ["config/demo.yaml"]
-        for path in filter(os.path.exists, files):
-            yaml_file.read(path)
+        for path in filter(os.path.exists, workflow.config_settings.configfiles):
+            read_yaml(path)
         check(STUDY)
 except UserError as error:
     raise WorkflowError(str(error))
@@ -51,11 +53,6 @@ def gpus(stage, pretrain):
     return wanted * (pretrain.devices if stage == "pretrain" else 1)
 
 
-def extraction_gpus(wildcards):
-    stated = STUDY.resources.extract.gpu
-    return GPU_HERE if stated is None else stated
-
-
 def asks(stage):
     """The resources of a stage's jobs, from the configuration; each retry asks for as much again."""
     asked = getattr(STUDY.resources, stage)
@@ -67,110 +64,8 @@ def asks(stage):
     }
 
 
-def asked(short, *long):
-    """Whether a flag without a value is on the command line, also among others as in `-np`."""
-    together = re.compile(rf"-[FRknpqrt]*{short}[FRknpqrt]*")
-    return any(arg in long or together.fullmatch(arg) for arg in sys.argv)
-
-
-PLANNING = asked("n", "--dry-run", "--dryrun")
-
-
-def published_clips():
-    """Number of clips of the data sets whose publishers state it."""
-    found = {}
-    for name, entry in STUDY.datasets.items():
-        source = DATASETS.get(entry.source)
-        if hasattr(source, "published"):
-            options = parse(source.Options, entry.options, f"datasets.{name}.options")
-            found[name] = source.published(options)
-    return {name: clips for name, clips in found.items() if clips is not None}
-
-
-if workflow.is_main_process and PLANNING:
-    built = Path(RESULTS, "data").glob("*/clips/card.json")
-    cards = {
-        card.parts[-3]: json.loads(card.read_text())
-        for card in built
-        if has_key(card, "n_clips")
-    }
-    numbers = {name: card["n_clips"] for name, card in cards.items()}
-    print(estimate(STUDY, numbers, published_clips()), file=sys.stderr)
-
-READING = {
-    *(
-        "--unlock",
-        "--lint",
-        "--list-rules",
-        "--list",
-        "-l",
-        "--list-target-rules",
-        "--lt",
-    ),
-    *(
-        "--summary",
-        "-S",
-        "--detailed-summary",
-        "-D",
-        "--report",
-        "--dag",
-        "--rulegraph",
-    ),
-    *("--filegraph", "--d3dag", "--print-compilation", "--cleanup-metadata", "--cm"),
-    *("--help", "-h", "--version", "-v", "--archive"),
-}
-
-
-BROKEN = []  # seals of files that were changed behind the workflow's back
-
-
-def begin():
-    """Take the results folder for this workflow, and find files that were changed behind its back."""
-    if not PLANNING:
-        # `--jobs` without `--cores` is how a cluster is told how many jobs to hold.
-        cluster = workflow.resource_settings.nodes is not None
-        for sentence in guard.enter(RESULTS, cluster, ".snakemake/locks"):
-            print(sentence, file=sys.stderr)
-    for record in outdated(RESULTS, RUNS):
-        print(
-            f"{record.parent}: made by hand, of other settings or code; to be made again",
-            file=sys.stderr,
-        )
-        if not PLANNING and not asked("t", "--touch"):
-            record.unlink()
-    if left := left_checkpoints(STUDY):
-        size = sum(path.stat().st_size for path in left) / 1e6
-        print(
-            f"{RESULTS}/checkpoints: {len(left)} checkpoints ({size:.1f} MB) that no job of this "
-            "configuration goes on from; remove them unless you go back to the one that made them: "
-            + ", ".join(path.name for path in left[:3])
-            + (", ..." if len(left) > 3 else ""),
-            file=sys.stderr,
-        )
-    for name in STUDY.datasets:
-        # Snakemake keeps silent about inputs that are missing where the output is there.
-        if not downloads(name) and all(map(os.path.isfile, store_files(name))):
-            try:
-                local_files(name)
-            except UserError as error:
-                print(
-                    f"data set {name!r} stays as it was built, whatever its settings are now: {error}",
-                    file=sys.stderr,
-                )
-    damages, _ = seals.examine(RESULTS, renew=not PLANNING)
-    for damage in damages:
-        print(
-            f"changed since it was written, to be made again: {damage}", file=sys.stderr
-        )
-        BROKEN.append(damage.seal)
-    if not PLANNING and not asked("t", "--touch"):
-        while BROKEN:
-            seals.break_seal(BROKEN.pop())
-
-
-def seal(stage, job):
-    """The parameter `seal` of a job: where hashes of what it writes are kept (sslslr/seals.py)."""
-    return str(seals.current(RESULTS, stage, job, BROKEN))
+START = start.Start(workflow, STUDY, RUNS, WorkflowError)
+seal = START.seal
 
 
 wildcard_constraints:
@@ -179,13 +74,11 @@ wildcard_constraints:
 
 
 def store_files(dataset):
-    """The three files of a clip store."""
-    names = ("keypoints.npy", "clips.parquet", "card.json")
-    return [f"{RESULTS}/data/{dataset}/clips/{name}" for name in names]
+    return start.store_files(STUDY, dataset)
 
 
 def downloads(dataset):
-    return DATASETS.traits(STUDY.datasets[dataset].source).get("downloads", False)
+    return start.downloads(STUDY, dataset)
 
 
 def extracts(dataset):
@@ -193,9 +86,11 @@ def extracts(dataset):
 
 
 def data_code(wildcards):
-    return stages.code_hash(
-        *stages.data_modules(STUDY.datasets[wildcards.dataset].source)
-    )
+    return stages.code_hash(*stages.data_code(STUDY.datasets[wildcards.dataset].source))
+
+
+def report_code():
+    return stages.code_hash(*stages.report_code(STUDY))
 
 
 def dataset_options(wildcards):
@@ -213,8 +108,34 @@ DOWNLOADS = {
 os.environ.update({name: value for name, value in DOWNLOADS.items() if value})
 
 
-def report_code(part):
-    return stages.code_hash(*stages.REPORT_MODULES[part])
+# For a rule's environment where Snakemake makes one (envs/study.post-deploy.sh).
+os.environ.update(SSLSLR_PACKAGE=str(Path(sslslr.__file__).parent))
+
+
+def reads(entries):
+    """Files that tables or figures are made of, but for tables, which their own job makes."""
+    kinds = {kind for entry in entries for kind in entry.reads}
+    kinds = {kind for kind in kinds if not kind.startswith("tables/")}
+    return [str(path) for kind in sorted(kinds) for path in REPORT.paths(kind)]
+
+
+def drawn(figures):
+    """The files of figures, by name, with their places in Snakemake's own report."""
+    return [
+        in_report(
+            f"{RESULTS}/figures/{name}.{kind}",
+            caption="../report/caption.rst",
+            category="Figures",
+            labels={"figure": figure.title, "format": kind},
+        )
+        for name, figure in figures.items()
+        for kind in ("pdf", "png")
+    ]
+
+
+def captions(entries):
+    """For Snakemake's own report, which has one caption a job."""
+    return "\n\n".join(f"**{entry.title}.** {entry.caption}" for entry in entries)
 
 
 def each_run(pattern):
@@ -222,26 +143,22 @@ def each_run(pattern):
     return [pattern.format(run=run_id) for run_id in RUNS]
 
 
-def local_files(name):
-    """Files of the user's that a data set is made of; raises UserError where they cannot be."""
-    entry = STUDY.datasets[name]
-    source = DATASETS.get(entry.source)
-    options = parse(source.Options, entry.options, f"datasets.{name}.options")
-    files = [str(path) for path in source.inputs(options)]
-    for path in filter(re.compile(r"\{\s*\w").search, files):
-        raise UserError(
-            f"{path}: Snakemake takes what stands in braces for a wildcard; rename it (data set {name!r})."
-        )
-    return files
+def listed_downloads(wildcards):
+    """A table of the user's that says what a data set downloads."""
+    return start.local_files(STUDY, wildcards.dataset)
 
 
 def raw_inputs(wildcards):
-    """What a clip store is made from: the downloaded folder, or local files of the user's."""
+    """What a clip store is made from: a download, local files of the user's, or a pool's members."""
     name = wildcards.dataset
     if downloads(name):
         return [f"{RESULTS}/data/{name}/raw"]
     try:
-        return [*local_files(name), *(shard_folders(name) if extracts(name) else [])]
+        return [
+            *start.local_files(STUDY, name),
+            *start.member_files(STUDY, name),
+            *(shard_folders(name) if extracts(name) else []),
+        ]
     except UserError as error:
         raise WorkflowError(str(error))
 
@@ -249,14 +166,18 @@ def raw_inputs(wildcards):
 def raw_folder(wildcards):
     """`--raw FOLDER` of building a clip store: what was downloaded, or the shards of keypoints."""
     name = wildcards.dataset
+    if start.member_files(STUDY, name):
+        return f"--raw {RESULTS}/data"
     folder = "raw" if downloads(name) else "shards" if extracts(name) else ""
     return f"--raw {RESULTS}/data/{name}/{folder}" if folder else ""
 
 
 def target_clips(wildcards):
-    """The clip stores that an encoder is evaluated on."""
-    targets = EVALUATIONS[wildcards.run].targets.values()
-    return sorted({file for target in targets for file in store_files(target.dataset)})
+    """The clip stores that an encoder is evaluated on, and the pool that none of their test clips is in."""
+    evaluation = EVALUATIONS[wildcards.run]
+    used = {target.dataset for target in evaluation.targets.values()}
+    used |= {evaluation.run.dataset} if evaluation.members else set()
+    return sorted({file for dataset in used for file in store_files(dataset)})
 
 
 def pretraining_clips(wildcards):
@@ -269,44 +190,13 @@ def pretraining_store(wildcards):
     return "" if dataset == NO_DATASET else f"--store {RESULTS}/data/{dataset}/clips"
 
 
-REPORT_FIGURES = [
-    "training",
-    "clip",
-    "augmentations",
-    "semi_supervised",
-    "transfer",
-    "ablations",
-    "views",
-    "embedding",
-    "confusions",
-]
-REPORT_TABLES = [
-    "verdicts",
-    "verdicts_comparisons",
-    "linear",
-    "ablations",
-    "signer_gap",
-    "few_labels",
-    "cost",
-]
-RENDERED = [
-    f"{RESULTS}/report.html",
-    f"{RESULTS}/tables/summary.json",  # for `dvc metrics`
-    *(
-        f"{RESULTS}/tables/{name}.{ending}"
-        for name in REPORT_TABLES
-        for ending in ("csv", "md", "tex")
-    ),
-    *(
-        f"{RESULTS}/figures/{name}.{ending}"
-        for name in REPORT_FIGURES
-        for ending in ("pdf", "png")
-    ),
-]
-REPORT_FILES = [*RENDERED, f"{RESULTS}/provenance.json"]
-
-if workflow.is_main_process and not READING & set(sys.argv):
-    try:
-        begin()
-    except UserError as error:
-        raise WorkflowError(str(error))
+ALL_TABLES = TABLES.classes()
+CHARTS = {name: f for name, f in FIGURES.classes().items() if f.of_tables()}
+DRAWINGS = {name: f for name, f in FIGURES.classes().items() if not f.of_tables()}
+REPORT = Results(STUDY, EVALUATIONS)  # the paths alone: nothing is read here
+RENDERED = [str(path) for path in REPORT.outputs()]
+# What the report is told of the study: a change of the rest makes none of it stale.
+SHOWN_STUDY = stages.as_json(published(STUDY.model_dump(mode="json")))
+# The best encoder for others, where the study has one to choose.
+MODEL = [f"{RESULTS}/model"] if candidates(EVALUATIONS.values()) else []
+REPORT_FILES = [*RENDERED, f"{RESULTS}/provenance.json", *MODEL]

@@ -13,23 +13,25 @@ rule extract:
 
 
 rule fetch_raw:
+    input:
+        listed_downloads,
     output:
         directory(f"{RESULTS}/data/{{dataset}}/raw"),
     log:
         f"{RESULTS}/logs/download/{{dataset}}.log",
     conda:
-        "../../environment.yml"
+        "../envs/study.yaml"
     resources:
         **asks("download"),
     params:
         source=lambda wildcards: STUDY.datasets[wildcards.dataset].source,
         options=dataset_options,
-        seal=lambda wildcards: seal("download", wildcards.dataset),
+        seal=seal("download", "{dataset}"),
         code=data_code,
     shell:
         # What is fetched grows in a folder of its own (SSLSLR_DOWNLOADS, see common.smk): Snakemake removes
         # the output of a job that failed.
-        "sslslr --seal {params.seal} data download --source {params.source}"
+        "sslslr --seal {params.seal} --outputs '{output}' data download --source {params.source}"
         " --options {params.options:q} --raw {output} 2>&1 | tee {log}"
 
 
@@ -40,10 +42,11 @@ rule build_clips:
         keypoints=f"{RESULTS}/data/{{dataset}}/clips/keypoints.npy",
         clips=f"{RESULTS}/data/{{dataset}}/clips/clips.parquet",
         card=f"{RESULTS}/data/{{dataset}}/clips/card.json",
+        croissant=f"{RESULTS}/data/{{dataset}}/clips/croissant.json",
     log:
         f"{RESULTS}/logs/extract/{{dataset}}.log",
     conda:
-        "../../environment.yml"
+        "../envs/study.yaml"
     resources:
         **asks("extract"),
     params:
@@ -51,8 +54,8 @@ rule build_clips:
         options=dataset_options,
         out=subpath(output.card, parent=True),
         raw=raw_folder,
-        seal=lambda wildcards: seal("extract", wildcards.dataset),
+        seal=seal("extract", "{dataset}"),
         code=data_code,
     shell:
-        "sslslr --seal {params.seal} data build --name {wildcards.dataset} --source {params.source}"
+        "sslslr --seal {params.seal} --outputs '{output}' data build --name {wildcards.dataset} --source {params.source}"
         " --options {params.options:q} {params.raw} --out {params.out} 2>&1 | tee {log}"

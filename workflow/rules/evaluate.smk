@@ -21,7 +21,7 @@ rule evaluate_encoder:
     # Before the next pretraining: a target that cannot be evaluated is found with the first encoder.
     priority: 1
     conda:
-        "../../environment.yml"
+        "../envs/study.yaml"
     threads: STUDY.resources.threads
     resources:
         **asks("evaluate"),
@@ -29,11 +29,11 @@ rule evaluate_encoder:
     params:
         spec=lambda wildcards: EVALUATIONS[wildcards.run].model_dump_json(),
         results=lambda wildcards: RESULTS,
-        seal=lambda wildcards: seal("evaluate", wildcards.run),
+        seal=seal("evaluate", "{run}"),
         code=lambda wildcards: stages.code_hash(
-            *stages.evaluate_modules(EVALUATIONS[wildcards.run])
+            *stages.evaluate_code(EVALUATIONS[wildcards.run])
         ),
         threads=STUDY.resources.threads,
     shell:
-        "sslslr --seal {params.seal} evaluate --spec {params.spec:q} --results {params.results}"
+        "sslslr --seal {params.seal} --outputs '{output}' evaluate --spec {params.spec:q} --results {params.results}"
         " --threads {params.threads} > {log} 2>&1"

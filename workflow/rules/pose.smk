@@ -10,15 +10,15 @@ rule prepare_pose_model:
     log:
         f"{RESULTS}/logs/extract/{{dataset}}.model.log",
     conda:
-        "../../environment.yml"
+        "../envs/study.yaml"
     resources:
         **asks("extract"),
     params:
         settings=pose_settings,
-        seal=lambda wildcards: seal("extract", f"{wildcards.dataset}-model"),
+        seal=seal("extract", "{dataset}-model"),
         code=pose_code,
     shell:
-        "sslslr --seal {params.seal} pose model --settings {params.settings:q} --out {output:q} 2>&1 | tee {log}"
+        "sslslr --seal {params.seal} --outputs '{output}' pose model --settings {params.settings:q} --out {output:q} 2>&1 | tee {log}"
 
 
 rule extract_keypoints:
@@ -32,7 +32,7 @@ rule extract_keypoints:
     wildcard_constraints:
         shard=r"\d+",
     conda:
-        "../../environment.yml"
+        "../envs/study.yaml"
     threads: STUDY.resources.threads
     resources:
         **asks("extract"),
@@ -46,12 +46,10 @@ rule extract_keypoints:
         names=lambda wildcards: [
             [entry.clip_id, entry.file] for entry in shard_entries(wildcards)
         ],
-        seal=lambda wildcards: seal(
-            "extract", f"{wildcards.dataset}-shard{wildcards.shard}"
-        ),
+        seal=seal("extract", "{dataset}-shard{shard}"),
         code=pose_code,
     shell:
-        "sslslr --seal {params.seal} pose shard --settings {params.settings:q} --folder {params.folder:q}"
+        "sslslr --seal {params.seal} --outputs '{output}' pose shard --settings {params.settings:q} --folder {params.folder:q}"
         " {params.table:q} --shard-size {params.size} --number {wildcards.shard}"
         " --model {input.model:q} --out {output:q} 2>&1 | tee {log}"
 
@@ -64,12 +62,12 @@ rule judge_keypoints:
     log:
         f"{RESULTS}/logs/extract/{{dataset}}.quality.log",
     conda:
-        "../../environment.yml"
+        "../envs/study.yaml"
     resources:
         **asks("extract"),
     params:
         store=lambda wildcards: f"{RESULTS}/data/{wildcards.dataset}/clips",
-        seal=lambda wildcards: seal("extract", f"{wildcards.dataset}-quality"),
-        code=stages.code_hash(*stages.QUALITY_MODULES),
+        seal=seal("extract", "{dataset}-quality"),
+        code=stages.code_hash(*stages.REPORT),
     shell:
-        "sslslr --seal {params.seal} pose quality {params.store:q} --out {output:q} 2>&1 | tee {log}"
+        "sslslr --seal {params.seal} --outputs '{output}' pose quality {params.store:q} --out {output:q} 2>&1 | tee {log}"

@@ -1,7 +1,7 @@
 # What the rules of pose.smk need to know of the data sets of videos.
-from sslslr.datasets import options_of
-from sslslr.datasets.videos import extraction, listed
-from sslslr.pose.extraction import local_weights
+from sslslr.data.datasets import options_of
+from sslslr.data.datasets.videos import extraction, listed
+from sslslr.pose.model import local_weights
 from sslslr.pose.shards import n_shards, shard_of
 
 
@@ -50,7 +50,7 @@ def pose_weights(wildcards):
 
 def pose_code(wildcards):
     backend = VIDEO_SETS[wildcards.dataset].backend
-    return stages.code_hash(*stages.extract_modules(backend))
+    return stages.code_hash(*stages.extract_code(backend))
 
 
 def pose_gpus(wildcards):
@@ -59,9 +59,8 @@ def pose_gpus(wildcards):
     if stated is not None:
         return stated
     options = VIDEO_SETS[wildcards.dataset]
-    on_gpu = (
-        options.backend == "mmpose" and options.backend_options.get("device") != "cpu"
-    )
+    unstated = "auto" if options.backend == "mmpose" else "cpu"
+    on_gpu = options.backend_options.get("device", unstated) != "cpu"
     return int(GPU_HERE and on_gpu)
 
 

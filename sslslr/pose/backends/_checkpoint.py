@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sslslr.errors import UserError
-from sslslr.files import sha256_of
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import sha256_of
 
 
 def find_weights(source: str, sha256: str | None, folder: Path, option: str = "weights") -> Path:
@@ -52,18 +52,18 @@ def _named_digits(source: str) -> str:
 def fetched(url: str, folder: Path, option: str = "weights") -> Path:
     """The file of a URL, fetched into the study's folder of downloads, else into `folder`.
 
-    Resumed where it was cut, and checked against `config/checksums.lock` (`sslslr/download.py`).
+    Resumed where it was cut, and checked against `config/checksums.lock` (`sslslr/utils/download/fetch.py`).
 
     Raises:
         UserError: not https, no network, cut off, or not the file that was fetched before.
     """
-    from sslslr.download import File, fetch
-    from sslslr.http_client import Settings
+    from sslslr.utils.download.fetch import File, fetch
+    from sslslr.utils.download.http import DownloadSettings
 
     cache = os.environ.get("SSLSLR_DOWNLOADS")
     place = Path(cache, "pose_weights") if cache else folder
     try:
-        return fetch([File(url.rpartition("/")[2], url)], place, Settings())[0]
+        return fetch([File(url.rpartition("/")[2], url)], place, DownloadSettings())[0]
     except UserError as error:
         advice = f"Or fetch it elsewhere and name the file in the backend's option `{option}`."
         raise UserError(f"{error} {advice}") from None

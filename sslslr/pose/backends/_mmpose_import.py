@@ -15,8 +15,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from sslslr.errors import UserError
 from sslslr.pose.backends import missing
+from sslslr.utils.errors import UserError
 
 
 def import_mmpose() -> Any:

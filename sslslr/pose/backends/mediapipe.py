@@ -6,7 +6,9 @@ itself from frame to frame. A body joint's confidence is its visibility; a hand 
 (confidence 1) or not at all. CPU only, frame by frame.
 """
 
+import contextlib
 import importlib.metadata
+import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,12 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from sslslr.errors import UserError
-from sslslr.files import sha256_of
+from sslslr.config.settings import Settings
 from sslslr.pose.backends import missing, register
-from sslslr.skeleton import BODY, LEFT_HAND, N_JOINTS, RIGHT_HAND
-from sslslr.strict import Strict
+from sslslr.pose.backends._native_log import errors_only
+from sslslr.pose.skeleton import BODY, LEFT_HAND, N_JOINTS, RIGHT_HAND
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import sha256_of
 
 # What Holistic loads at complexity 1; complexities 0 and 2 are not in the wheel.
 WEIGHTS = (
@@ -29,7 +32,7 @@ WEIGHTS = (
 )
 
 
-class Options(Strict):
+class Options(Settings):
     min_detection_confidence: float = Field(
         0.5, ge=0, le=1, description="Below it nobody is found in a first frame (MediaPipe's 0.5)."
     )
@@ -61,6 +64,10 @@ class MediaPipe:
     batch = 8
 
     @staticmethod
+    def ready() -> bool:
+        return importlib.util.find_spec("mediapipe") is not None
+
+    @staticmethod
     def prepare(options: Options, folder: Path) -> dict[str, Any]:
         mediapipe = _import()
         modules = Path(mediapipe.__file__).parent / "modules"
@@ -71,6 +78,8 @@ class MediaPipe:
         }
 
     def __init__(self, options: Options, folder: Path):
+        self._quiet = contextlib.ExitStack()
+        self._quiet.enter_context(errors_only())
         self._holistic = _import().solutions.holistic.Holistic(
             static_image_mode=False, model_complexity=1, **options.model_dump()
         )
@@ -96,3 +105,4 @@ class MediaPipe:
 
     def close(self) -> None:
         self._holistic.close()
+        self._quiet.close()

@@ -3,10 +3,7 @@
 Jiang et al., "RTMPose: Real-Time Multi-Person Pose Estimation based on MMPose", 2023; Jiang, Xie,
 Li. "RTMW: Real-Time Multi-Person 2D and 3D Whole-body Pose Estimation", 2024.
 
-They are top-down: a box goes in, one person's keypoints come out. Every video begins with the
-whole picture as the box; each batch then takes the box around the joints found in the batch before
-(`box: follow`). `box: picture` always takes the whole picture. With a `detector` (RTMO, `_rtmo.py`)
-the box is the person's who was the largest at first and nearest to their last box afterwards.
+They are top-down (`_top_down.py` says how the box is found); the `detector` is RTMO (`_rtmo.py`).
 """
 
 import importlib.metadata
@@ -16,13 +13,12 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from sslslr.files import atomic_file, sha256_of
 from sslslr.pose.backends import register
 from sslslr.pose.backends._checkpoint import find_weights, load_state, read_state
 from sslslr.pose.backends._rtmo import DETECTORS, Detector, build_detector
-from sslslr.pose.track import Follower, box_around
-from sslslr.skeleton import from_wholebody
-from sslslr.strict import Strict
+from sslslr.pose.backends._top_down import RULE, SHA256, TopDown, TopDownOptions
+from sslslr.pose.tracking import Follower
+from sslslr.utils.files import atomic_file, sha256_of
 
 _SITE = "https://download.openmmlab.com/mmpose/v1/projects/"
 _COCO, _COCKTAIL = "rtmpose/coco-wholebody/", "rtmpose/cocktail14/"
@@ -50,11 +46,10 @@ MODELS = {
     ),
 }
 WEIGHTS, DETECTOR_WEIGHTS = "weights.safetensors", "detector.safetensors"
-RULE = "the largest person at first, then the nearest to the last box"
 PACKAGES = ("mmpose", "mmengine", "mmcv-lite", "torch", "opencv-python")
 
 
-class Options(Strict):
+class Options(TopDownOptions):
     model: Literal["rtmpose-m", "rtmpose-l", "rtmw-m", "rtmw-l", "rtmw-x"] = Field(
         "rtmw-l", description="Whole-body model; all read 256 x 192 pixels. -l is RTMW's balance."
     )
@@ -63,29 +58,15 @@ class Options(Strict):
     )
     weights_sha256: str | None = Field(
         None,
-        pattern="^[0-9a-f]{64}$",
+        pattern=SHA256,
         description="What the file of weights must have; null: the digits in its name, if any.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
-    batch: int = Field(16, ge=1, le=512, description="Frames at a time.")
-    box: Literal["follow", "picture"] = Field(
-        "follow", description="follow: the person found so far. picture: always the whole picture."
-    )
     flip_test: bool = Field(
         False, description="Also estimate the mirrored picture and take the mean: twice the time."
     )
     detector: Literal["none", "rtmo-t", "rtmo-s", "rtmo-m", "rtmo-l"] = Field(
         "none", description="Finds the persons, of whom one is followed. none: the videos show one."
-    )
-    detector_weights: str | None = Field(None, description="As `weights`, the detector's.")
-    detector_weights_sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="As `weights_sha256`, the detector's."
-    )
-    detector_stride: int = Field(
-        5, ge=1, le=100, description="Detect in every so many frames; the box stays in between."
-    )
-    detector_score: float = Field(
-        0.3, ge=0.1, le=1, description="Detections that the detector scores lower are nobody."
     )
 
     @model_validator(mode="after")
@@ -94,8 +75,7 @@ class Options(Strict):
         unused = sorted(name for name in named if name.startswith("detector_"))
         if self.detector == "none" and unused:
             raise ValueError(f"{unused[0]} is given, but `detector` is none; name the detector")
-        if self.detector != "none" and self.box == "picture":
-            raise ValueError("a detector gives the box; `box: picture` would not use it")
+        self.refuse_unused_box(self.detector)
         return self
 
 
@@ -137,9 +117,8 @@ def build_model(options: Options) -> tuple[Any, Any, dict[str, Any]]:
 
 
 @register
-class MMPose:
+class MMPose(TopDown):
     Options = Options
-    default_confidence = 0.3  # mmpose's own demos draw joints above it
 
     @staticmethod
     def prepare(options: Options, folder: Path) -> dict[str, Any]:
@@ -177,56 +156,20 @@ class MMPose:
         import torch
         from safetensors.torch import load_file
 
-        self.options, self.batch = options, options.batch
+        self.batch = options.batch
         device = options.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model, self._pipeline, self._metadata = build_model(options)
         self._model.load_state_dict(load_file(folder / WEIGHTS))
         self._model.to(device)
-        self._follower: Follower | None = None
+        follower = None
         if options.detector != "none":
             detector = Detector(options.detector, load_file(folder / DETECTOR_WEIGHTS), device)
-            self._follower = Follower(
-                detector.persons, options.detector_stride, options.detector_score
-            )
-        self.start()
-
-    def start(self) -> None:
-        self._box: np.ndarray | None = None
-        if self._follower is not None:
-            self._follower.start()
-
-    def estimate(self, frames: list[np.ndarray]) -> np.ndarray:
-        height, width = frames[0].shape[:2]
-        if self._follower is not None:
-            found = self._infer(frames, self._follower.boxes(frames))
-        else:
-            found = self._infer_following(frames, width, height)
-        joints = from_wholebody(found)
-        joints[..., :2] /= (width, height)
-        joints[..., 2] = np.clip(joints[..., 2], 0, 1)
-        return joints
-
-    def _infer_following(self, frames: list[np.ndarray], width: int, height: int) -> np.ndarray:
-        if self._box is None and self.options.box == "follow" and len(frames) > 1:
-            self._follow(self._infer(frames[:1], self._whole(width, height)), width, height)
-        box = self._box if self._box is not None else self._whole(width, height)
-        found = self._infer(frames, box)
-        if self.options.box == "follow":
-            self._follow(found[-1:], width, height)
-        return found
-
-    @staticmethod
-    def _whole(width: int, height: int) -> np.ndarray:
-        return np.array([0, 0, width, height], dtype=np.float32)
-
-    def _follow(self, found: np.ndarray, width: int, height: int) -> None:
-        sure = found[..., 2] >= self.default_confidence
-        self._box = box_around(found[..., :2], sure, width, height)
+            follower = Follower(detector.persons, options.detector_stride, options.detector_score)
+        super().__init__(options.box == "follow", follower)
 
     def _infer(self, frames: list[np.ndarray], boxes: np.ndarray) -> np.ndarray:
-        """(frames, 133, 3) float32: x and y in pixels, confidence. A box each, or one for all."""
         import torch
         from mmengine.dataset import pseudo_collate
 

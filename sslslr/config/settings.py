@@ -1,0 +1,168 @@
+"""Settings that are checked: the base of every pydantic model here, and errors for people.
+
+An unknown key is an error that names the nearest known one. Apart from `sslslr.config.study`, so that a
+data set or a transform does not become stale when a key of the study is added.
+"""
+
+from fractions import Fraction
+from typing import Annotated, Any, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+
+from sslslr.utils.download.addresses import refuse_secrets
+from sslslr.utils.errors import UserError, nearest
+from sslslr.utils.user_files import shortened
+
+FASTEST, MOST = 1e6, 10**6  # beyond these a rate, or a number of epochs, is a slip of the pen
+SPLITS = ("train", "val", "test")
+
+
+class Settings(BaseModel):
+    """Unknown keys are errors, and so are infinity, NaN and `yes` for a number; instances do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, values: Any) -> Any:
+        for name, field in cls.model_fields.items() if isinstance(values, dict) else ():
+            kinds = {field.annotation, *get_args(field.annotation)}
+            if isinstance(values.get(name), bool) and {int, float} & kinds and bool not in kinds:
+                raise ValueError(
+                    f"{name} must be a number (found {str(values[name]).lower()}; YAML reads yes, no, on "
+                    "and off so)"
+                )
+        return values
+
+
+def _fraction(value: Any) -> Fraction:
+    try:
+        fraction = Fraction(str(value)).limit_denominator(10_000)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{value!r} is not a fraction; write 1/3 or 0.25") from None
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"{value!r} is not between 0 and 1")
+    return fraction
+
+
+# Written `1/3` or `0.25` in YAML, kept exact: floor(T * 1/3) is then T // 3 for every T.
+Share = Annotated[
+    Fraction,
+    BeforeValidator(_fraction),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": ["string", "number"]}),
+]
+NAME = r"^[a-z0-9][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME)]
+
+# Names in studies, claims and encoders' records that were written before.
+FORMER_NAMES = {"semi_supervised": "few_labels"}
+FORMER_ENCODERS = {"paper": "transformer"}
+ProtocolName = Annotated[str, BeforeValidator(lambda name: FORMER_NAMES.get(str(name), name))]
+EncoderName = Annotated[Name, BeforeValidator(lambda name: FORMER_ENCODERS.get(str(name), name))]
+
+
+def _distinct(values: list) -> list:
+    if len(set(values)) < len(values):
+        twice = next(value for value in values if values.count(value) > 1)
+        raise ValueError(f"names {twice} twice; each counts as a measurement of its own")
+    return values
+
+
+Distinct = AfterValidator(_distinct)  # of a list
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what torch takes, and a column of whole numbers
+Seeds = Annotated[list[Seed], Field(min_length=1), Distinct]
+MOST_VALUES, DEEPEST = 200_000, 50  # of settings, each counted wherever it is referred to
+
+
+def refuse_too_many(values: Any, where: str) -> None:
+    """Raise UserError for settings that a few lines of anchors blew up, or that hold themselves."""
+    count, level = 0, [values]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        count += len(level)
+        if not level or count > MOST_VALUES:
+            break
+    if level:
+        raise UserError(
+            f"{where}: more than {MOST_VALUES} values or {DEEPEST} levels of keys within keys; do its "
+            "anchors (&name, *name) refer to each other?"
+        )
+
+
+def parse(model: type[BaseModel], values: Any, where: str) -> Any:
+    """Validate `values` as `model`.
+
+    Raises:
+        UserError: what is wrong, where, and for an unknown key the nearest known one; or an address
+            with a password or token in it, which would be published.
+    """
+    refuse_too_many(values, where)
+    refuse_secrets(values, where)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [f"{where}: {_sentence(model, problem)}" for problem in error.errors()]
+        raise UserError("\n".join(lines)) from None
+
+
+def _sentence(model: type[BaseModel], problem: Any) -> str:
+    location = [str(part) for part in problem["loc"]]
+    dotted = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {dotted!r}. {nearest(location[-1], _known_keys(model, problem['loc'][:-1]))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"key {dotted!r} is missing."
+    found = problem["input"]
+    message = _plainly(problem) or message
+    plain = isinstance(found, str | int | float | bool | None)
+    shown = f" (found {shortened(repr(found))})" if plain else ""
+    return f"{dotted.removesuffix('.[key]') + ': ' if dotted else ''}{message}{shown}."
+
+
+def _plainly(problem: Any) -> str:
+    """What pydantic says of types and patterns, for somebody who writes YAML; else empty."""
+    kind, found = problem["type"], problem["input"]
+    if kind == "string_type" and not isinstance(found, list | dict | None):
+        return "must be text; YAML reads it as something else, so put it in quotes"
+    if kind == "string_pattern_mismatch" and problem["ctx"]["pattern"] == NAME:
+        return "a name has small letters, digits and _ alone, and begins with a letter or digit"
+    if kind in ("dict_type", "model_type"):
+        return "must hold keys with values" + ("" if found else "; write {} for none")
+    if kind == "list_type" and isinstance(found, str):
+        return f"must be a list: [{found}]"
+    return ""
+
+
+def _known_keys(model: type[BaseModel], path: tuple) -> list[str]:
+    """Field names of the model that `path` leads to within `model`."""
+    schema = model.model_json_schema()
+
+    def resolved(node: Any) -> dict[str, Any]:
+        node = node if isinstance(node, dict) else {}
+        return schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+
+    node = resolved(schema)
+    for part in path:
+        named = node.get("properties", {}).get(part)
+        by_pattern = next(iter(node.get("patternProperties", {}).values()), None)
+        node = resolved(
+            named or by_pattern or node.get("items") or node.get("additionalProperties")
+        )
+    return list(node.get("properties", {}))

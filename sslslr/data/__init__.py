@@ -1,0 +1,1 @@
+"""Clips: the store, preprocessing, splits, readers, data sets."""

@@ -1,0 +1,237 @@
+"""Reading `clips.parquet` and `card.json` of a clip store: quickly, and trusting neither.
+
+Types and rules are checked on Arrow's columns, before they become a table of pandas.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
+
+from sslslr.config.settings import SPLITS, parse
+from sslslr.data.writer import ASPECTS, COLUMNS, KEYPOINTS, LAYOUT_VERSION, SPEEDS
+from sslslr.utils.errors import StoreError, UserError
+from sslslr.utils.files import read_json
+
+AGAIN = "Build it again."
+MOST_COLUMNS = 500
+FEW_VALUES = ["dataset", "language", "gloss", "signer", "split"]
+ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
+KINDS = {"string": "text", "int64": "whole numbers", "float64": "numbers"}
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+DATASET = r"^\w[\w .+()-]{0,199}$"  # it becomes part of files' names
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Shape(BaseModel):
+    """A part of a card; what is not named here may be anything."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+
+class _Dropped(_Shape):
+    count: Count = 0
+    by_reason: dict[str, Count] = {}
+    clips: list[dict[str, str]] = []
+
+
+class _Counts(_Shape):
+    split: str
+    expected: Count
+    found: Count
+    kept: Count
+    dropped: dict[str, Count]
+
+
+class _Split(_Shape):
+    n: Count
+    sha256: Sha256
+
+
+class Card(_Shape):
+    """What `card.json` must look like for those who read it."""
+
+    layout_version: int
+    dataset: str = Field(pattern=DATASET)
+    sha256: dict[str, Sha256]
+    joints: dict[str, Annotated[float, Field(ge=0, le=1)]]
+    dropped: _Dropped
+    licence: str | None = None
+    citation: str | None = None
+    origin: str | None = None
+    split_rule: str | None = None
+    languages: list[str] | None = None
+    inputs: dict[str, str] | None = None
+    n_clips: Count | None = None
+    n_frames: Count | None = None
+    counts: list[_Counts] | None = None
+    splits: dict[str, _Split] | None = None
+    extraction: dict[str, Any] | None = None
+    members: dict[str, dict[str, Any]] | None = None
+
+
+def read_card(file: Path) -> dict[str, Any]:
+    """A card, checked.
+
+    Raises:
+        StoreError: not JSON, of another layout, or of another shape.
+    """
+    try:
+        card = read_json(file)
+    except UserError as error:
+        raise StoreError(file, str(error).removeprefix(f"{file}: "), advice=AGAIN) from None
+    if not isinstance(card, dict):
+        raise StoreError(file, "must be a JSON object.", advice=AGAIN)
+    if card.get("layout_version") != LAYOUT_VERSION:
+        found = json.dumps(card.get("layout_version"))[:40]
+        rule = f"layout version {found}, this package reads {LAYOUT_VERSION}."
+        raise StoreError(file, rule, advice=AGAIN)
+    try:
+        parse(Card, card, "")
+    except UserError as error:
+        rule = str(error).splitlines()[0].removeprefix(": ")[:300]
+        raise StoreError(file, rule, advice=AGAIN) from None
+    for name in ("keypoints.npy", "clips.parquet"):
+        if name not in card["sha256"]:
+            raise StoreError(file, f"key 'sha256.{name}' is missing.", advice=AGAIN)
+    return card
+
+
+def read_clips(file: Path, n_frames: int) -> pd.DataFrame:
+    """The table of clips, one row a clip, checked against the number of frames that there are.
+
+    Raises:
+        StoreError: not parquet, or the first rule that is broken, with the clip.
+    """
+    try:
+        with pq.ParquetFile(file) as opened:
+            schema, n_rows = opened.schema_arrow, opened.metadata.num_rows
+        _check_columns(file, schema, n_rows, n_frames)
+        few = [name for name in FEW_VALUES if pa.types.is_string(schema.field(name).type)]
+        table = pq.read_table(file, read_dictionary=few)
+    except StoreError:
+        raise
+    except Exception as error:  # pyarrow raises several kinds
+        why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise StoreError(file, f"cannot be read as parquet ({why}).", advice=AGAIN) from None
+    table = _cast(file, table)
+    _check_texts(file, table)
+    _check_frames(file, table, n_frames)
+    for column, bounds in (("aspect", ASPECTS), ("fps", SPEEDS)):
+        _check_bounds(file, table, column, *bounds)
+    strings = pd.StringDtype("pyarrow")
+    clips = table.to_pandas(types_mapper=lambda kind: strings if kind == pa.string() else None)
+    return clips.reset_index(drop=True)
+
+
+def _check_columns(file: Path, schema: pa.Schema, n_rows: int, n_frames: int) -> None:
+    names = schema.names
+    if len(names) > MOST_COLUMNS:
+        raise StoreError(file, f"has {len(names)} columns; at most {MOST_COLUMNS} are read.")
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise StoreError(file, f"two columns are called {twice!r}.")
+    if absent := [column for column in COLUMNS if column not in names]:
+        raise StoreError(file, f"column {absent[0]!r} is missing.")
+    for field in schema:
+        if pa.types.is_nested(field.type):
+            kind = str(field.type)[:60]
+            raise StoreError(file, f"column {field.name!r} is nested ({kind}); cells are plain.")
+    for column, kind in COLUMNS.items():
+        found = schema.field(column).type
+        found = found.value_type if pa.types.is_dictionary(found) else found
+        if not _is_of_kind(found, kind):
+            raise StoreError(file, f"column {column!r} must hold {KINDS[kind]}, found {found}.")
+    if n_rows == 0:
+        raise StoreError(file, "holds no clip.")
+    if n_rows > n_frames:
+        rule = f"names {n_rows} clips, but there are {n_frames} frames; a clip has at least one."
+        raise StoreError(file, rule)
+
+
+def _is_of_kind(found: pa.DataType, kind: str) -> bool:
+    if kind == "string":
+        return (
+            pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_null(found)
+        )
+    whole = pa.types.is_integer(found)
+    return (
+        whole
+        if kind == "int64"
+        else whole or pa.types.is_floating(found) or pa.types.is_null(found)
+    )
+
+
+def _cast(file: Path, table: pa.Table) -> pa.Table:
+    """The columns of `COLUMNS` in the writer's types; the others as they are."""
+    for column, kind in COLUMNS.items():
+        try:
+            values = table[column].cast(ARROW[kind])
+        except pa.ArrowInvalid as error:  # an unsigned number beyond int64, bytes that are no text
+            why = str(error).splitlines()[0][:120]
+            raise StoreError(file, f"column {column!r} cannot be read ({why}).") from None
+        table = table.set_column(table.schema.get_field_index(column), column, values)
+    return table
+
+
+def _check_texts(file: Path, table: pa.Table) -> None:
+    ids = table["clip_id"]
+    if ids.null_count:
+        row = pc.index(ids.is_null(), True).as_py()
+        raise StoreError(file, f"row {row} has no clip_id.")
+    try:
+        known = ids.to_pylist()
+        table.select([name for name, kind in COLUMNS.items() if kind == "string"]).validate(
+            full=True
+        )
+    except (UnicodeDecodeError, pa.ArrowInvalid):
+        raise StoreError(file, "holds text that is not UTF-8.", advice=AGAIN) from None
+    if len(set(known)) != len(known):
+        twice = pd.Series(known, dtype="str")
+        rule = "clip_id occurs twice; ids must be unique."
+        raise StoreError(file, rule, twice[twice.duplicated()].iloc[0])
+    splits = pc.fill_null(table["split"], SPLITS[0])
+    _refuse(
+        file, table, pc.invert(pc.is_in(splits, value_set=pa.array(SPLITS))),
+        f"split is not one of {', '.join(SPLITS)} or empty.",
+    )  # fmt: skip
+    _refuse(file, table, table["gloss"].is_null(), "has no gloss.")
+
+
+def _check_frames(file: Path, table: pa.Table, n_frames: int) -> None:
+    for column in ("start", "n_frames"):
+        _refuse(file, table, table[column].is_null(), f"has no {column}.")
+    lengths, starts = (table[column].to_numpy() for column in ("n_frames", "start"))
+    _refuse(file, table, lengths < 1, "has no frame.")
+    rule = f"has more frames than the {n_frames} that there are."
+    _refuse(file, table, lengths > n_frames, rule)  # so that no sum is beyond int64
+    ends = np.cumsum(lengths)
+    rule = "offsets are not contiguous: start is not the end of the clip before."
+    _refuse(file, table, starts != np.concatenate([[0], ends[:-1]]), rule)
+    if ends[-1] != n_frames:
+        rule = f"holds {n_frames} frames, clips.parquet counts {ends[-1]}; one of the two was cut."
+        raise StoreError(file.with_name(KEYPOINTS), rule, table["clip_id"][-1].as_py())
+
+
+def _check_bounds(file: Path, table: pa.Table, column: str, low: float, high: float) -> None:
+    values = table[column].to_numpy()
+    with np.errstate(invalid="ignore"):
+        bad = ~(np.isnan(values) | ((values >= low) & (values <= high)))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        rule = f"{column} is {values[row]:g}; it lies between {low:g} and {high:g}, or is empty."
+        _refuse(file, table, bad, rule)
+
+
+def _refuse(file: Path, table: pa.Table, bad: Any, rule: str) -> None:
+    """Raise StoreError for the first row where `bad` is true."""
+    bad = np.asarray(bad, dtype=bool)
+    if bad.any():
+        raise StoreError(file, rule, table["clip_id"][int(np.flatnonzero(bad)[0])].as_py())

@@ -1,0 +1,165 @@
+"""What a body tells of the numbers: the order of the parts, exchanged hands, a picture that is mirrored."""
+
+import math
+
+import numpy as np
+
+from sslslr.pose.layouts import OWN, Layout
+from sslslr.pose.skeleton import (
+    BODY,
+    BODY_LEFT_WRIST,
+    BODY_RIGHT_WRIST,
+    LEFT_HAND,
+    LEFT_SHOULDER,
+    LEFT_WRIST,
+    RIGHT_HAND,
+    RIGHT_SHOULDER,
+    RIGHT_WRIST,
+)
+
+NOSE = BODY.start
+# The joints by which hands and orientation are judged.
+WATCHED = np.array([
+    LEFT_WRIST, RIGHT_WRIST, BODY_LEFT_WRIST, BODY_RIGHT_WRIST, LEFT_SHOULDER, RIGHT_SHOULDER, NOSE,
+])  # fmt: skip
+# Misfit below which an order is a body's (measured: 0.2 to 0.5; of others: 0.8 to 2).
+PLAUSIBLE = 0.62
+BETTER = 0.6  # a named order is contradicted where another's misfit is below this share of its own
+
+
+def misfit(frames: np.ndarray) -> float:
+    """How little (frames, 75, 2) look like two hands at the wrists of a body; NaN where it cannot be told.
+
+    For each hand: the distance of its wrist to the nearer wrist of the body and the mean distance of its
+    joints to its middle, both in units of the spread of all joints. Exchanged hands do not matter.
+    """
+    xy = np.asarray(frames, dtype=np.float32)
+    with np.errstate(all="ignore"):
+        spread = _mean(_norm(xy - _mean(xy, axis=1)[:, None]), axis=1)
+        terms = []
+        for hand in (LEFT_HAND, RIGHT_HAND):
+            to_body = xy[:, hand.start, None] - xy[:, [BODY_LEFT_WRIST, BODY_RIGHT_WRIST]]
+            near = np.fmin(*np.moveaxis(_norm(to_body), -1, 0))
+            if np.isnan(xy[:, [BODY_LEFT_WRIST, BODY_RIGHT_WRIST], 0]).all():
+                near = 0  # a layout without them: then only that a hand is small
+            radius = _mean(_norm(xy[:, hand] - _mean(xy[:, hand], axis=1)[:, None]), axis=1)
+            flat = np.where(radius < 1e-3 * spread, 2.0, 0.0)  # all at one point: no hand
+            terms.append((near + radius) / spread + flat)
+        values = np.concatenate(terms)
+        values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def upright(frames: np.ndarray) -> float:
+    """Share of (frames, 75, 2) that show a body upright, or, without a body, that are no line of points."""
+    xy = np.asarray(frames, dtype=np.float32)
+    nose, left, right = xy[:, NOSE], xy[:, LEFT_SHOULDER], xy[:, RIGHT_SHOULDER]
+    beside = np.abs(left - right)
+    told = ~np.isnan(nose + left + right).any(axis=1)
+    if told.any():
+        above = np.minimum(left[:, 1], right[:, 1]) - nose[:, 1] > 0.1 * beside[:, 0]
+        return float((above & (beside[:, 0] > beside[:, 1]))[told].mean())
+    with np.errstate(all="ignore"):
+        spread = _mean((xy - _mean(xy, axis=1)[:, None]) ** 2, axis=1)
+        return float((spread.min(axis=1) > 1e-4 * spread.max(axis=1)).mean())
+
+
+def lacks_wrists(layout: Layout) -> bool:
+    """Whether a layout has hands and a body, but not the body's wrists to tell by."""
+    has_body, has_hands = (layout.places[BODY] >= 0).any(), (layout.places[: BODY.start] >= 0).any()
+    return bool(
+        has_body and has_hands and (layout.places[[BODY_LEFT_WRIST, BODY_RIGHT_WRIST]] < 0).all()
+    )
+
+
+def _norm(values: np.ndarray) -> np.ndarray:
+    return np.sqrt((values * values).sum(axis=-1))
+
+
+def _mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """nanmean without a warning; NaN where nothing is there."""
+    seen = ~np.isnan(values)
+    return np.where(seen, values, 0).sum(axis=axis) / seen.sum(axis=axis)
+
+
+def fitting(layouts: list[Layout], clips: list[list[np.ndarray]]) -> tuple[int, str]:
+    """Which of several orders the clips have, and why.
+
+    Args:
+        clips: for each layout, the sample as (frames, 75, 2).
+
+    Returns:
+        The place in `layouts`, -1 where the package's own order is contradicted; and a sentence.
+    """
+    if len(layouts) == 1:
+        only = layouts[0]
+        size = _median([misfit(frames) for frames in clips[0]]) if lacks_wrists(only) else 0
+        if size > PLAUSIBLE:
+            return -1, ""
+        return 0, f"the only order of {only.points} points that is known"
+    misfits = np.array([_median([misfit(frames) for frames in sample]) for sample in clips])
+    told = np.where(np.isfinite(misfits), misfits, np.inf)
+    best = int(np.argmin(told))
+    if not np.isfinite(misfits[0]):
+        if layouts[0].points not in OWN and told[best] <= PLAUSIBLE:
+            return best, f"hands at the body's wrists (misfit {told[best]:.2f})"
+        return 0, "taken for granted: nothing tells (no hand together with a body)"
+    usual = misfits[0]
+    if best == 0 or misfits[best] > PLAUSIBLE or misfits[best] > BETTER * usual:
+        return 0, f"hands at the body's wrists (misfit {usual:.2f})"
+    if layouts[0].points in OWN:
+        return -1, layouts[best].name
+    return (
+        best,
+        f"hands at the body's wrists (misfit {misfits[best]:.2f}; {usual:.2f} in the usual order)",
+    )
+
+
+def _median(values: list[float]) -> float:
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.median(finite)) if finite else float("nan")
+
+
+def near_wrists(joints: list[list[float]]) -> bool:
+    """Whether a hand of one frame lies at a wrist of the body: then the order of the parts is sound.
+
+    Args:
+        joints: those of `WATCHED`, as numbers of Python (thrice as quick as arrays of seven).
+    """
+    *hands, left_wrist, right_wrist, left, right, _ = joints
+    reach = 0.5 * math.dist(left, right)
+    return any(
+        math.dist(hand, wrist) <= reach for hand in hands for wrist in (left_wrist, right_wrist)
+    )
+
+
+def watched(points: np.ndarray) -> dict[str, int]:
+    """Counts of a clip's frames by what its joints tell.
+
+    Args:
+        points: (frames, 7, 2), the joints of `WATCHED`, x and y in one unit.
+
+    Returns:
+        `compared` and `exchanged`: frames that tell which hand is which, and where they are exchanged
+        (`sslslr.data.quality`); `facing`, `mirrored`, `upside_down`, `turned`: frames with both
+        shoulders, those with the left one on the picture's left, with the nose below them, and with one
+        shoulder above the other.
+    """
+    hands, wrists, shoulders = points[:, :2], points[:, 2:4], points[:, 4:6]
+    width = _norm(shoulders[:, 0] - shoulders[:, 1])
+    apart = _norm(wrists[:, 0] - wrists[:, 1])
+    own, other = _norm(hands - wrists), _norm(hands - wrists[:, ::-1])
+    here = ~np.isnan(own) & ~np.isnan(other)
+    tells = (apart > 0.25 * width) & here.any(axis=1)
+    swapped = tells & (np.where(here, own, 0).sum(axis=1) > np.where(here, other, 0).sum(axis=1))
+    facing, beside = width > 0, np.abs(shoulders[:, 0] - shoulders[:, 1])
+    across = shoulders[:, 0, 0] - shoulders[:, 1, 0]
+    above = points[:, 6, 1] - shoulders[:, :, 1].mean(axis=1)
+    return {
+        "compared": int(tells.sum()),
+        "exchanged": int(swapped.sum()),
+        "facing": int(facing.sum()),
+        "mirrored": int((across < -0.3 * width).sum()),
+        "upside_down": int((above > 0.1 * width).sum()),
+        "turned": int((beside[:, 1] > beside[:, 0]).sum()),
+    }

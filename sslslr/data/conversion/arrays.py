@@ -1,0 +1,186 @@
+"""Which axis of an array is which: frames, persons, points, coordinates; and flat rows of numbers."""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import permutations
+
+import numpy as np
+
+from sslslr.data.readers import ClipError
+from sslslr.pose.layouts import Layout, candidates, sizes
+
+MOST_PERSONS = 12
+# Axes that are tried, in this order: t frames, m persons, j points, c coordinates.
+_AXES = {
+    3: ("tjc", "ctj", "tcj", "cjt", "jtc"),
+    4: ("tmjc", "mtjc", "ctjm", "tjcm", "mctj", "cmtj"),
+}
+# Rows of MediaPipe's parts one after another, the body with a visibility: coordinates a point.
+_MIXED = {"body": 4, "face": 3, "face478": 3, "left": 3, "right": 3}
+_POINTS = {"body": 33, "face": 468, "face478": 478, "left": 21, "right": 21}
+_MIXED_SETS = (
+    ("body", "face", "left", "right"),
+    ("body", "face478", "left", "right"),
+    ("body", "left", "right"),
+)
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """One way to read an array: a title, how to turn it to (frames[, persons], points, C), points."""
+
+    title: str
+    points: int
+    apply: Callable[[np.ndarray], np.ndarray]
+    orders: tuple[str, ...] | None = None  # layouts that go with it, where it decides them
+    persons: int = 1
+    frames: int = 1
+
+    def layouts(self) -> tuple[Layout, ...]:
+        every = candidates(self.points)
+        if self.orders is None:
+            return every
+        return tuple(layout for layout in every if layout.name in self.orders)
+
+
+def _axes(order: str) -> Callable[[np.ndarray], np.ndarray]:
+    wanted = "tmjc" if "m" in order else "tjc"
+    moved = tuple(order.index(axis) for axis in wanted)
+    return lambda array: array.transpose(moved)
+
+
+def _fits(order: str, shape: tuple[int, ...], counts: tuple[int, ...]) -> bool:
+    of = dict(zip(order, shape, strict=True))
+    return of["j"] in counts and of["c"] in (2, 3, 4) and of.get("m", 1) <= MOST_PERSONS
+
+
+def _of_rows(coordinates: int, rows: np.ndarray) -> np.ndarray:
+    return rows.reshape(len(rows), -1, coordinates)
+
+
+def _mixed(parts: tuple[str, ...]) -> Callable[[np.ndarray], np.ndarray]:
+    """Rows of `parts`, each with its coordinates, to (frames, points, 4) in the usual order."""
+
+    def apply(rows: np.ndarray) -> np.ndarray:
+        first, pieces = 0, {}
+        for part in parts:
+            width = _MIXED[part] * _POINTS[part]
+            piece = rows[:, first : first + width].reshape(len(rows), _POINTS[part], _MIXED[part])
+            if _MIXED[part] == 3:  # no visibility: NaN, which is not a low one
+                blank = np.full((*piece.shape[:2], 1), np.nan, dtype=piece.dtype)
+                piece = np.concatenate([piece, blank], axis=2)
+            pieces[part] = piece
+            first += width
+        usual = sorted(
+            parts, key=lambda part: ("body", "face", "face478", "left", "right").index(part)
+        )
+        return np.concatenate([pieces[part] for part in usual], axis=1)
+
+    return apply
+
+
+@cache
+def _flat(width: int, points: int | None) -> tuple[Arrangement, ...]:
+    found = []
+    for parts in _MIXED_SETS if points is None else ():
+        if width == sum(_MIXED[part] * _POINTS[part] for part in parts):
+            count = sum(_POINTS[part] for part in parts)
+            orders = [p for p in permutations(parts) if p.index("left") < p.index("right")]
+            orders.sort(key=lambda order: order != parts)
+            found += [
+                Arrangement(
+                    f"rows of {width} numbers: {', '.join(order)} (the body with visibility)",
+                    count, _mixed(order), ("-".join(parts),),
+                )
+                for order in orders
+            ]  # fmt: skip
+    for coordinates in (3, 2, 4):
+        if width % coordinates == 0:
+            count = width // coordinates
+            if count == points or (points is None and count in (*sizes(), 134)):
+                found.append(
+                    Arrangement(
+                        f"rows of {width} numbers: {count} points of {coordinates}", count,
+                        functools.partial(_of_rows, coordinates),
+                    )
+                )  # fmt: skip
+    return tuple(found)
+
+
+@cache
+def _of_shape(axes: tuple[int, ...], points: int | None) -> tuple[Arrangement, ...]:
+    counts = (points,) if points is not None else (*sizes(), 134)
+    if len(axes) == 2:
+        return _flat(axes[1], points)
+    found = [
+        Arrangement(
+            "" if order == "tjc" else f"axes {', '.join(_SAID[axis] for axis in order)}",
+            axes[order.index("j")],
+            _axes(order),
+            persons=axes[order.index("m")] if "m" in order else 1,
+            frames=axes[order.index("t")],
+        )
+        for order in _AXES.get(len(axes), ())
+        if _fits(order, axes, counts)
+    ]
+    found.sort(key=lambda way: way.persons > way.frames)  # more frames than persons, if it may be
+    return tuple(found)
+
+
+_SAID = {"t": "frames", "m": "persons", "j": "points", "c": "coordinates"}
+
+
+def arrangements(array: np.ndarray, layout: Layout | None = None) -> tuple[Arrangement, ...]:
+    """The ways in which an array may be a clip, the usual first.
+
+    Args:
+        layout: the order that somebody named; then only its number of points counts.
+
+    Raises:
+        ClipError: there is none; says the shape.
+    """
+    if array.dtype.kind not in "fiu":
+        raise ClipError(f"an array of {array.dtype}, not of numbers")
+    shape = array.shape
+    if array.size == 0:
+        raise ClipError(f"an array without a value, of shape {shape}")
+    ways = _of_shape(shape, layout.points if layout else None) if len(shape) > 1 else ()
+    if layout is not None and layout.points == 133 and not ways:
+        ways = _of_shape(shape, 134)
+    if not ways:
+        raise ClipError(_unknown(shape, layout))
+    return ways
+
+
+def _unknown(shape: tuple[int, ...], layout: Layout | None) -> str:
+    axes = "x".join(map(str, shape))
+    if layout is not None:
+        return f"an array of {axes}, in which the layout {layout.name} ({layout.points} points) is no axis"
+    known = ", ".join(map(str, sizes()))
+    hint = ""
+    if 21 in shape:
+        hint = "; 21 are one hand: say which by `layout` (left or right)"
+    elif 33 in shape:
+        hint = "; 33 are a body without hands: name it by `layout: body`"
+    elif len(shape) == 1:
+        hint = "; one frame a file is read from a folder a clip"
+    elif len(shape) == 2 and math.prod(shape[1:]) > 4:
+        hint = "; rows of numbers are read where they are such points with 2, 3 or 4 numbers each"
+    return f"an array of {axes}: no axis has a known number of points ({known}){hint}"
+
+
+def joined(points: list[np.ndarray]) -> np.ndarray:
+    """Frames of (persons, points, C), their numbers differing, to (frames, persons, points, C)."""
+    most = max((len(frame) for frame in points), default=0)
+    shape = next((frame.shape[1:] for frame in points if len(frame)), None)
+    if shape is None:
+        raise ClipError("no person in any frame")
+    out = np.full((len(points), max(most, 1), *shape), np.nan, dtype=np.float32)
+    for number, frame in enumerate(points):
+        if len(frame) and frame.shape[1:] != shape:
+            raise ClipError(f"frames of {shape} and of {frame.shape[1:]} points and coordinates")
+        out[number, : len(frame)] = frame
+    return out

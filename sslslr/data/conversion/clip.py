@@ -1,0 +1,174 @@
+"""One clip as its file has it, to a clip of the store, as its plan says."""
+
+from typing import Any
+
+import numpy as np
+
+from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, near_wrists
+from sslslr.data.conversion.plan import LARGEST, Conversion, Plan, parted
+from sslslr.data.conversion.tally import FROZEN, Tally
+from sslslr.data.readers import ClipError, RawClip
+from sslslr.pose.layouts import candidates
+from sslslr.pose.skeleton import BODY, LEFT_HAND, N_JOINTS, RIGHT_HAND
+
+FASTEST = 240.0  # frames a second of a camera; pose-format writes 1000 where a video has no rate
+
+
+def to_clip(
+    raw: RawClip,
+    plan: Plan,
+    options: Conversion,
+    tally: Tally,
+    size: tuple[float, float] | None = None,
+    aspect: float | None = None,
+) -> dict:
+    """The clip as `ClipWriter.add` takes it: keypoints (frames, 75, 2) float32, fps, aspect.
+
+    Args:
+        size, aspect: of the image, as the clip's row of the table states them.
+
+    Raises:
+        ClipError: the clip contradicts the plan; says how.
+    """
+    points, score, persons, own_size = parted(raw, plan.arrangement if raw.layout is None else None)
+    if points.shape[1] != plan.layout.points:
+        raise ClipError(f"{points.shape[1]} points, but the others have {plan.layout.points}")
+    points = plan.layout.apply(points)
+    if score is not None:
+        score = plan.layout.apply(score[..., None])[..., 0]
+    elif plan.third == "score":
+        score = points[..., 2]
+    elif plan.third == "visibility":
+        score = points[..., 3]
+    xy = points[..., :2]
+    if xy.dtype != np.float32 or xy.base is not None or not xy.flags.writeable:
+        with np.errstate(over="ignore"):
+            xy = xy.astype(np.float32)
+    tally.persons(persons)
+    if plan.third == "depth":
+        tally.depth += 1
+    frames = len(xy)
+    if score is not None:
+        _drop_unsure(xy, score, plan, tally)
+    if plan.zeros or plan.filler is not None:
+        xy = _drop_zeros(xy, plan, tally)
+    size = (
+        size
+        or own_size
+        or (options.width and options.height and (options.width, options.height))
+        or None
+    )
+    xy = _scaled(xy, plan, size)
+    if aspect is None:
+        aspect = options.aspect
+    if aspect is None and size is not None and plan.unit != "shoulders":
+        aspect = size[0] / size[1]
+    if options.exchange_hands:
+        xy = np.concatenate([xy[:, RIGHT_HAND], xy[:, LEFT_HAND], xy[:, RIGHT_HAND.stop :]], axis=1)
+    _watch(xy, aspect, plan, options, tally, raw.layout is not None)
+    tally.frames += frames
+    tally.centred += plan.unit == "shoulders"
+    tally.frozen += _is_frozen(xy)
+    return {"keypoints": xy, "fps": _rate(raw.fps, tally), "aspect": aspect}
+
+
+def _drop_unsure(xy: np.ndarray, score: np.ndarray, plan: Plan, tally: Tally) -> None:
+    low = ~((score > 0) & (score >= plan.threshold))  # NaN is no confidence
+    if plan.unstated is not None:
+        low[:, plan.unstated] = False
+    low &= ~np.isnan(xy[..., 0])
+    tally.unsure += int((low & (score > 0)).sum())
+    tally.absent += int((low & ~(score > 0)).sum())
+    xy[low] = np.nan
+
+
+def _drop_zeros(xy: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
+    """Zeros to NaN, and without the frames at the end that hold nothing else."""
+    if plan.filler is None and xy.all():
+        return xy
+    zero: Any = (xy == 0).all(axis=-1) if plan.zeros else np.zeros(xy.shape[:2], dtype=bool)
+    if plan.filler is not None:
+        zero |= (xy == plan.filler).all(axis=-1)
+    if plan.unit == "shoulders":  # there the point that it was centred on is at zero
+        hands = [zero[:, hand].all(axis=1) for hand in (LEFT_HAND, RIGHT_HAND)]
+        whole = zero.mean(axis=1) > 0.5
+        zero = np.where(whole[:, None], zero, False)
+        for hand, empty in zip((LEFT_HAND, RIGHT_HAND), hands, strict=True):
+            zero[:, hand] = empty[:, None]
+    if not zero.any():
+        return xy
+    xy[zero] = np.nan
+    filled = np.flatnonzero(~np.isnan(xy[..., 0]).all(axis=1))
+    end = int(filled[-1]) + 1 if len(filled) else len(xy)
+    if end < len(xy) and zero[end:].any():
+        tally.padded += 1
+        tally.padding += len(xy) - end
+        zero, xy = zero[:end], xy[:end]
+    tally.zeros += int(zero.sum())
+    return xy
+
+
+def _scaled(xy: np.ndarray, plan: Plan, size: tuple[float, float] | None) -> np.ndarray:
+    """In the store's unit.
+
+    Raises:
+        ClipError: another unit than the other clips have, or pixels without a size.
+    """
+    size_of = np.abs(xy)
+    peak = float(np.fmax.reduce(size_of, axis=None, initial=0))  # NaN is passed over
+    if plan.unit == "percent":
+        return xy / np.float32(100)
+    if plan.unit == "pixels":
+        if size is None:
+            raise ClipError("coordinates in pixels, without the image's size to divide them by")
+        if 0 < peak <= LARGEST:
+            raise ClipError(f"coordinates up to {peak:.3g}, but the other clips are in pixels")
+        return xy / np.array(size, dtype=np.float32)
+    if LARGEST < peak < 1e30 and 2 * np.count_nonzero(size_of > LARGEST) > np.count_nonzero(
+        size_of >= 0
+    ):
+        raise ClipError(
+            f"coordinates up to {peak:.4g}: in pixels or per cent, but the other clips lie within 0 to 1"
+        )
+    return xy
+
+
+def _watch(
+    xy, aspect: float | None, plan: Plan, options: Conversion, tally: Tally, stated: bool
+) -> None:
+    """Count what the joints tell; refuse a clip whose parts are in another order than the others'."""
+    few = xy.take(WATCHED, axis=1) * np.array([aspect or 1.0, 1.0], dtype=np.float32)
+    tally.watch(few)
+    middle = few[len(few) // 2].tolist() if len(few) else [[0.0, 0.0]] * 7
+    tally.points += len(few) > 0 and middle.count(middle[0]) == len(middle)
+    if (
+        options.layout is not None
+        or plan.layout.points != N_JOINTS
+        or stated
+        or near_wrists(middle)
+    ):
+        return
+    mine = misfit(xy)
+    if not mine > PLAUSIBLE:  # NaN: hands that were not found say nothing
+        return
+    for layout in candidates(plan.layout.points)[1:]:
+        other = misfit(layout.apply(xy))
+        if other < BETTER * min(PLAUSIBLE, mine):
+            raise ClipError(f"its points are in the order {layout.name}, unlike the other clips'")
+
+
+def _is_frozen(xy: np.ndarray) -> bool:
+    """Whether a clip ends in repetitions of a frame that holds something."""
+    last = xy[-FROZEN:]
+    if len(xy) <= FROZEN + 1 or not np.array_equal(last[-1, BODY.start], last[0, BODY.start], True):
+        return False
+    return np.array_equal(last[:-1], last[1:], equal_nan=True) and not np.isnan(last[-1]).all()
+
+
+def _rate(fps: float | None, tally: Tally) -> float | None:
+    if fps is None:
+        return None
+    if not 0 < fps <= FASTEST:
+        tally.rates[f"{fps:g}"] = tally.rates.get(f"{fps:g}", 0) + 1
+        return None
+    return float(fps)

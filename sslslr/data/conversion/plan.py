@@ -1,0 +1,350 @@
+"""What the numbers of a set's clips mean, decided once from a sample of them and said."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from sslslr.config.settings import Settings
+from sslslr.data.conversion.anatomy import PLAUSIBLE, fitting, misfit, upright
+from sslslr.data.conversion.arrays import Arrangement, arrangements
+from sslslr.data.conversion.persons import one_person
+from sslslr.data.readers import ClipError, RawClip
+from sslslr.pose.layouts import PARTS, Layout, named
+from sslslr.pose.skeleton import BODY
+
+LARGEST = 2.0  # coordinates of an image lie in 0..1, a little more where a joint is outside of it
+# Joints found by a detector with less confidence count as missing, as mmpose draws them.
+SCORE = 0.3
+FILLED = 0.001  # share of joints at exactly (-1, -1) beyond which that stands for missing joints
+Units = Literal["image", "pixels", "percent"]
+
+
+class Conversion(Settings):
+    """What a person may say where the files do not tell."""
+
+    layout: str | None = Field(
+        None, max_length=200, description="Order of the points where it cannot be told: parts joined by hyphens, "
+        "body-left-right or face-left-body-right, or coco133, openhands27 (docs/keypoints.md)."
+    )  # fmt: skip
+    unit: Units | None = Field(
+        None, description="image: 0 to 1; pixels: with width and height; percent: 0 to 100."
+    )
+    width: float | None = Field(None, gt=0, le=1e5, description="Of the images, in pixels.")
+    height: float | None = Field(None, gt=0, le=1e5, description="Of the images, in pixels.")
+    aspect: float | None = Field(
+        None, gt=0.05, lt=20, description="Of the images: width divided by height."
+    )
+    min_confidence: float | None = Field(
+        None, ge=0, le=1, description="Joints found with less confidence are missing. Default: 0.3 of a "
+        "detector's confidence; of MediaPipe's visibility 0 (only what was not found is missing)."
+    )  # fmt: skip
+    missing: Literal["zeros", "nan"] = Field(
+        "zeros", description="zeros: joints at exactly (0, 0) were not found; nan: they were."
+    )
+    exchange_hands: bool = Field(
+        False, description="The files call the left hand right: exchange them."
+    )
+
+
+@dataclass
+class Plan:
+    """What the numbers of clips of one shape mean.
+
+    Attributes:
+        arrangement, layout: which axis is what, and the order of the points.
+        third: "", "depth", "score" (a detector's confidence) or "nothing" (all zeros).
+        visibility: whether the scores are MediaPipe's visibility.
+        unstated: bool (75,), joints whose score is 0 though they were found (MediaPipe's hands).
+        unit: "image", "pixels", "percent" or "shoulders" (centred, of no image).
+        zeros: whether (0, 0) is a missing joint (of no image's: only a whole hand or frame of zeros).
+        filler: a number that stands for a missing coordinate besides, or None.
+        threshold: least score of a joint.
+        why: sentences.
+    """
+
+    arrangement: Arrangement
+    layout: Layout
+    third: str = ""
+    visibility: bool = False
+    unstated: np.ndarray | None = None
+    unit: str = "image"
+    zeros: bool = False
+    filler: float | None = None
+    threshold: float = 0.0
+    why: list[str] = field(default_factory=list)
+
+
+def parted(
+    raw: RawClip, way: Arrangement | None
+) -> tuple[np.ndarray, np.ndarray | None, int, tuple[float, float] | None]:
+    """A clip's points (frames, points, C), scores, persons a frame, and the image size it states."""
+    points, size = raw.points, raw.size
+    if way is not None:
+        points = way.apply(points)
+        if way.points == 134:  # the video's width and height stand before the 133 points
+            first = points[..., :1, :2].reshape(-1, 2)
+            size = (float(first[0, 0]), float(first[0, 1]))
+            points = points[..., 1:, :]
+    if (
+        points.ndim not in (3, 4)
+        or points.shape[-1] not in (2, 3, 4)
+        or points.dtype.kind not in "iuf"
+    ):
+        axes = "x".join(map(str, points.shape))
+        raise ClipError(
+            f"keypoints as an array of {axes} ({points.dtype}), not frames, points, x and y"
+        )
+    if points.dtype.kind != "f":
+        points = points.astype(np.float32)
+    score = _arranged(raw.score, raw.points, way) if raw.score is not None else None
+    points, score, persons = one_person(points, score)
+    return points, score, persons, size
+
+
+def _arranged(score: np.ndarray, points: np.ndarray, way: Arrangement | None) -> np.ndarray:
+    """Scores (frames[, persons], points) from the axes that the file has them in."""
+    for axis in (-1, 0):
+        others = points.shape[:-1] if axis == -1 else points.shape[1:]
+        if score.shape == others:
+            wide = np.broadcast_to(np.expand_dims(score, axis), points.shape)
+            return (way.apply(wide) if way is not None else wide)[..., 0]
+    if way is None and score.size == points[..., 0].size:
+        return score.reshape(points.shape[:-1])
+    raise ClipError("confidences that do not go with the keypoints")
+
+
+def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | None]) -> Plan:
+    """Decide what the numbers of clips of one shape mean.
+
+    Args:
+        sizes: of each clip, the image's width and height as the table or the options state it.
+
+    Raises:
+        ClipError: it cannot be told, or contradicts what was said; says what would fit.
+    """
+    named_layout = named(options.layout) if options.layout else None
+    ways = _ways(sample[0], named_layout)
+    for raw in sample[1:]:  # what one clip's shape allows by chance, another's does not
+        same = {way.title for way in _ways(raw, named_layout) if way is not None}
+        ways = tuple(way for way in ways if way is None or way.title in same)
+    readings = []  # arrangement, layout, clips of (points, score, persons, size)
+    for way in ways:
+        parts = [parted(raw, way) for raw in sample]
+        for layout in _layouts(sample[0], way, named_layout):
+            readings.append((way, layout, parts))
+    trial = [
+        [_blanked(layout.apply(points[:, :, :2])) for points, *_ in parts]
+        for _, layout, parts in readings
+    ]
+    readings, trial = _upright(readings, trial)
+    chosen, reason = fitting([layout for _, layout, _ in readings], trial)
+    if named_layout is not None:
+        chosen, reason = 0, "as options.layout says"
+    elif sample[0].layout is not None and chosen >= 0:
+        chosen, reason = 0, "by the names of the points"
+    if chosen < 0 and not reason:
+        raise ClipError(
+            f"{readings[0][1].points} points that are not those of {readings[0][1].name}: what would be hands "
+            f"is as large as the body.{_bodies(readings[0][1].points)} Name their order by `layout`"
+        )
+    if chosen < 0:
+        raise ClipError(
+            f"{readings[0][1].points} points that are not in the order left hand, right hand, body: the "
+            f"hands do not lie at the body's wrists, but they do as {reason}. If that is their order, "
+            f"say so: --layout {reason} (layout: {reason})"
+        )
+    way, layout, parts = readings[chosen]
+    plan = Plan(way or Arrangement("", layout.points, lambda points: points), layout)
+    if plan.arrangement.title:
+        plan.why.append(f"read as {plan.arrangement.title}")
+    plan.why.append(f"{layout.points} points in the order {layout.name}: {reason}")
+    clips = [layout.apply(points) for points, *_ in parts]
+    scores = [
+        None if score is None else layout.apply(score[..., None])[..., 0] for _, score, *_ in parts
+    ]
+    _read_scores(plan, sample[0], clips, scores, options)
+    _read_zeros(plan, sample[0], clips, options)
+    sizes = [size or stated for size, (*_, stated) in zip(sizes, parts, strict=True)]
+    _read_unit(plan, sample, clips, sizes, options)
+    return plan
+
+
+def _ways(raw: RawClip, layout: Layout | None) -> tuple[Arrangement | None, ...]:
+    if raw.layout is not None:
+        return (None,)
+    return arrangements(raw.points, layout)
+
+
+def _layouts(raw: RawClip, way: Arrangement | None, layout: Layout | None) -> tuple[Layout, ...]:
+    if layout is not None:
+        return (layout,)
+    if raw.layout is not None:
+        return (raw.layout,)
+    assert way is not None  # a clip without points of its own has arrangements
+    return (named("coco133"),) if way.points == 134 else way.layouts()
+
+
+def _upright(readings: list, trial: list) -> tuple[list, list]:
+    """Where the axes may be meant in several ways: the usual, unless the body stands upright in others alone.
+
+    Of (3, frames, 75, 2) the last two numbers may be coordinates, or two persons.
+    """
+    titles = [way.title if way else "" for way, *_ in readings]
+    if len(set(titles)) < 2:
+        return readings, trial
+    best: dict[str, tuple[float, float]] = {}  # of each way, misfit and sense of its best order
+    for title, clips in zip(titles, trial, strict=True):
+        fit = float(np.nan_to_num(np.mean([misfit(frames) for frames in clips]), nan=1e3))
+        if title not in best or fit < best[title][0]:
+            best[title] = fit, float(np.mean([upright(frames) for frames in clips]))
+    others = {t for t, (fit, sense) in best.items() if sense > 0.75 and fit <= PLAUSIBLE}
+    if best[titles[0]][1] > 0.5 or not others:
+        return readings, trial
+    chosen = [number for number, title in enumerate(titles) if title in others]
+    return [readings[number] for number in chosen], [trial[number] for number in chosen]
+
+
+def _bodies(points: int) -> str:
+    """What so many points may be instead: a body without hands."""
+    return (
+        f" The first {points} of MediaPipe's body are `--layout body{points}`."
+        if f"body{points}" in PARTS
+        else ""
+    )
+
+
+def _blanked(xy: np.ndarray) -> np.ndarray:
+    """NaN where both coordinates are 0, or both are -1."""
+    same = (xy[..., 0] == xy[..., 1]) & ((xy[..., 0] == 0) | (xy[..., 0] == -1))
+    return np.where(same[..., None], np.nan, xy)
+
+
+def _read_scores(plan, raw, clips, scores, options) -> None:
+    """What the third and fourth coordinate are, and the least score."""
+    coordinates = clips[0].shape[-1]
+    stated = scores[0] is not None
+    extra = np.concatenate([clip[..., 2:].reshape(clip[..., 0].size, -1) for clip in clips])
+    plan.visibility = raw.visibility
+    if coordinates == 3:
+        third = extra[np.isfinite(extra)]
+        if not len(third) or (third == 0).all():
+            plan.third = "nothing"
+        elif not stated and third.min() >= 0 and third.max() <= 1.5 and (third > 0.01).mean() > 0.2:
+            plan.third = "score"
+            scores[:] = [clip[..., 2] for clip in clips]
+            stated = True
+            plan.why.append("third coordinate: a confidence (0 to 1, never below 0)")
+        else:
+            plan.third = "depth"
+            plan.why.append("third coordinate: a depth; dropped")
+    elif coordinates == 4:
+        plan.third, fourth = "visibility", extra[:, 1][np.isfinite(extra[:, 1])]
+        if len(fourth) and (fourth.min() < -0.01 or fourth.max() > 1.01):
+            plan.third = "depth"
+            plan.why.append("third and fourth coordinate: not between 0 and 1; dropped")
+        else:
+            plan.visibility, stated = True, True
+            scores[:] = [clip[..., 3] for clip in clips]
+            plan.why.append("third coordinate: a depth, dropped; fourth: visibility")
+    plan.threshold = options.min_confidence or 0.0
+    if stated:
+        if options.min_confidence is None and not plan.visibility:
+            plan.threshold = SCORE
+        if plan.third == "visibility":  # MediaPipe writes 0 for every point of a hand
+            found = np.concatenate([_blanked(clip[..., :2])[..., 0] for clip in clips])
+            zero = ~(np.concatenate(scores) > 0).any(axis=0)
+            plan.unstated = zero & np.isfinite(found).any(axis=0)
+        if plan.threshold:
+            plan.why.append(f"joints with a confidence below {plan.threshold:g} count as missing")
+
+
+def _read_zeros(plan, raw, clips, options) -> None:
+    xy = np.concatenate([clip[..., :2] for clip in clips])
+    there = np.isfinite(xy[..., 0]).sum()
+    zero = (xy == 0).all(axis=-1)
+    plan.zeros = options.missing != "nan"
+    negative = (xy == -1).all(axis=-1)
+    if options.missing != "nan" and there and negative.sum() > FILLED * there:
+        plan.filler = -1.0
+        plan.why.append("joints at (-1, -1) count as missing")
+    if plan.zeros and zero.any():
+        share = 100 * zero.sum() / max(1, there)
+        plan.why.append(f"joints at exactly (0, 0) count as missing ({share:.1f} % of the sample)")
+
+
+def _read_unit(plan, sample, clips, sizes, options) -> None:
+    xy = np.concatenate([clip[..., :2].reshape(-1, 2) for clip in clips])
+    xy = xy[np.isfinite(xy).all(axis=1) & ((xy != 0).any(axis=1))]
+    if plan.filler is not None:
+        xy = xy[(xy != plan.filler).any(axis=1)]
+    stated = options.unit or sample[0].unit
+    if not len(xy):
+        plan.unit = stated or "image"
+        return
+    largest = float(np.percentile(np.abs(xy), 99))
+    middle = float(np.median(np.abs(xy)))
+    centred = (xy[:, 0] < 0).mean() > 0.2 or (xy[:, 1] < 0).mean() > 0.2
+    sized = [(clip, size) for clip, size in zip(clips, sizes, strict=True) if size]
+    size = sized[0][1] if sized else None
+    if options.unit is None and centred and middle <= LARGEST:
+        plan.unit = "shoulders"
+        plan.why.append("coordinates around zero: normalised already, taken as they are")
+    elif options.unit == "percent" or options.unit == "image":
+        plan.unit = options.unit
+        plan.why.append(f"unit: {plan.unit}, as the options say")
+    elif middle <= LARGEST and options.unit is None:
+        plan.unit = "image"
+        plan.why.append("coordinates within 0 to 1: parts of the image's width and height")
+    elif centred:
+        raise ClipError(
+            f"coordinates around zero that reach {largest:.0f}: centred, and in no unit that is known. "
+            "Divide them by the width of the shoulders, or write pixels or 0 to 1"
+        )
+    elif size is None:
+        raise ClipError(
+            f"coordinates up to {xy.max():.4g}: not 0 to 1. Of pixels the image's size must be known: "
+            "columns width and height of the table, or --width and --height; of per cent say "
+            "--unit percent"
+        )
+    else:
+        _check_pixels(sized, stated == "pixels")
+        plan.unit = "pixels"
+        plan.why.append(f"coordinates in pixels of {size[0]:g} x {size[1]:g}")
+
+
+def _check_pixels(sized: list[tuple[np.ndarray, tuple[float, float]]], stated: bool) -> None:
+    """Raises ClipError where the numbers do not lie in such images.
+
+    Args:
+        sized: (frames, 75, C) and the width and height of their image.
+    """
+    size = sized[0][1]
+    said = f"{size[0]:g} x {size[1]:g}"
+    shares, hands = [], []
+    for clip, of in sized:
+        xy = np.where((clip[..., :2] != 0).any(axis=-1, keepdims=True), clip[..., :2], np.nan)
+        shares.append((xy / of).reshape(-1, 2))
+        hands.append((xy[:, : BODY.start] / of).reshape(-1, 2))
+    share, hand = np.concatenate(shares), np.concatenate(hands)
+    share, hand = share[np.isfinite(share).all(axis=1)], hand[np.isfinite(hand).all(axis=1)]
+    largest = max(
+        float(clip[..., :2][np.isfinite(clip[..., :2])].max(initial=0)) for clip, _ in sized
+    )
+    if not len(share):
+        return
+    if np.median(share) > 1.5:  # legs are guessed far below the picture, not most joints
+        raise ClipError(f"coordinates up to {largest:.4g}, in an image that is said to be {said}")
+    if len(hand) and (outside := (np.median(hand, axis=0) > 1.05)).any():
+        other = (
+            "width and height may be exchanged"
+            if outside[0] != outside[1]
+            else "is it a smaller one"
+        )
+        raise ClipError(f"most joints of the hands lie outside of an image of {said}: {other}?")
+    if not stated and np.percentile(share, 99) < 0.3 and largest <= 130:
+        raise ClipError(
+            f"coordinates up to {largest:.4g} in an image of {said}: per cent, or pixels "
+            "of a smaller one? Say --unit percent or --unit pixels"
+        )

@@ -1,0 +1,118 @@
+"""Counts of what the conversion left out or changed, over all clips of a set, and their sentences."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sslslr.data.conversion.anatomy import watched
+
+TOGETHER = 64  # clips
+FROZEN = 5  # equal frames at the end of a clip that are no camera's
+MOST, TURNED = 0.6, 0.8  # shares of the frames beyond which the whole set is meant
+
+
+@dataclass
+class Tally:
+    """Counters of joints (unsure, absent, zeros), clips (depth, padded, several, cut, points, centred, frozen)
+    and frames."""
+
+    frames: int = 0
+    unsure: int = 0
+    absent: int = 0
+    zeros: int = 0
+    depth: int = 0
+    padded: int = 0
+    padding: int = 0
+    several: int = 0
+    cut: int = 0
+    points: int = 0
+    centred: int = 0
+    frozen: int = 0
+    rates: dict[str, int] = field(default_factory=dict)
+    renamed: dict[str, int] = field(default_factory=dict)
+    joints: dict[str, int] = field(default_factory=dict)
+    _unwatched: list[np.ndarray] = field(default_factory=list)
+
+    def persons(self, count: int) -> None:
+        self.several += count > 1
+
+    def watch(self, joints: np.ndarray) -> None:
+        """Count what a clip's joints of `WATCHED` tell, (frames, 7, 2); many clips at once, which is quicker."""
+        self._unwatched.append(joints)
+        if len(self._unwatched) >= TOGETHER:
+            self._count()
+
+    def _count(self) -> None:
+        if self._unwatched:
+            for name, count in watched(np.concatenate(self._unwatched)).items():
+                self.joints[name] = self.joints.get(name, 0) + count
+            self._unwatched.clear()
+
+    def share(self, part: str, whole: str) -> float:
+        self._count()
+        return self.joints.get(part, 0) / max(1, self.joints.get(whole, 0))
+
+    def warnings(self, exchange: bool) -> list[str]:
+        """What a person must see first: hands exchanged, a mirrored or turned picture."""
+        lines = []
+        if self.share("exchanged", "compared") > MOST:
+            share = 100 * self.share("exchanged", "compared")
+            advice = (
+                "Import without --exchange-hands (exchange_hands: false)." if exchange
+                else "If the files call the left hand right, import with --exchange-hands "
+                "(exchange_hands: true)."
+            )  # fmt: skip
+            lines.append(
+                f"WARNING: left and right hand look exchanged in {share:.0f} % of the frames that tell. {advice}"
+            )
+        if self.share("upside_down", "facing") > TURNED:
+            lines.append(
+                "WARNING: the noses lie below the shoulders: y must grow downwards. Write 1 - y."
+            )
+        if self.share("mirrored", "facing") > TURNED:
+            lines.append(
+                "WARNING: left shoulders lie on the left of the picture: signers seen from behind, or a "
+                "mirrored picture. If it is mirrored, write 1 - x."
+            )
+        if self.share("turned", "facing") > TURNED:
+            lines.append(
+                "WARNING: the shoulders lie above one another, not side by side: x and y are exchanged, or the "
+                "picture is turned."
+            )
+        return lines
+
+    def lines(self) -> list[str]:
+        """A sentence for everything that was left out or changed."""
+        said = (
+            (self.depth, f"A third coordinate (depth) was dropped in {_clips(self.depth)}."),
+            (self.unsure, f"{_joints(self.unsure)} of too little confidence count as missing."),
+            (self.absent, f"{_joints(self.absent)} of confidence 0 count as missing."),
+            (self.zeros, f"{_joints(self.zeros)} at exactly (0, 0) count as missing."),
+            (self.padded, f"{self.padding} empty frames at the end of {_clips(self.padded)} were cut off."),
+            (self.several, f"Several persons in {_clips(self.several)}: the largest and most complete is followed."),
+            (self.cut, f"Cut to start and end of the table: {_clips(self.cut)}."),
+            (self.centred, f"Coordinates around zero in {_clips(self.centred)}: taken as normalised already."),
+            (self.frozen, f"The last frame of {_clips(self.frozen)} is repeated at the end ({FROZEN} times or more): "
+             "padded to one length? A column `end` of the table cuts it off."),
+            (self.points, f"{_clips(self.points)} with all joints at one point: nothing can be measured by it."),
+        )  # fmt: skip
+        lines = [line for count, line in said if count]
+        for rate, count in sorted(self.rates.items()):
+            lines.append(f"A frame rate of {rate} was not stored ({_clips(count)}): no camera's.")
+        for what, count in sorted(self.renamed.items()):
+            lines.append(f"{count} {'file was' if count == 1 else 'files were'} found {what}.")
+        return lines
+
+    def counts(self) -> dict[str, Any]:
+        """For card.json: what is not zero."""
+        self._count()
+        return {name: value for name, value in vars(self).items() if value and name[0] != "_"}
+
+
+def _clips(count: int) -> str:
+    return "1 clip" if count == 1 else f"{count} clips"
+
+
+def _joints(count: int) -> str:
+    return "1 joint" if count == 1 else f"{count} joints"

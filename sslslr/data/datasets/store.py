@@ -1,0 +1,64 @@
+"""A clip store that lies there already, as a data set of a study: imported once, used by many."""
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from sslslr.data.datasets import Dataset, register
+from sslslr.data.deal import Deal
+from sslslr.data.store import CARD, CLIPS, KEYPOINTS, ClipStore
+from sslslr.data.writer import CARD_FIELDS, OPTIONAL_CARD_FIELDS, ClipWriter
+from sslslr.utils.errors import UserError
+
+COLUMNS = ("gloss", "language", "signer", "split", "fps", "aspect", "source")
+
+
+class StoreOptions(Deal):
+    folder: str = Field(
+        description="Folder of the clip store (what `sslslr data import --out` made)."
+    )
+
+
+@register
+class Store(Dataset):
+    Options = StoreOptions
+    card = {  # noqa: RUF012
+        "languages": [],
+        "licence": "not stated",
+        "citation": "",
+        "origin": "A clip store of the user's.",
+        "split_rule": "as in the clip store",
+    }
+
+    @staticmethod
+    def inputs(options: StoreOptions) -> list[Path]:
+        folder = Path(options.folder).expanduser()
+        files = [folder / name for name in (KEYPOINTS, CLIPS, CARD)]
+        if absent := [file.name for file in files if not file.is_file()]:
+            raise UserError(
+                f"{folder}: {absent[0]} is missing; a clip store has {len(files)} files."
+            )
+        return files
+
+    @staticmethod
+    def published(options: StoreOptions) -> int | None:
+        try:
+            return len(ClipStore.open(Path(options.folder).expanduser()))
+        except UserError:
+            return None  # building it says what is wrong
+
+    @staticmethod
+    def build(options: StoreOptions, raw: Path | None, writer: ClipWriter) -> None:
+        store = ClipStore.open(Path(options.folder).expanduser())
+        stated = (
+            *CARD_FIELDS[1:-1],
+            *OPTIONAL_CARD_FIELDS,
+        )  # but the name, and what it was made of
+        writer.card |= {key: store.card[key] for key in stated if store.card.get(key)}
+        clips = store.clips
+        columns = {name: clips[name].to_numpy(dtype=object, na_value=None) for name in COLUMNS}
+        ids = clips["clip_id"].to_numpy(dtype=object)
+        for row in range(len(store)):
+            values = {name: column[row] for name, column in columns.items()}
+            writer.add(str(ids[row]), np.asarray(store.frames(row)), **values)

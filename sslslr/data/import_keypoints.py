@@ -1,0 +1,130 @@
+"""A folder, an archive or a `clips.npz` of keypoints to a clip store: the one way in for every format.
+
+`sslslr data import` and `source: local` of a study are this. What the files hold is found by their
+content (`sslslr.data.readers`); what their numbers mean is decided from a sample and said
+(`sslslr.data.conversion`); the table says which clip is which sign (`sslslr.data.source`).
+"""
+
+import hashlib
+from typing import Any
+
+from sslslr.config.settings import SPLITS
+from sslslr.data.opened import UNREADABLE, Opened, Options, opened
+from sslslr.data.source import Row, fold, unnamed
+from sslslr.data.store import ClipWriter
+from sslslr.utils.archives import MemberError
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import sha256_of
+from sslslr.utils.progress import advancing
+from sslslr.utils.tables import near_equal
+
+MOST_INPUTS = 20  # beyond these a card names one hash of all
+ADVICE = (
+    "Mend or remove it, or import with `--bad-clips drop` to leave such clips out (counted and listed in "
+    "card.json)."
+)
+
+
+def import_clips(options: Options, writer: ClipWriter) -> None:
+    """Add the clips of a source to a store; what is left out is listed in its card with the reason.
+
+    Raises:
+        UserError: nothing can be read; with `on_bad="error"` the first clip that cannot.
+    """
+    with opened(options) as source:
+        if options.fold_glosses:
+            changed = fold(source.rows)
+            writer.notes.append(
+                f"{writer.card['dataset']}: {changed} rows took the usual spelling of their gloss."
+            )
+        title = f"{writer.card['dataset']}: clips"
+        languages = set()
+        with advancing(title, len(source.rows)) as advance:
+            for row in source.rows:
+                advance(1)
+                if add(source, row, writer):
+                    languages.add(row.columns.get("language") or options.language)
+        if source.table is not None:
+            for unit in unnamed(source.units, source.rows):
+                writer.drop(unit.name, f"no row in {source.table.name}")
+        _finish(source, writer, languages)
+
+
+def add(source: Opened, row: Row, writer: ClipWriter) -> bool:
+    """Add the clip of a row, or list it as left out; True if it was added."""
+    split = row.columns.get("split")
+    counted = split if split is None or split in SPLITS else None
+    reason = row.fault
+    if not reason:
+        try:
+            clip = source.clip(row)
+        except MemberError as error:
+            reason = f"its file {error.why}"
+        except UNREADABLE as error:
+            reason = str(error).removesuffix(".")
+    if reason:
+        if writer.on_bad == "error":
+            stop = "" if reason.endswith("?") else "."
+            raise UserError(f"{_where(source, row)}: {reason}{stop} {ADVICE}")
+        return writer.drop(row.clip_id, reason, counted, found=row.found)
+    assert row.unit is not None  # else the row has a fault
+    columns: dict[str, Any] = {name: row.columns.get(name) for name in ("gloss", "signer", "split")}
+    language = row.columns.get("language") or source.options.language
+    name = row.columns.get("source") or (
+        row.unit.files[0] if len(row.unit.files) == 1 else row.unit.name
+    )
+    return writer.add(row.clip_id, **clip, **columns, language=language, source=name)
+
+
+def _where(source: Opened, row: Row) -> str:
+    place = f"{source.table}, row {row.number}" if row.number else str(source.folder)
+    if row.unit is None or row.unit.name == row.clip_id:
+        return f"{place}: clip {row.clip_id!r}"
+    return f"{place}: clip {row.clip_id!r} ({row.unit.name})"
+
+
+def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:
+    """The card, and what a person is told."""
+    name, options, card = writer.card["dataset"], source.options, writer.card
+    card["languages"] = sorted(filter(None, languages))
+    card["licence"], card["citation"] = options.licence, options.citation
+    if not any(row.columns.get("split") for row in source.rows):
+        card["split_rule"] = "none"
+    elif source.table is None:
+        card["split_rule"] = "as the folders or files state it"
+    card["conversion"] = {"recognised": source.why, **source.tally.counts()}
+    card["inputs"] = _inputs(source)
+    warnings = source.tally.warnings(options.exchange_hands)
+    lines = source.tally.lines()
+    if source.table is not None and source.unused:
+        shown = ", ".join(source.unused[:12])
+        lines.append(f"Columns of {source.table.name} that are not used: {shown}.")
+    alike = near_equal([row.columns.get("gloss") for row in source.rows])
+    if alike:
+        examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:3])
+        lines.append(
+            f"{len(alike)} glosses are written in several ways ({examples}) and count as different. "
+            "`--fold-glosses` (fold_glosses: true) joins them."
+        )
+    writer.notes = (
+        [f"{name}: {line}" for line in warnings]
+        + writer.notes
+        + [f"{name}: {line}" for line in lines]
+    )
+
+
+def _inputs(source: Opened) -> dict[str, str]:
+    """Names of the files that were read, each with its sha256; beyond `MOST_INPUTS` one sum of all."""
+    hashes = dict(source.hashes)
+    if source.folder.is_dir():
+        files = {file for row in source.rows if row.unit is not None for file in row.unit.files}
+        for file in sorted(files - set(hashes)):
+            hashes[file] = sha256_of(source.folder / file)
+    else:
+        hashes = {source.folder.name: sha256_of(source.folder)}
+    if source.table is not None:
+        hashes[source.table.name] = sha256_of(source.table)
+    if len(hashes) > MOST_INPUTS:
+        lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(hashes.items()))
+        return {f"{len(hashes)} files": hashlib.sha256(lines.encode()).hexdigest()}
+    return hashes

@@ -1,0 +1,90 @@
+"""What makes a split unfair: copies of clips on two sides, and glosses that are tested and never trained.
+
+Found when a store is written, by `sslslr data check`, and before pretraining begins.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from sslslr.pose.skeleton import to_75
+
+EXAMPLES = 3
+
+
+def content_digest(keypoints: np.ndarray) -> bytes:
+    """Equal for clips that a store holds as equal keypoints: (frames, 75 or 42, 2)."""
+    frames = np.ascontiguousarray(to_75(keypoints), dtype=np.float16)
+    return digest_of(frames, missing_of(frames))
+
+
+def digest_of(frames: np.ndarray, missing: np.ndarray | None) -> bytes:
+    """:func:`content_digest` of float16 (frames, 75, 2) of which it is known where they are NaN."""
+    bits = frames.view(np.uint16)
+    if missing is not None:  # there are many bit patterns of NaN
+        bits = np.where(missing, np.float16(np.nan).view(np.uint16), bits)
+    return hashlib.sha256(bits.data).digest()
+
+
+def missing_of(frames: np.ndarray) -> np.ndarray | None:
+    """Where float16 numbers are NaN; None: nowhere. By their bits: isnan would convert them."""
+    magnitude = frames.view(np.uint16) & 0x7FFF
+    return magnitude > 0x7C00 if magnitude.max(initial=0) > 0x7C00 else None
+
+
+def unfair(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
+    """A sentence for each of the two, with counts and examples; empty where the split is fair.
+
+    Args:
+        clips: columns clip_id, gloss and split.
+        digests: of each clip, see :func:`content_digest`.
+    """
+    return [*copies(clips, digests), *untrained(clips)]
+
+
+def copies(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
+    """Copies of clips on two sides of a split, in one sentence."""
+    split = clips["split"].to_numpy(dtype=object, na_value=None)
+    ids = clips["clip_id"].to_numpy(dtype=object)
+    sides: dict[bytes, list[int]] = {}
+    for row, digest in enumerate(digests):
+        if split[row] is not None:
+            sides.setdefault(digest, []).append(row)
+    pairs = [rows for rows in sides.values() if len({split[row] for row in rows}) > 1]
+    if not pairs:
+        return []
+    shown = [
+        " = ".join(f"{ids[row]!r} ({split[row]})" for row in rows[:EXAMPLES]) for rows in pairs
+    ]
+    groups = "1 group" if len(pairs) == 1 else f"{len(pairs)} groups"
+    return [
+        f"{groups} of clips have the same keypoints and lie in several splits: one split leaks into the "
+        f"other ({some(shown)})."
+    ]
+
+
+def untrained(clips: pd.DataFrame) -> list[str]:
+    """Glosses that are tested and never trained, a sentence a split."""
+    split = clips["split"].fillna("")
+    trained, lines = set(clips["gloss"][split == "train"]), []
+    for name in ("val", "test") if trained else ():
+        unseen = sorted(set(clips["gloss"][split == name]) - trained)
+        if unseen:
+            are = (
+                f"1 gloss of {name} has"
+                if len(unseen) == 1
+                else f"{len(unseen)} glosses of {name} have"
+            )
+            lines.append(
+                f"{are} no training clip ({some(map(repr, unseen))}): no classifier can name them."
+            )
+    return lines
+
+
+def some(names: Iterable[str]) -> str:
+    """The first of many texts, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - EXAMPLES} more" if len(names) > EXAMPLES else ""
+    return ", ".join(names[:EXAMPLES]) + more

@@ -1,0 +1,291 @@
+"""A source of keypoints, looked at: its clips, their rows, and what their numbers mean."""
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from sslslr.data.conversion.arrays import arrangements
+from sslslr.data.conversion.clip import to_clip
+from sslslr.data.conversion.plan import Conversion, Plan, make_plan
+from sslslr.data.conversion.tally import Tally
+from sslslr.data.deal import Deal
+from sslslr.data.readers import READERS, ClipError, RawClip, Reader, Unit, recognised
+from sslslr.data.readers._unpickle import UnsafePickle
+from sslslr.data.source import Row, refuse_videos, rows_of, table_of, units_of
+from sslslr.pose.layouts import named
+from sslslr.utils.archives import MemberError, Members, open_members
+from sslslr.utils.errors import UserError
+from sslslr.utils.user_files import shown
+
+SAMPLE = 24  # clips that the meaning of the numbers is decided from
+UNREADABLE = (ClipError, UnsafePickle, MemberError)
+
+
+class Options(Conversion, Deal):
+    folder: str = Field(description="Folder (or zip, or tar) of the keypoints.")
+    table: str | None = Field(
+        None, description="Table of the clips; default labels.csv, instances.csv, train.csv or index.csv "
+        "in the folder, and without one a folder a gloss."
+    )  # fmt: skip
+    language: str | None = Field(
+        None, description="Sign language (ISO 639-3) of rows that name none."
+    )
+    licence: str = Field("not stated", description="Shown in the report.")
+    citation: str = Field("", description="Shown in the report.")
+    format: str | None = Field(
+        None, description="The reader of single files, where it cannot be told."
+    )
+    times: Literal["frames", "milliseconds", "seconds"] | None = Field(
+        None, description="What start and end of the table are, where their names do not say."
+    )
+    fold_glosses: bool = Field(
+        False, description="Join glosses that differ in case, blanks or invisible characters alone."
+    )
+
+
+@dataclass
+class Opened:
+    """A source that was looked at: its clips, and what their numbers mean.
+
+    Attributes:
+        why: sentences, what was recognised and why.
+        plans: by the shape of a clip; a UserError where it cannot be told.
+    """
+
+    options: Options
+    folder: Path
+    table: Path | None
+    members: Members
+    units: list[Unit]
+    rows: list[Row]
+    unused: list[str]
+    why: list[str] = field(default_factory=list)
+    plans: dict[Any, Plan | ClipError] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    times: str = "frames"
+    hashes: dict[str, str] = field(default_factory=dict)
+    likely: type[Reader] | None = None
+
+    def raw(self, unit: Unit) -> RawClip:
+        """A clip as its file has it.
+
+        Raises:
+            ClipError, UnsafePickle, MemberError: it cannot be read.
+        """
+        if unit.reader:
+            return READERS.get(unit.reader).read_unit(self.members, unit)
+        name = unit.files[0]
+        data = self.members.read(name)
+        if name not in self.hashes:
+            self.hashes[name] = hashlib.sha256(data).hexdigest()
+        if self.options.format:
+            return READERS.get(self.options.format).read(data, name)
+        self.likely, _ = recognised(name, data[:4096], self.likely)
+        return self.likely.read(data, name)
+
+    def plan(self, raw: RawClip) -> Plan:
+        """What the clip's numbers mean; raises ClipError where it cannot be told."""
+        key = _shape_key(raw, self.options)
+        if key not in self.plans:
+            self.make_plan(key, [raw], [None])
+        plan = self.plans[key]
+        if isinstance(plan, ClipError):
+            raise plan
+        return plan
+
+    def make_plan(self, key: Any, sample: list[RawClip], sizes: list) -> None:
+        try:
+            self.plans[key] = make_plan(sample, self.options, sizes)
+        except ClipError as error:
+            self.plans[key] = error
+
+    def clip(self, row: Row) -> dict[str, Any]:
+        """The clip of a row as the store takes it.
+
+        Raises:
+            ClipError, UnsafePickle, MemberError: it cannot be had; says why.
+        """
+        assert row.unit is not None  # else the row has a fault
+        raw = self.raw(row.unit)
+        clip = to_clip(
+            raw, self.plan(raw), self.options, self.tally, _size(row), row.columns.get("aspect")
+        )
+        if row.columns.get("fps") is not None:
+            clip["fps"] = row.columns["fps"]
+        if row.times:
+            first, end = span(row.times, self.times, clip["fps"], len(clip["keypoints"]))
+            self.tally.cut += (first, end) != (0, len(clip["keypoints"]))
+            clip["keypoints"] = clip["keypoints"][first:end]
+        return clip
+
+
+def _shape_key(raw: RawClip, options: Conversion) -> Any:
+    if raw.layout is not None:
+        places = raw.layout.places.tobytes()
+        return raw.layout.name, places, raw.points.shape[-1], raw.unit, raw.score is None
+    shape = raw.points.shape
+    if len(shape) == 3 and shape[1] in (75, 42) and shape[2] in (2, 3):
+        return shape[1:], raw.score is None
+    way = arrangements(raw.points, named(options.layout) if options.layout else None)[0]
+    return way.title, way.points, raw.score is None
+
+
+def _size(row: Row) -> tuple[float, float] | None:
+    width, height = row.columns.get("width"), row.columns.get("height")
+    return (width, height) if width and height else None
+
+
+def span(times: dict[str, float], unit: str, fps: float | None, frames: int) -> tuple[int, int]:
+    """First frame and the one after the last that `start` and `end` of a table mean.
+
+    An end of 0 or less is the clip's own. Milliseconds and seconds are rounded outwards to frames, as
+    pose-format does.
+
+    Raises:
+        ClipError: no frame is left, or the frame rate is not known.
+    """
+    ends = {}
+    for name, value in times.items():
+        side, _, stated = name.partition("_")
+        per = {"": unit, "frame": "frames", "ms": "milliseconds", "s": "seconds"}[stated]
+        if per != "frames" and value > 0:
+            if not fps:
+                raise ClipError(f"{name} in {per} needs the frame rate (a column fps)")
+            value *= fps / (1000 if per == "milliseconds" else 1)
+            value = math.floor(value + 1e-6) if side == "start" else math.ceil(value - 1e-6)
+        ends[side] = int(value)
+    first = max(ends.get("start", 0), 0)
+    end = ends.get("end", 0)
+    end = min(end, frames) if end > 0 else frames
+    if first >= end:
+        raise ClipError(f"no frame between its start and end ({first} to {end} of {frames} frames)")
+    return first, end
+
+
+@contextmanager
+def opened(options: Options) -> Iterator[Opened]:
+    """Open a source, find its clips and decide what their numbers mean.
+
+    Raises:
+        UserError: no such folder, no clip, a table that cannot be read.
+    """
+    folder = Path(options.folder).expanduser()
+    if options.format:
+        READERS.get(options.format)
+    if not folder.exists():
+        raise UserError(f"{folder}: there is no such file or folder (data set 'local').")
+    table = table_of(folder, options.table)
+    with open_members(folder) as members:
+        inside = _within(table, folder)
+        units, why = units_of(members, inside)
+        refuse_videos(folder, members, units)
+        if not units:
+            raise UserError(f"{folder}: holds no keypoints that are known{_instead(members)}.")
+        rows, finder, unused = rows_of(units, table, folder)
+        if any(unit.reader == "clips_npz" for unit in units):  # a stream: in its order
+            rows.sort(key=lambda row: row.unit.key if row.unit is not None else -1)
+        source = Opened(options, folder, table, members, units, rows, unused)
+        source.why += [f"{name}: {reason}." for name, reason in why.items()]
+        source.why.append(
+            f"labels: {Path(table).name}"
+            if table
+            else "labels: the folder of each clip, or the files themselves"
+        )
+        source.tally.renamed = dict(finder.how)
+        survey(source)
+        yield source
+
+
+def _instead(members: Members) -> str:
+    """What a source without keypoints holds, and what to do."""
+    counts = Counter(PurePosixPath(name).suffix.lower() or "no ending" for name in members.names)
+    found = ", ".join(f"{count} x {shown(ending)}" for ending, count in counts.most_common(4))
+    advice = (
+        "`sslslr data formats` lists what is read; arrays of other tools: write them by numpy.save"
+    )
+    return f" (found: {found or 'no file'}). {advice}"
+
+
+def _within(table: Path | None, folder: Path) -> str | None:
+    if table is None or not folder.is_dir():
+        return None
+    try:
+        return table.resolve().relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        return None
+
+
+def survey(source: Opened) -> None:
+    """Read a sample of the clips, and decide what the numbers of each shape mean."""
+    pairs = [(row, row.unit) for row in source.rows if not row.fault and row.unit is not None]
+    several = any(
+        unit.reader in ("clips_npz", "spoter", "shards", "whole_set", "h5") for _, unit in pairs
+    )
+    step = 1 if several else max(1, len(pairs) // SAMPLE)
+    chosen = pairs[::step][:SAMPLE]
+    late = max(
+        (pair for pair in pairs if pair[0].times),
+        key=lambda pair: max(pair[0].times.values()),
+        default=None,
+    )
+    if late is not None and late not in chosen and not several:
+        chosen.append(late)
+    samples: dict[Any, list[tuple[RawClip, Row, Unit]]] = {}
+    beyond, broken = False, False
+    for row, unit in chosen:
+        try:
+            raw = source.raw(unit)
+            samples.setdefault(_shape_key(raw, source.options), []).append((raw, row, unit))
+        except UNREADABLE:
+            continue  # said when the clip is read
+        times = [row.times[name] for name in ("start", "end") if name in row.times]
+        beyond |= any(time > len(raw.points) for time in times)
+        broken |= any(time != int(time) for time in times)
+    source.times = source.options.times or (
+        "seconds" if broken else "milliseconds" if beyond else "frames"
+    )
+    if any("start" in row.times or "end" in row.times for row, _ in pairs):
+        source.why.append(f"start and end of the table: {source.times}")
+    for key, clips in samples.items():
+        source.make_plan(
+            key,
+            [raw for raw, _, _ in clips],
+            [_size(row) or _stated(source.options) for _, row, _ in clips],
+        )
+        first = clips[0][2]
+        plan = source.plans[key]
+        reader = first.reader or source.options.format or _reason(source, first)
+        lines = plan.why if isinstance(plan, Plan) else [f"cannot be read: {plan}"]
+        source.why.append(f"{first.name} and the like: {reader}; {'; '.join(lines)}.")
+
+
+def _reason(source: Opened, unit: Unit) -> str:
+    try:
+        reader, why = recognised(unit.files[0], source.members.read(unit.files[0])[:4096])
+    except UserError as error:
+        return str(error)
+    return f"{reader.name} ({why})"
+
+
+def _stated(options: Conversion) -> tuple[float, float] | None:
+    return (options.width, options.height) if options.width and options.height else None
+
+
+def first_clip(source: Opened) -> tuple[str, np.ndarray, float | None] | None:
+    """Id, keypoints and aspect of the first clip that can be read, to look at."""
+    for row in source.rows:
+        if not row.fault:
+            try:
+                clip = source.clip(row)
+            except UNREADABLE:
+                continue
+            return row.clip_id, clip["keypoints"], clip["aspect"]
+    return None

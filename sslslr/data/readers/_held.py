@@ -1,0 +1,227 @@
+"""Keypoints within what a pickle, an npz or a JSON file holds: arrays, nested lists, persons, parts."""
+
+from typing import Any
+
+import numpy as np
+
+from sslslr.data.conversion.arrays import joined
+from sslslr.data.readers import ClipError, RawClip
+from sslslr.pose.layouts import named
+
+POINTS = (
+    "keypoints", "keypoint", "landmarks", "xy", "points", "joints", "skeleton", "poses", "pose", "data",
+    "arr_0", "kpts", "keypoints_2d", "pose_keypoints_2d",
+)  # fmt: skip
+SCORES = (
+    "confidences", "confidence", "scores", "keypoint_scores", "keypoints_scores", "keypoint_score",
+    "score", "conf", "visibility",
+)  # fmt: skip
+SHAPES = ("vid_shape", "img_shape", "original_shape", "image_shape", "frame_shape")  # height, width
+# Of the layouts that MediaPipe writes the confidence is its visibility.
+MEDIAPIPE = (27, 59, 75, 543, 553, 576, 586)
+LEFT, RIGHT = (
+    ("left_hand", "lh", "hand_left", "lefthand", "left"),
+    ("right_hand", "rh", "hand_right", "righthand", "right"),
+)
+BODY = ("pose", "body", "upper_pose", "upper_body", "pose_landmarks")
+BODIES = {33: "body", 25: "body25", 23: "body23"}
+LARGEST = 50_000_000  # numbers of a nested list
+
+
+def clip_of(held: Any) -> RawClip:
+    """The clip in what a file holds.
+
+    Raises:
+        ClipError: there are no keypoints in it, or several arrays of which none is called so.
+    """
+    if isinstance(held, np.ndarray):
+        return RawClip(held)
+    if isinstance(held, list | tuple):
+        return _of_list(held)
+    if not isinstance(held, dict):
+        raise ClipError(f"it holds {_kind(held)}, not keypoints")
+    held = {_plain(name): value for name, value in held.items()}
+    if (parts := _parts(held)) is not None:
+        clip = parts
+    else:
+        name = next((name for name in POINTS if name in held), None)
+        if name is None:
+            arrays = [key for key, value in held.items() if np.ndim(_quiet(value)) >= 2]
+            if len(arrays) != 1:
+                raise ClipError(
+                    f"no array called keypoints, but {', '.join(map(str, held))[:100] or 'nothing'}"
+                )
+            name = arrays[0]
+        inner = held[name]
+        clip = (
+            clip_of(inner)
+            if isinstance(inner, dict)
+            else _of_list(inner)
+            if isinstance(inner, list | tuple)
+            else RawClip(_array(inner, name))
+        )
+    key = next((key for key in SCORES if key in held), None)
+    if key is not None and clip.score is None and clip.layout is None:
+        clip.score = _scores(held[key], clip.points)
+    clip.visibility = bool(set(clip.points.shape) & set(MEDIAPIPE)) and 133 not in clip.points.shape
+    clip.zeros |= clip.score is not None
+    clip.size = clip.size or _size(held)
+    clip.fps = _number(held.get("fps", held.get("frame_rate")))
+    return clip
+
+
+def _plain(name: Any) -> Any:
+    return name.lower() if isinstance(name, str) else name
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _quiet(value: Any) -> Any:
+    return value if isinstance(value, np.ndarray) else None
+
+
+def _array(value: Any, name: Any) -> np.ndarray:
+    if not isinstance(value, np.ndarray):
+        what = "objects or text" if value is None else _kind(value)
+        raise ClipError(f"{name}: {what}, not an array of numbers")
+    return value
+
+
+def _of_list(items: Any) -> RawClip:
+    """A clip of a list of frames: numbers, arrays of persons, or persons with their scores."""
+    if not items:
+        raise ClipError("no frame")
+    if all(isinstance(item, np.ndarray) for item in items):
+        shapes = {item.shape for item in items}
+        if len(shapes) == 1:
+            return RawClip(np.stack(items))
+        if all(item.ndim == 3 for item in items):
+            return RawClip(joined([np.asarray(item, np.float32) for item in items]))
+        raise ClipError(
+            f"frames of different shapes: {', '.join(map(str, sorted(shapes, key=str)))[:100]}"
+        )
+    try:
+        array = np.array(items)
+    except ValueError:
+        array = None
+    if array is not None and array.dtype.kind in "biuf":
+        return RawClip(array)
+    frames = [_persons(item) for item in items]
+    points = joined([points for points, _ in frames])
+    scores = [scores for _, scores in frames]
+    return RawClip(
+        points, score=_scores(scores, points) if all(s is not None for s in scores) else None
+    )
+
+
+def _persons(frame: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Points (persons, J, C) and scores (persons, J) of a frame that is a list of persons."""
+    if isinstance(frame, dict):
+        inner = frame.get("instances", frame.get("predictions", frame.get("people")))
+        frame = [frame] if inner is None else inner
+    if frame is None:
+        frame = []
+    try:
+        if isinstance(frame, list | tuple) and all(isinstance(person, dict) for person in frame):
+            points = [np.asarray(p[next(k for k in POINTS if k in p)], np.float32) for p in frame]
+            keys = [next((k for k in SCORES if k in p), None) for p in frame]
+            scores = [np.asarray(p[k], np.float32) for p, k in zip(frame, keys, strict=True) if k]
+            if not points:
+                return np.empty((0, 0, 2), np.float32), np.empty((0, 0), np.float32)
+            scored = len(scores) == len(points) and all(
+                s.shape == p.shape[:1] for s, p in zip(scores, points, strict=True)
+            )
+            return np.stack(points), np.stack(scores) if scored else None
+        array = np.asarray(frame, dtype=np.float32)
+    except (ValueError, TypeError, StopIteration):
+        raise ClipError("frames that are no lists of keypoints") from None
+    if array.ndim == 2 and array.shape[-1] in (2, 3, 4):
+        array = array[None]
+    if array.ndim != 3:
+        if array.size:
+            raise ClipError(f"a frame of shape {array.shape}, not persons, points and coordinates")
+        array = np.empty((0, 0, 2), np.float32)
+    return array, None
+
+
+def _scores(values: Any, points: np.ndarray) -> np.ndarray:
+    """Scores of each point in the arrangement of `points`."""
+    if isinstance(values, list | tuple):
+        if not values:
+            raise ClipError("confidences that do not go with the keypoints")
+        rows = [np.asarray(value, dtype=np.float32) for value in values]
+        if (
+            len({row.shape for row in rows}) == 1
+            and rows[0].size * len(rows) == points[..., 0].size
+        ):
+            return np.stack(rows)
+        out = np.full(points.shape[:-1], np.nan, dtype=np.float32)
+        if points.ndim != 4 or len(rows) != len(points):
+            raise ClipError("confidences that do not go with the keypoints")
+        for number, row in enumerate(rows):
+            row = row.reshape(-1, points.shape[2]) if row.size else row.reshape(0, points.shape[2])
+            out[number, : len(row)] = row
+        return out
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        raise ClipError("confidences that do not go with the keypoints")
+    if values.ndim == points.ndim and values.shape[-1] == 1:
+        values = values[..., 0]
+    return values
+
+
+def _parts(held: dict) -> RawClip | None:
+    """A clip whose parts are arrays of their own."""
+    left = next((held[name] for name in LEFT if name in held), None)
+    right = next((held[name] for name in RIGHT if name in held), None)
+    if left is None or right is None:
+        return None
+    body = next((held[name] for name in BODY if name in held), None)
+    names, pieces = [], []
+    for part, piece in (("left", left), ("right", right), ("body", body)):
+        if piece is None:
+            continue
+        piece = np.asarray(piece)
+        if piece.dtype.kind not in "iuf" or piece.ndim < 2:
+            raise ClipError(f"{part}: an array of {piece.dtype} and shape {piece.shape}")
+        points = 21 if part != "body" else next((n for n in BODIES if _holds(piece, n)), 0)
+        if points == 0 or not _holds(piece, points):
+            raise ClipError(
+                f"{part}: an array of shape {piece.shape}, without its number of points"
+            )
+        piece = piece.reshape(len(piece), points, -1)
+        names.append(part if part != "body" else BODIES[points])
+        pieces.append(piece[..., :2].astype(np.float32))
+    if len({len(piece) for piece in pieces}) > 1:
+        raise ClipError("its parts have different numbers of frames")
+    return RawClip(np.concatenate(pieces, axis=1), layout=named("-".join(names)))
+
+
+def _holds(piece: np.ndarray, points: int) -> bool:
+    if piece.ndim == 3:
+        return piece.shape[1] == points and piece.shape[2] in (2, 3, 4)
+    return piece.ndim == 2 and piece.shape[1] in (2 * points, 3 * points, 4 * points)
+
+
+def _size(held: dict) -> tuple[float, float] | None:
+    for name in SHAPES:
+        if name in held:
+            return image_size(held[name])
+    return image_size((held.get("height"), held.get("width")))
+
+
+def image_size(shape: Any) -> tuple[float, float] | None:
+    """(width, height) of (height, width, ...); None where it is not two such numbers."""
+    try:
+        height, width = (int(number) for number in tuple(shape)[:2])
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return (width, height) if 0 < width < 100_000 and 0 < height < 100_000 else None
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(np.asarray(value).reshape(-1)[0]) if value is not None else None
+    except (TypeError, ValueError, IndexError):
+        return None

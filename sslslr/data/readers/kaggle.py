@@ -1,0 +1,75 @@
+"""Parquet in the long form of Kaggle's Google ISLR: a row a landmark (frame, type, landmark_index, x, y, z)."""
+
+import io
+
+import numpy as np
+
+from sslslr.data.readers import ClipError, RawClip, Reader, register
+from sslslr.pose.layouts import PARTS, by_names
+
+COLUMNS = ("frame", "type", "landmark_index", "x", "y")
+KINDS = {"left_hand": ("left", 21), "right_hand": ("right", 21), "pose": ("body", 33)}
+LONGEST = 100_000  # frames
+
+
+@register
+class Kaggle(Reader):
+    endings = (".parquet",)
+    title = "parquet of Kaggle's Google ISLR: a row a landmark (frame, type, landmark_index, x, y), with train.csv"
+
+    @classmethod
+    def recognise(cls, name: str, head: bytes) -> str:
+        return "begins as parquet does" if head.startswith(b"PAR1") else ""
+
+    @classmethod
+    def read(cls, data: bytes, name: str) -> RawClip:
+        import pandas as pd
+
+        try:
+            table = pd.read_parquet(io.BytesIO(data))
+        except Exception as error:  # pyarrow raises several kinds
+            what = (str(error).splitlines() or [""])[0][:100]
+            raise ClipError(f"not a sound parquet file ({what})") from None
+        if set(COLUMNS) <= set(table.columns):
+            return _long(table)
+        return _wide(table)
+
+
+def _long(table) -> RawClip:
+    frames, place = np.unique(table["frame"].to_numpy(), return_inverse=True)
+    if len(frames) > LONGEST:
+        raise ClipError(f"{len(frames)} frames")
+    out = np.full((len(frames), 75, 2), np.nan, dtype=np.float32)
+    kinds, index = table["type"].to_numpy(dtype=object), table["landmark_index"].to_numpy()
+    first = 0
+    for kind, (_, points) in KINDS.items():
+        rows = kinds == kind
+        if rows.any() and not (index[rows].min() >= 0 and index[rows].max() < points):
+            raise ClipError(
+                f"landmark_index {index[rows].max()} of {kind}, which has {points} points"
+            )
+        out[place[rows], first + index[rows]] = table.loc[rows, ["x", "y"]].to_numpy(np.float32)
+        first += points
+    if np.isnan(out).all():
+        raise ClipError("no landmark of a hand or a body")
+    names = [joint for part, _ in KINDS.values() for joint in PARTS[part]]
+    return RawClip(out, layout=by_names(names, "of its types and landmarks"))
+
+
+def _wide(table) -> RawClip:
+    """A row a frame and columns such as x_left_hand_0 (Kaggle's fingerspelling)."""
+    index = {str(name).lower(): name for name in table.columns}
+    names, columns = [], []
+    for kind, (part, points) in KINDS.items():
+        for number in range(points):
+            pair = [index.get(f"{axis}_{kind}_{number}") for axis in "xy"]
+            if all(pair):
+                columns += pair
+                names.append(PARTS[part][number])
+    if not columns:
+        raise ClipError(
+            f"parquet with the columns {', '.join(map(str, table.columns[:6]))}: expected "
+            f"{', '.join(COLUMNS)} (a row a landmark), or x_left_hand_0 and so on (a row a frame)"
+        )
+    points = table[columns].to_numpy(np.float32).reshape(len(table), -1, 2)
+    return RawClip(points, layout=by_names(names, "of its columns"))

@@ -1,0 +1,46 @@
+"""LSFB-ISOL's own folders: pose/, left_hand/ and right_hand/, in each one `.npy` a clip of the same name."""
+
+from sslslr.data.readers import ClipError, RawClip, Reader, Unit, parts_of, register
+from sslslr.data.readers._held import clip_of
+from sslslr.data.readers.npz import plain_array
+
+PARTS = ("pose", "left_hand", "right_hand")
+NAMES = {"upper_pose": "pose"}
+
+
+@register
+class Lsfb(Reader):
+    title = "LSFB's folders: pose/, left_hand/ and right_hand/ with one .npy a clip in each"
+    why = "folders pose, left_hand and right_hand with files of the same names"
+
+    @classmethod
+    def gather(cls, members, names) -> list[Unit]:
+        clips: dict[tuple[str, str], dict[str, str]] = {}
+        for name in names:
+            folder, stem, ending = parts_of(name)
+            outer, _, part = folder.rpartition("/")
+            part = NAMES.get(part, part)
+            if ending == ".npy" and part in PARTS:
+                clips.setdefault((outer, stem), {})[part] = name
+        units = []
+        for (folder, stem), files in sorted(clips.items()):
+            if "left_hand" in files or "right_hand" in files:
+                parts = tuple(part for part in PARTS if part in files)
+                name = f"{folder}/{stem}" if folder else stem
+                units.append(Unit(name, tuple(files[part] for part in parts), "lsfb", parts))
+        return units
+
+    @classmethod
+    def read_unit(cls, members, unit: Unit) -> RawClip:
+        if absent := [part for part in PARTS if part not in unit.key]:
+            raise ClipError(f"its file in {absent[0]}/ is missing")
+        try:
+            held = {
+                part: plain_array(members.read(name))
+                for part, name in zip(unit.key, unit.files, strict=True)
+            }
+        except (ValueError, EOFError) as error:
+            raise ClipError(f"not a sound .npy file ({error})") from None
+        clip = clip_of(held)
+        clip.zeros = True
+        return clip

@@ -1,0 +1,48 @@
+"""One `.npz` a clip: its keypoints, and what else it names (scores, the image's size, parts)."""
+
+import io
+import zipfile
+
+import numpy as np
+
+from sslslr.data.readers import ClipError, RawClip, Reader, register
+from sslslr.data.readers._held import clip_of
+from sslslr.data.readers.npz import plain_array
+from sslslr.utils.archives import DAMAGED
+
+LARGEST = 256 << 20  # bytes of an unpacked array
+MOST = 64  # arrays of a clip
+
+
+@register
+class OneNpz(Reader):
+    endings = (".npz",)
+    title = "one .npz a clip: an array of keypoints, or left_hand, right_hand and pose, with scores where known"
+
+    @classmethod
+    def recognise(cls, name: str, head: bytes) -> str:
+        return (
+            "a zip of arrays, as numpy's .npz is"
+            if head.startswith(b"PK\x03\x04") and b".npy" in head[:300]
+            else ""
+        )
+
+    @classmethod
+    def read(cls, data: bytes, name: str) -> RawClip:
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                members = archive.infolist()
+                if len(members) > MOST or sum(member.file_size for member in members) > LARGEST:
+                    raise ClipError("an .npz too large for one clip")
+                held = {m.filename.removesuffix(".npy"): _array(archive.read(m)) for m in members}
+        except (*DAMAGED, RuntimeError) as error:
+            raise ClipError(f"not a sound .npz ({str(error)[:100]})") from None
+        return clip_of(held)
+
+
+def _array(data: bytes) -> np.ndarray | None:
+    """The array; of text or objects None: they are no keypoints."""
+    try:
+        return plain_array(data)
+    except (ValueError, EOFError):
+        return None

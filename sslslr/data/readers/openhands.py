@@ -1,0 +1,88 @@
+"""Pickles: OpenHands' clips (Selvaraj et al., ACL 2022), rtmlib's persons, bare arrays and nested lists.
+
+OpenHands' pickle holds `keypoints` (frames, 75, 3: x and y divided by the image's width and height, and
+a depth that is dropped), in the order body 33, left hand 21, right hand 21, `confidences` (frames, 75),
+and in some sets `vid_shape` (height, width). What was not found is zero with confidence zero. All pickles
+are read by `sslslr/data/readers/_unpickle.py`, which runs nothing of them.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from sslslr.data.readers import ClipError, RawClip, Reader, register
+from sslslr.data.readers._held import clip_of
+from sslslr.data.readers._unpickle import load
+from sslslr.pose.layouts import named
+
+ORDERS = {
+    75: "body-left-right", 543: "body-face-left-right", 553: "body-face478-left-right", 27: "openhands27",
+}  # fmt: skip
+
+
+@register
+class OpenHands(Reader):
+    endings = (".pkl", ".pickle")
+    title = (
+        "pickles, read without running them: OpenHands (75, 27, 543, 553 points), rtmlib (persons and "
+        "scores), bare arrays, nested lists"
+    )
+
+    @classmethod
+    def recognise(cls, name: str, head: bytes) -> str:
+        if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+            return f"begins as a pickle of protocol {head[1]} does"
+        old = name.lower().endswith((".pkl", ".pickle")) and head[:1] in b"(c]})"
+        return "a pickle of protocol 0 or 1, by its ending" if old else ""
+
+    @classmethod
+    def read(cls, data: bytes, name: str) -> RawClip:
+        held = load(data)
+        clip = clip_of(held)
+        if isinstance(held, dict) and "keypoints" in held and "confidences" in held:
+            points = clip.points
+            joints = points.shape[-2] if points.ndim in (3, 4) else 0
+            if joints in ORDERS and points.shape[-1] in (2, 3):
+                clip.layout = named(ORDERS[joints])
+                if points.ndim == 4:  # persons first
+                    clip.points = points.transpose(1, 0, 2, 3)
+                    if clip.score is not None and clip.score.ndim == 3:
+                        clip.score = clip.score.transpose(1, 0, 2)
+        return clip
+
+
+def read_clip(data: bytes, min_confidence: float = 0.0) -> dict[str, Any]:
+    """A clip of a published set of OpenHands, from the bytes of its pickle.
+
+    Returns:
+        keypoints: float32 (frames, 75, 2) in the store's order, NaN where nothing was found;
+        aspect: width / height of the image, None where the pickle does not say.
+
+    Raises:
+        UnsafePickle: the pickle wants more than to hold numbers.
+        ClipError: it holds something else than keypoints.
+    """
+    from sslslr.data.conversion.clip import to_clip
+    from sslslr.data.conversion.plan import Conversion, make_plan
+    from sslslr.data.conversion.tally import Tally
+
+    raw = OpenHands.read(data, "")
+    if raw.layout is None or raw.points.ndim != 3:
+        raise ClipError(f"keypoints of shape {raw.points.shape}, not OpenHands' (frames, 75, 3)")
+    options = Conversion(min_confidence=min_confidence)
+    clip = to_clip(raw, make_plan([raw], options, [None]), options, Tally())
+    return {"keypoints": clip["keypoints"], "aspect": clip["aspect"]}
+
+
+def normalised(frames: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """Coordinates in image widths and heights, also where the file has pixels and the image's size.
+
+    Raises:
+        ClipError: pixels, and no size to divide them by.
+    """
+    seen = frames[np.isfinite(frames)]
+    if len(seen) == 0 or np.median(np.abs(seen)) <= 2:
+        return frames
+    if size is None:
+        raise ClipError("coordinates in pixels, without the image's size to divide them by")
+    return frames / np.array(size, dtype=np.float32)

@@ -1,0 +1,89 @@
+"""OpenPose's JSON: a folder a clip, a file a frame; frames without people among them.
+
+`people` holds `pose_keypoints_2d` (25 points), `hand_left_keypoints_2d`, `hand_right_keypoints_2d` (21
+each), every point x, y and a confidence, in pixels (or 0 to 1, if OpenPose was told to).
+"""
+
+import json
+import re
+from collections import defaultdict
+
+import numpy as np
+
+from sslslr.data.conversion.arrays import joined
+from sslslr.data.readers import ClipError, RawClip, Reader, Unit, parts_of, register
+from sslslr.pose.layouts import named
+
+PARTS = (
+    ("pose_keypoints_2d", 25), ("hand_left_keypoints_2d", 21), ("hand_right_keypoints_2d", 21),
+)  # fmt: skip
+LAYOUT = "openpose25-left-right"
+COCO18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)  # of OpenPose's older body
+
+
+@register
+class OpenPose(Reader):
+    title = "OpenPose: a folder a clip, one .json a frame (25 body points and hands)"
+    why = "folders of .json files with OpenPose's `people`"
+
+    @classmethod
+    def gather(cls, members, names) -> list[Unit]:
+        folders: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            folder, stem, ending = parts_of(name)
+            if ending == ".json" and re.search(r"\d", stem):
+                folders[folder].append(name)
+        units = []
+        for folder, files in sorted(folders.items()):
+            if b'"people"' not in members.read(files[0])[:4096]:
+                continue
+            clips: dict[str, list[str]] = defaultdict(list)
+            for name in files:  # clips side by side in one folder, by what stands before the frame
+                clips[re.sub(r"[_-]?\d+(_keypoints)?$", "", parts_of(name)[1])].append(name)
+            alone = len(clips) == 1 and folder
+            for stem, frames in sorted(clips.items()):
+                clip = folder if alone else f"{folder}/{stem or 'clip'}".lstrip("/")
+                units.append(Unit(clip, tuple(sorted(frames, key=_frame)), "openpose"))
+        return units
+
+    @classmethod
+    def read_unit(cls, members, unit: Unit) -> RawClip:
+        frames = [_persons(members.read(name), name.rpartition("/")[2]) for name in unit.files]
+        if not any(len(frame) for frame in frames):
+            raise ClipError("no person in any frame")
+        points = joined(frames)
+        score = points[..., 2]
+        return RawClip(points[..., :2], named(LAYOUT), np.nan_to_num(score), zeros=True)
+
+
+def _frame(name: str) -> tuple:
+    numbers = re.findall(r"\d+", parts_of(name)[1].removesuffix("_keypoints"))
+    return (int(numbers[-1]) if numbers else 0, name)
+
+
+def _persons(data: bytes, name: str) -> np.ndarray:
+    """(persons, 67, 3) of one frame."""
+    try:
+        people = json.loads(data)["people"]
+        return np.array([_person(person) for person in people], np.float32).reshape(-1, 67, 3)
+    except ClipError:
+        raise
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ClipError(
+            f"{name}: not a frame of OpenPose ({type(error).__name__}: {str(error)[:60]})"
+        ) from None
+
+
+def _person(person: dict) -> np.ndarray:
+    pieces = []
+    for part, points in PARTS:
+        numbers = person.get(part) or [0.0] * (3 * points)
+        piece = np.array(numbers, dtype=np.float32)
+        if part == "pose_keypoints_2d" and piece.size == 54:
+            whole = np.zeros((25, 3), dtype=np.float32)
+            whole[list(COCO18)] = piece.reshape(18, 3)
+            piece = whole
+        if piece.size != 3 * points:
+            raise ClipError(f"{part}: {piece.size} numbers, not {3 * points} ({points} points)")
+        pieces.append(piece.reshape(points, 3))
+    return np.concatenate(pieces)

@@ -1,0 +1,280 @@
+"""A folder or archive of keypoints and its table: which clips there are, and which row is which file."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sslslr.config.settings import SPLITS
+from sslslr.data.readers import Unit, endings, readers
+from sslslr.utils.archives import Members
+from sslslr.utils.errors import UserError
+from sslslr.utils.tables import (
+    SPLIT_NAMES,
+    near_equal,
+    path_parts,
+    plain_path,
+    read_table,
+    without_suffix,
+)
+from sslslr.utils.user_files import shown
+
+VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
+TABLES = ("labels.csv", "instances.csv", "train.csv", "index.csv")
+TIMES = ("start", "start_frame", "start_ms", "start_s", "end", "end_frame", "end_ms", "end_s")
+
+
+@dataclass
+class Row:
+    """A clip that a table names (or a folder holds), and its file.
+
+    Attributes:
+        number: of the table's row, 0 without a table.
+        unit: where it is read from; None where it is not there.
+        fault: why it cannot be had; "" where nothing is wrong.
+        found: whether a file is there.
+        columns: gloss, signer, split, language, fps, width, height, aspect.
+        times: start and end as the table has them.
+    """
+
+    number: int
+    clip_id: str
+    unit: Unit | None
+    fault: str = ""
+    found: bool = True
+    columns: dict[str, Any] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+
+
+def units_of(members: Members, table: str | None = None) -> tuple[list[Unit], dict[str, str]]:
+    """The clips of a folder or an archive, and why each format of several files was taken for one.
+
+    Args:
+        table: the member that is the table of labels, which is no clip.
+    """
+    names = [name for name in members.names if name != table and not _hidden(name)]
+    found, why = [], {}
+    for reader in readers():
+        claimed = reader.gather(members, names)
+        if claimed:
+            found += claimed
+            why[reader.name] = reader.why
+            used = {file for unit in claimed for file in unit.files}
+            names = [name for name in names if name not in used]
+    found += [Unit(name, (name,)) for name in names if name.lower().endswith(endings())]
+    return found, why
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or "/." in name or "__MACOSX" in name.split("/")
+
+
+class Finder:
+    """Finds the clip that a row means: by its path, and where no path is that one by what agrees.
+
+    Differences that do not matter: case, the ending, folders before the path (in the table or in the
+    archive), slashes. `how` counts the clips that were found in spite of one.
+    """
+
+    def __init__(self, units: Sequence[Unit]):
+        self._units = units
+        self._exact = {plain_path(unit.name): unit for unit in reversed(units)}
+        self._last: dict[str, list[tuple[tuple[str, ...], Unit]]] = defaultdict(list)
+        self._digits: dict[int, list[Unit]] = defaultdict(list)
+        for unit in units:
+            parts = path_parts(unit.name)
+            if not parts:
+                continue
+            stem = _stem(parts[-1])
+            for last in {parts[-1], stem}:
+                self._last[last].append((parts, unit))
+            if stem.isdecimal():
+                self._digits[int(stem)].append(unit)
+        self.how: dict[str, int] = defaultdict(int)
+
+    def __call__(self, text: str) -> list[Unit]:
+        """The clips that `text` may mean: none, one, or several."""
+        exact = self._exact.get(plain_path(text))
+        if exact is not None:
+            return [exact]
+        parts = path_parts(text)
+        if not parts or ".." in parts:
+            return []
+        stem = _stem(parts[-1])
+        there = self._last.get(parts[-1]) or self._last.get(stem, [])
+        agree = [(other, unit) for other, unit in there if _tails(parts, other)]
+        as_long = [(other, unit) for other, unit in agree if len(other) == len(parts)]
+        agree = as_long or agree
+        same = [(other, unit) for other, unit in agree if other[-1] == parts[-1]]
+        agree = same or agree
+        if len(agree) == 1:
+            self._say(text, parts, *agree[0])
+        return [unit for _, unit in agree]
+
+    def _say(self, text: str, parts: tuple[str, ...], other: tuple[str, ...], unit: Unit) -> None:
+        if len(other) != len(parts):
+            self.how["in another folder than the table names"] += 1
+        elif (
+            _stem(other[-1]) != other[-1]
+            and PurePosixPath(parts[-1]).suffix
+            and other[-1] != parts[-1]
+        ):
+            self.how["under another ending than the table names"] += 1
+        elif without_suffix(plain_path(unit.name)) != without_suffix(plain_path(text)) and len(
+            unit.name
+        ) >= len(text):
+            folded = without_suffix(plain_path(unit.name)).casefold()
+            if folded == without_suffix(plain_path(text)).casefold():
+                self.how["in another case than the table writes"] += 1
+
+    def hint(self, text: str) -> str:
+        """What to say of a text that names no clip."""
+        stem = _stem(path_parts(text)[-1]) if path_parts(text) else ""
+        if stem.isdecimal() and len(near := self._digits.get(int(stem), [])) == 1:
+            return f"; {near[0].name} is there: did a spreadsheet take the zeros away?"
+        return ""
+
+
+def _stem(name: str) -> str:
+    """Without an ending of keypoints or videos; other dots belong to the name."""
+    dot = name.rfind(".")
+    ending = name[dot:].lower() if dot > 0 else ""
+    return name[: -len(ending)] if ending in VIDEOS or ending in endings() else name
+
+
+def _tails(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+    """Whether the shorter path, but for its last part, ends the longer one."""
+    shared = min(len(a), len(b)) - 1
+    return shared == 0 or a[:-1][-shared:] == b[:-1][-shared:]
+
+
+def table_of(folder: Path, table: str | None) -> Path | None:
+    """The table of labels: the one that was named, or one of `TABLES` in the folder."""
+    if table is not None:
+        return Path(table).expanduser()
+    if folder.is_dir():
+        return next((folder / name for name in TABLES if (folder / name).is_file()), None)
+    return None
+
+
+def rows_of(
+    units: list[Unit], table: Path | None, folder: Path
+) -> tuple[list[Row], Finder, list[str]]:
+    """A row a clip; what no row names is not among them. And the columns that have no meaning.
+
+    Raises:
+        UserError: the table cannot be read, or has no column for the clip; without a table, a clip that
+            lies in no folder of its gloss.
+    """
+    finder = Finder(units)
+    if table is None:
+        return [_of_folder(unit, folder) for unit in units], finder, []
+    stated = all(unit.columns.get("gloss") for unit in units) and bool(units)
+    frame = read_table(table, required=() if stated else ("gloss",))
+    if "file" not in frame and "clip_id" not in frame:
+        raise UserError(f"{table}: needs a column 'file' or 'clip_id'; found {', '.join(frame)}.")
+    rows: list[Row] = []
+    seen: dict[str, Any] = {}
+    for number, values in enumerate(frame.to_dict("records"), start=frame.attrs["line"]):
+        row = _of_table(
+            number, {k: v for k, v in values.items() if v is not None}, finder, table.name
+        )
+        first = seen.setdefault(row.clip_id, number)
+        if first != number and "clip_id" not in values and row.times:
+            row.clip_id += f"@{'-'.join(f'{time:g}' for time in row.times.values())}"
+            first = seen.setdefault(row.clip_id, number)
+        if first != number:
+            row.clip_id, row.fault = (
+                f"{row.clip_id} (row {number} of {table.name})",
+                "clip_id occurs twice",
+            )
+            row.found = row.unit is not None
+        rows.append(row)
+    return rows, finder, frame.attrs["unused"]
+
+
+def _of_table(number: int, values: dict[str, Any], finder: Finder, table: str) -> Row:
+    text: str = values.get("file") or values.get("clip_id") or ""
+    clip_id = values.get("clip_id") or (text and without_suffix(text))
+    columns = {
+        key: value for key, value in values.items() if key not in (*TIMES, "file", "clip_id")
+    }
+    times = {key: values[key] for key in TIMES if values.get(key) is not None}
+    if not clip_id:
+        return Row(
+            number, f"row {number} of {table}", None, "neither clip_id nor file", False, columns
+        )
+    units = finder(text)
+    if not units and values.get("file") and values.get("clip_id"):
+        units = finder(values["clip_id"])
+    row = Row(number, clip_id, units[0] if len(units) == 1 else None, columns=columns, times=times)
+    if not units:
+        row.fault, row.found = "its file is missing" + finder.hint(text), False
+        if text.lower().endswith(VIDEOS):
+            row.fault += (
+                "; of videos the keypoints are estimated first (`make pose`, then source: videos)"
+            )
+    elif len(units) > 1:
+        row.fault = "several files of this name"
+    else:
+        row.columns = {**units[0].columns, **columns}
+        exact = text == units[0].name or plain_path(text) == plain_path(units[0].name)
+        if not values.get("clip_id") and not exact:
+            row.clip_id = without_suffix(units[0].name)
+    split = row.columns.get("split")
+    if not row.fault and split is not None and split not in SPLITS:
+        row.fault = f"split {split!r} is not one of {', '.join(SPLITS)}"
+    return row
+
+
+def _of_folder(unit: Unit, folder: Path) -> Row:
+    """A clip of a set without a table: its folder is its gloss, and a folder of a split around it."""
+    name = _stem(unit.name)
+    if "gloss" in unit.columns:
+        return Row(0, name, unit, columns=dict(unit.columns))
+    path = PurePosixPath(unit.name)
+    if len(path.parts) < 2:
+        others = [
+            file.name
+            for file in sorted(folder.glob("*"))
+            if file.suffix in (".csv", ".tsv") and file.is_file()
+        ]
+        is_it = f" Is it {shown(others[0])}? Name it: --csv (table)." if others else ""
+        raise UserError(
+            f"{folder}: no table of labels, and {unit.name} lies in no folder that could be its gloss. Add "
+            f"{TABLES[0]} with the columns file and gloss, name a table, or sort the clips into a folder a "
+            f"gloss.{is_it}"
+        )
+    outer = [SPLIT_NAMES.get(part.lower(), part.lower()) for part in path.parts[:-2]]
+    split = next((part for part in outer if part in SPLITS), None)
+    return Row(0, name, unit, columns={"gloss": path.parent.name, "split": split})
+
+
+def fold(rows: list[Row]) -> int:
+    """Give near-equal glosses their usual spelling; how many rows changed."""
+    spelling = {
+        other: group[0]
+        for group in near_equal([row.columns.get("gloss") for row in rows])
+        for other in group[1:]
+    }
+    changed = 0
+    for row in rows:
+        if row.columns.get("gloss") in spelling:
+            row.columns["gloss"], changed = spelling[row.columns["gloss"]], changed + 1
+    return changed
+
+
+def unnamed(units: Sequence[Unit], rows: Sequence[Row]) -> Iterator[Unit]:
+    """Clips that no row means."""
+    named = {row.unit.name for row in rows if row.unit is not None}
+    return (unit for unit in units if unit.name not in named)
+
+
+def refuse_videos(folder: Path, members: Members, units: Sequence[Unit]) -> None:
+    """Raise UserError where there are videos and no keypoints."""
+    if not units and any(name.lower().endswith(VIDEOS) for name in members.names):
+        raise UserError(
+            f"{folder}: holds videos. Name it as `source: videos` instead: their keypoints are estimated "
+            "first, by what `make pose` installs."
+        )

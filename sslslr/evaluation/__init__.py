@@ -1,0 +1,1 @@
+"""Frozen features, scores and the protocols."""

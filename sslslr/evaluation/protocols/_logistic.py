@@ -1,0 +1,188 @@
+"""Logistic regression fitted to its optimum, one problem at a time.
+
+Minimises, for n clips of equal weight,
+
+    F(W, b) = sum_i CE(x_i W + b, y_i) / n  +  |W|^2 / (2 C n)
+
+which is scikit-learn's LogisticRegression(C). Newton's method without its Hessian over features
+times classes: each step solves H s = -gradient by conjugate gradients, which need products with H
+alone, and only as exactly as the gradient is small (Dembo, Eisenstat and Steihaug 1982). They are
+preconditioned class by class with the clips' mean curvature in the eigenbasis of the features. The
+gradient is in double precision; the direction of a step, which it corrects, in single.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sslslr.evaluation.protocols._blocks import blocks
+
+TOLERANCE = 1e-8  # largest entry of the gradient where a fit stops
+INNER_STEPS = 200  # of conjugate gradients, in one step of Newton's
+HALVINGS = 30  # of a step that would not descend
+FIT_PASSES = 60  # forward passes of a linear head that a fit costs, about: for estimates
+DESCENT = 1e-4  # share of the descent that the slope promises (Armijo)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted problem.
+
+    Attributes:
+        weights, bias: (d, classes) and (1, classes), in double precision.
+        gradient: largest entry of the gradient there, in absolute value.
+        accuracy: share of the fitted clips that it gets right.
+    """
+
+    weights: Tensor
+    bias: Tensor
+    gradient: float
+    accuracy: float
+
+
+def fit_logistic(
+    features: Tensor,
+    labels: Tensor,
+    n_classes: int,
+    strength: float,
+    max_iter: int = 100,
+    tolerance: float = TOLERANCE,
+    start: Fitted | None = None,
+) -> Fitted:
+    """Fit one problem.
+
+    Args:
+        features: (n, d), standardised.
+        labels: int64 (n,).
+        strength: scikit-learn's C.
+        max_iter, tolerance: steps of Newton's method at most; stop where no entry of the gradient
+            exceeds the tolerance.
+        start: a fit of the same clips with another strength.
+    """
+    n = len(features)
+    x = torch.cat([features.double(), features.new_ones(n, 1).double()], dim=1)
+    w = x.new_zeros(x.shape[1], n_classes)
+    if start is not None:
+        w = torch.cat([start.weights, start.bias])
+    # Penalise the weights, not the intercept (the last row).
+    penalty = torch.cat([x.new_ones(x.shape[1] - 1, 1), x.new_zeros(1, 1)]) / (strength * n)
+    single = x.float()
+
+    def loss(w: Tensor) -> tuple[Tensor, Tensor]:
+        log_p = torch.log_softmax(x @ w, dim=1)
+        entropy = -log_p.gather(1, labels[:, None]).mean()
+        return entropy + 0.5 * (penalty * w * w).sum(), log_p
+
+    def slope(w: Tensor, log_p: Tensor) -> Tensor:
+        residual = log_p.exp()
+        residual[torch.arange(n, device=x.device), labels] -= 1
+        return x.T @ residual / n + penalty * w
+
+    value, log_p = loss(w)
+    gradient = slope(w, log_p)
+    for _ in range(max_iter):
+        if (largest := gradient.abs().max().item()) <= tolerance:
+            break
+        step = _direction(single, log_p.float().exp(), penalty.float(), gradient / largest, largest)
+        step = step.double() * largest
+        descent = (gradient * step).sum()
+        size = 1.0
+        for _ in range(HALVINGS):
+            ahead, ahead_log_p = loss(w + size * step)
+            # Near the optimum a descent is smaller than the rounding of the loss.
+            if ahead <= value + DESCENT * size * descent + 1e-14 * value.abs():
+                break
+            size /= 2
+        w, value, log_p = w + size * step, ahead, ahead_log_p
+        gradient = slope(w, log_p)
+    right = (log_p.argmax(dim=1) == labels).double().mean().item()
+    return Fitted(w[:-1], w[-1:], gradient.abs().max().item(), right)
+
+
+def _direction(x: Tensor, p: Tensor, penalty: Tensor, gradient: Tensor, largest: float) -> Tensor:
+    """Newton's step against `gradient`, (d, classes), by preconditioned conjugate gradients.
+
+    Args:
+        p: (n, classes), the classes' probabilities.
+        gradient: scaled to a largest entry of 1; `largest` is what it was.
+    """
+    n = len(x)
+    share = p / n
+    curvature = share * (1 - p)
+    by_clip = curvature.mean(dim=1)
+    by_class = curvature.sum(dim=0) / by_clip.sum().clamp_min(1e-30)
+    values, vectors = torch.linalg.eigh((x.T * by_clip) @ x)
+    damped = values.clamp_min(0)[:, None] * by_class + penalty.max()
+
+    def product(v: Tensor) -> Tensor:
+        moved = share * (x @ v)
+        return x.T @ (moved - p * moved.sum(dim=1, keepdim=True)) + penalty * v
+
+    def precondition(r: Tensor) -> Tensor:
+        z = vectors @ ((vectors.T @ r) / damped)
+        return z - z.mean(dim=1, keepdim=True)  # what all classes share moves no probability
+
+    return _conjugate_gradients(
+        product, precondition, -gradient.float(), relative=min(0.3, largest**0.5)
+    )
+
+
+def _conjugate_gradients(
+    product: Callable[[Tensor], Tensor],
+    precondition: Callable[[Tensor], Tensor],
+    target: Tensor,
+    relative: float,
+) -> Tensor:
+    """Solve product(s) = target until the preconditioned residual has shrunk to `relative`."""
+    s, r = torch.zeros_like(target), target.clone()
+    z = precondition(r)
+    direction, size = z, (r * z).sum()
+    enough = relative**2 * size
+    for _ in range(INNER_STEPS):
+        image = product(direction)
+        length = size / (direction * image).sum()
+        s, r = s + length * direction, r - length * image
+        z = precondition(r)
+        before, size = size, (r * z).sum()
+        if size <= enough:
+            break
+        direction = z + size / before * direction
+    return s
+
+
+def linear_scores(scored: Tensor, fitted: Fitted) -> Iterator[np.ndarray]:
+    """Blocks (clips, classes) of scored (clips, d) @ weights + bias."""
+    for rows in blocks(torch.arange(len(scored), device=scored.device), fitted.weights.shape[1]):
+        yield (scored[rows] @ fitted.weights + fitted.bias).float().cpu().numpy()
+
+
+def softmax_strength(c: float, n_classes: int) -> float:
+    """The C of :func:`fit_logistic` that regularises as scikit-learn's does.
+
+    Of two classes scikit-learn has one margin m; here they are -m / 2 and m / 2, whose weights
+    together are half as long.
+    """
+    return c / 2 if n_classes == 2 else c
+
+
+def standardised(features: Tensor, rows: Tensor) -> Tensor:
+    """Features with mean 0 and standard deviation 1 over `rows`; constant features become 0."""
+    chosen = features[rows].double()
+    mean, std = chosen.mean(dim=0), chosen.std(dim=0, unbiased=False)
+    return (features.double() - mean) / torch.where(std > 1e-12, std, torch.inf)
+
+
+def in_span(fitted: Tensor, scored: Tensor) -> tuple[Tensor, Tensor]:
+    """The same clips in no more dimensions than `fitted` has clips; scores do not change.
+
+    The weights of an L2-regularised linear model lie in the span of the clips it is fitted on, so it
+    is exact to express all clips in an orthonormal basis of that span. Raw keypoints (4,500 values)
+    then cost no more than an encoder's features.
+    """
+    if fitted.shape[1] <= fitted.shape[0]:
+        return fitted, scored
+    basis, _ = torch.linalg.qr(fitted.T)
+    return fitted @ basis, scored @ basis

@@ -1,0 +1,162 @@
+"""End-to-end training on the labels: encoder and a linear head, from the encoder's weights.
+
+From a pretrained encoder this is full fine-tuning; from a random one it is supervised training
+from scratch, the ceiling of the linear-evaluation table. AdamW, 10 % warm-up, cosine to zero. With
+`augmentation` it learns from the views that pretraining had, or the ceiling would be lower for want
+of them.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sslslr.augment import compose
+from sslslr.config.settings import FASTEST, MOST, Distinct, Settings
+from sslslr.evaluation.protocols import Fit, Prediction, Predictions, Protocol, Task, register
+from sslslr.evaluation.protocols._subsets import stratified_subset
+from sslslr.utils.seeds import derive, generator
+
+WARMUP_SHARE = 0.1
+
+
+class EndToEndConfig(Settings):
+    """How encoder and head are trained."""
+
+    epochs: int = Field(100, ge=1, le=MOST, description="Passes over the labelled clips.")
+    batch_size: int = Field(64, ge=1, le=MOST, description="Clips a step.")
+    learning_rate: float = Field(
+        3e-4, gt=0, le=FASTEST, description="AdamW, 10 % warm-up, then cosine to zero."
+    )
+    weight_decay: float = Field(0.05, ge=0, description="AdamW.")
+    augmentation: list[dict[str, Any]] = Field(
+        [],
+        description="Name of one of `augmentations`: each epoch sees a new view of each clip. Left out: "
+        "the clips as they are.",
+    )
+
+
+class FineTuneConfig(EndToEndConfig):
+    """Fine-tuning with all labels, or also with a stratified share of them."""
+
+    label_fractions: Annotated[
+        list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), Distinct
+    ] = Field(
+        [1.0], description="Shares of each class's training clips (paper: 0.3); one fit each."
+    )
+
+
+@register
+class FineTune(Protocol):
+    """Trains a copy; the encoder that was handed in does not change."""
+
+    title = "fine-tuned"
+    sentence = "encoder and a linear head trained end to end on the labels"
+    order = 5
+    Options = FineTuneConfig
+
+    @staticmethod
+    def cost(options: FineTuneConfig, width: int, n_classes: int) -> tuple[float, float]:
+        return 3.0 * options.epochs * sum(options.label_fractions), 0.0
+
+    def run(self, task: Task, options: FineTuneConfig, say) -> Predictions:
+        for fraction in options.label_fractions:
+            train = torch.as_tensor(task.train)
+            if fraction < 1:
+                # The draw is the first of `few_labels`: the same labels.
+                draw = generator(derive(task.seed, "labels", 0))
+                labels = torch.as_tensor(task.labels)[train]
+                train = train[stratified_subset(labels, draw, fraction=fraction)]
+            scores, fit = self.fine_tuned(task, train, options, say)
+            yield Prediction(scores, n_train=len(train), label_fraction=fraction, fit=fit)
+
+    def fine_tuned(
+        self, task: Task, train: Tensor, options: EndToEndConfig, say: Callable[[str], None]
+    ) -> tuple[Iterator[np.ndarray], Fit]:
+        """Scores (clips, classes) in blocks after training on the clips `train`, and the accuracy on these."""
+        seed = derive(task.seed, "fine_tune")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            encoder = task.fresh_encoder()
+            model = nn.ModuleDict(
+                {
+                    "encoder": encoder,
+                    "head": nn.Linear(encoder.width, len(task.classes)).to(task.device),
+                }
+            )
+            self._fit(model, task, train, options, seed, say)
+        labels = np.asarray(task.labels)[train]
+        blocks = self._scores(model, task, train, options.batch_size)
+        guesses = np.concatenate([block.argmax(axis=1) for block in blocks])
+        scores = self._scores(model, task, torch.as_tensor(task.test), options.batch_size)
+        return scores, Fit(float((guesses == labels).mean()))
+
+    def _fit(
+        self,
+        model: nn.ModuleDict,
+        task: Task,
+        train: Tensor,
+        options: EndToEndConfig,
+        seed: int,
+        say,
+    ) -> None:
+        clips = task.clips.to(task.device)
+        labels = torch.as_tensor(task.labels).to(task.device)
+        steps = options.epochs * math.ceil(len(train) / options.batch_size)
+        optimizer = torch.optim.AdamW(
+            model.parameters(),
+            options.learning_rate,
+            weight_decay=options.weight_decay,
+            fused=True,
+        )
+        (group,), done = optimizer.param_groups, 0
+        draws = generator(seed, "order")
+        noise = generator(seed, "noise", device=task.device)
+        view = compose(options.augmentation, "evaluate.protocols.fine_tune.augmentation")
+        views = generator(seed, "views", device=task.device)
+        model.train()
+        for epoch in range(1, options.epochs + 1):
+            total = torch.zeros((), device=task.device)
+            for rows in train[torch.randperm(len(train), generator=draws)].split(
+                options.batch_size
+            ):
+                rows = rows.to(task.device)
+                batch = view(clips[rows], views)
+                features = model["encoder"](batch.keypoints, batch.lengths, noise)
+                logits = model["head"](features)
+                loss = F.cross_entropy(logits, labels[rows])
+                group["lr"], done = options.learning_rate * _cosine(done, steps), done + 1
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                total += loss.detach() * len(rows)
+            if epoch % max(1, options.epochs // 10) == 0:
+                say(
+                    f"{task.dataset} fine_tune of {len(train)} clips epoch {epoch}/{options.epochs} "
+                    f"loss {total.item() / len(train):.4g}"
+                )
+
+    @torch.no_grad()
+    def _scores(
+        self, model: nn.ModuleDict, task: Task, clips: Tensor, batch_size: int
+    ) -> Iterator[np.ndarray]:
+        """Scores (clips, classes) of some clips, a block at a time."""
+        model.eval()
+        noise = generator(task.seed, "fine_tune test", device=task.device)
+        for rows in clips.split(max(batch_size, 256)):
+            batch = task.clips[rows].to(task.device)
+            scores = model["head"](model["encoder"](batch.keypoints, batch.lengths, noise))
+            yield scores.float().cpu().numpy()
+
+
+def _cosine(step: int, steps: int) -> float:
+    """Factor of the learning rate: linear warm-up over the first tenth, then half a cosine to 0."""
+    warmup = max(1, int(WARMUP_SHARE * steps))
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))

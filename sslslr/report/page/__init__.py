@@ -1,0 +1,1 @@
+"""The page: the study in one self-contained file."""

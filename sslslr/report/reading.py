@@ -1,0 +1,230 @@
+"""Readers of the files that the stages wrote; an error names the file.
+
+Columns are the contract between `sslslr evaluate` and the report: see the constants below, and
+`target_dataset` of metrics.csv, the data set that a target's clips are of (`dataset` is its name).
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from sslslr.config.run import RUN_ID
+from sslslr.config.settings import NAME
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import read_json
+from sslslr.utils.user_files import shown
+
+RUN = ("run_id", "method", "augmentation", "variant", "tag", "pretrain_dataset")
+METRICS = (
+    *RUN, "dataset", "protocol", "label_fraction", "shots", "seed", "probe_seed", "metric",
+    "value", "low", "high", "n_train", "n_test", "n_classes", "n_joints", "n_joints_masked",
+)  # fmt: skip
+METRICS_NUMBERS = (
+    "label_fraction", "shots", "seed", "probe_seed", "value", "low", "high", "n_train", "n_test",
+    "n_classes", "n_joints", "n_joints_masked",
+)  # fmt: skip
+FIT = ("train_accuracy", "gradient", "fitted")  # of the probe; `fitted` is 1, 0 or nothing
+PREDICTIONS = (
+    "run_id", "dataset", "protocol", "label_fraction", "shots", "probe_seed", "clip_id", "label",
+    "best",
+)  # fmt: skip
+HISTORY = (
+    "epoch", "step", "loss", "projection_spread", "projection_rank", "embedding_spread",
+    "embedding_rank", "collapsed",
+)  # fmt: skip
+RUN_KEYS = ("spec", "code_hash", "data_hash", "versions", "cost", "warnings", "collapsed")
+EVALUATION_KEYS = (
+    "spec", "code_hash", "data_hashes", "encoder_sha256", "sha256", "versions", "cost",
+)  # fmt: skip
+CARD_KEYS = ("dataset", "licence", "citation", "n_clips", "dropped")
+PAPER_KEYS = (
+    "dataset",
+    "pretrain_dataset",
+    "protocol",
+    "method",
+    "metric",
+    "value",
+    "sureness",
+    "data_source",
+)
+AGAIN = "Run the stage that writes it again."
+
+Paths = Iterable[str | Path]
+
+
+def read_metrics(paths: Paths) -> pd.DataFrame:
+    """Rows of many metrics.csv, long form, in the order of the files; values in 0..1.
+
+    Raises:
+        UserError: no file given; a file is absent, lacks a column, holds text for a number, or a
+            value outside 0..1; one cell is given by two rows.
+    """
+    frame = pd.concat([_metrics(Path(path)) for path in _some(paths, "metrics")], ignore_index=True)
+    cell = ["run_id", "dataset", "protocol", "label_fraction", "shots", "probe_seed", "metric"]
+    if (twice := frame.duplicated(cell)).any():
+        row = frame[twice].iloc[0]
+        raise UserError(
+            f"metrics: {row.metric} of run {row.run_id!r} on {row.dataset!r} ({row.protocol}) "
+            "is given twice. Name each metrics.csv once, and evaluate a run into one folder only."
+        )
+    return frame
+
+
+def _metrics(path: Path) -> pd.DataFrame:
+    # Names such as "none" or "NA" are names: nothing but an empty number is missing.
+    frame = _read(path, lambda file: pd.read_csv(file, dtype=str, keep_default_na=False))
+    _check_columns(path, frame, METRICS)
+    _check_names(path, frame)
+    if "target_dataset" not in frame:  # of a version that did not say whose clips a target's are
+        frame["target_dataset"] = frame["dataset"]
+    for column in FIT:  # of a version that did not say how far a probe was trained
+        if column not in frame:
+            frame[column] = ""
+    frame = _to_numbers(path, frame, (*METRICS_NUMBERS, *FIT))
+    outside = ~frame["value"].between(0, 1) & frame["value"].notna()
+    if outside.any():
+        raise UserError(
+            f"{path}: column 'value' holds {frame['value'][outside].iloc[0]:g}; "
+            f"scores lie in 0..1. {AGAIN}"
+        )
+    return frame
+
+
+def read_predictions(paths: Paths) -> pd.DataFrame:
+    """Rows of many predictions.parquet; `best` holds lists, best guess first.
+
+    Raises:
+        UserError: no file given; a file is absent, is not parquet or lacks a column.
+    """
+    frames = []
+    for path in map(Path, _some(paths, "predictions")):
+        frame = _read(path, pd.read_parquet)
+        _check_columns(path, frame, PREDICTIONS)
+        _check_names(path, frame)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _check_names(path: Path, frame: pd.DataFrame) -> None:
+    """Run ids and data sets name folders: none may lead elsewhere."""
+    for column, pattern in (("run_id", RUN_ID), ("dataset", NAME)):
+        names = frame[column].astype(str)
+        if not (plain := names.str.fullmatch(pattern)).all():
+            raise UserError(
+                f"{path}: column {column!r} holds {shown(names[~plain].iloc[0])!r}, which is no name of "
+                f"a {'run' if column == 'run_id' else 'data set'} (small letters, digits and _"
+                f"{', parts with . between' if column == 'run_id' else ''}). {AGAIN}"
+            )
+
+
+def read_histories(paths: Paths) -> dict[str, pd.DataFrame]:
+    """history.csv files by run id (the name of the folder a file lies in), sorted by run id.
+
+    Raises:
+        UserError: no file given; a file is absent, lacks a column, or holds text for a number.
+    """
+    found = {}
+    for path in map(Path, _some(paths, "history")):
+        frame = _read(path, lambda file: pd.read_csv(file, dtype=str, keep_default_na=False))
+        _check_columns(path, frame, HISTORY)
+        losses = [column for column in frame if column.startswith("loss_")]
+        found[path.absolute().parent.name] = _to_numbers(path, frame, (*HISTORY, *losses))
+    return dict(sorted(found.items()))
+
+
+def read_runs(paths: Paths) -> list[dict[str, Any]]:
+    """run.json files, sorted by run id.
+
+    Raises:
+        UserError: a file is absent, is not JSON or lacks a key.
+    """
+    runs = [_mapping(Path(path), RUN_KEYS, lambda run: run["spec"]) for path in paths]
+    return sorted(runs, key=lambda run: run["spec"]["run_id"])
+
+
+def read_evaluations(paths: Paths) -> list[dict[str, Any]]:
+    """evaluation.json files, sorted by run id.
+
+    Raises:
+        UserError: a file is absent, is not JSON or lacks a key.
+    """
+    found = [_mapping(Path(path), EVALUATION_KEYS, lambda e: e["spec"]["run"]) for path in paths]
+    return sorted(found, key=lambda entry: entry["spec"]["run"]["run_id"])
+
+
+def read_cards(paths: Paths) -> list[dict[str, Any]]:
+    """card.json files of clip stores, sorted by data set.
+
+    Raises:
+        UserError: a file is absent, is not JSON or lacks a key.
+    """
+    return sorted((_mapping(Path(path), CARD_KEYS) for path in paths), key=lambda c: c["dataset"])
+
+
+def read_paper_numbers(path: str | Path) -> list[dict[str, Any]]:
+    """Entries of config/paper_numbers.yaml; `value` in percent.
+
+    Raises:
+        UserError: the file is absent, is not a YAML list, or an entry lacks a key.
+    """
+    entries = _read(Path(path), lambda file: yaml.safe_load(file.read_text(encoding="utf-8")))
+    if not isinstance(entries, list):
+        raise UserError(f"{path}: expected a list of numbers, found {type(entries).__name__}.")
+    for number, entry in enumerate(entries):
+        if absent := [key for key in PAPER_KEYS if key not in entry]:
+            raise UserError(f"{path}: entry {number} lacks the key {absent[0]!r}.")
+    return entries
+
+
+def _some(paths: Paths, kind: str) -> list[str | Path]:
+    paths = list(paths)
+    if not paths:
+        raise UserError(f"no {kind} file was given; name at least one.")
+    return paths
+
+
+def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file. {AGAIN}")
+    try:
+        return reader(path)
+    except Exception as error:  # pandas, pyarrow and yaml raise many kinds
+        raise UserError(f"{path}: cannot be read ({error}). {AGAIN}") from None
+
+
+def _check_columns(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    if absent := [column for column in columns if column not in frame]:
+        raise UserError(f"{path}: column {absent[0]!r} is missing. {AGAIN}")
+
+
+def _to_numbers(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    for column in columns:
+        numbers = pd.to_numeric(frame[column], errors="coerce")
+        lost = frame[column][numbers.isna()]
+        if len(text := lost[~lost.str.lower().isin(["", "nan"])]):
+            found = text.iloc[0]
+            raise UserError(f"{path}: column {column!r} holds {found!r}, not a number. {AGAIN}")
+        frame[column] = numbers.astype(float)
+    return frame
+
+
+def _mapping(
+    path: Path, keys: Iterable[str], spec_of: Callable[[dict[str, Any]], Any] | None = None
+) -> dict[str, Any]:
+    """A JSON object with these keys; with `spec_of`, one whose settings name a run."""
+    value = read_json(path)
+    if not isinstance(value, dict) or (absent := [key for key in keys if key not in value]):
+        lacking = f"lacks the key {absent[0]!r}" if isinstance(value, dict) else "is not a mapping"
+        raise UserError(f"{path}: {lacking}. {AGAIN}")
+    if spec_of is not None:
+        try:
+            run_id = spec_of(value)["run_id"]
+        except (KeyError, TypeError):
+            run_id = None
+        if not isinstance(run_id, str) or not re.fullmatch(RUN_ID, run_id):
+            raise UserError(f"{path}: `spec` names no run (run_id {shown(str(run_id))!r}). {AGAIN}")
+    return value

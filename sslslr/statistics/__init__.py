@@ -1,0 +1,1 @@
+"""Intervals, paired comparisons and the claims of the paper."""

@@ -1,0 +1,1 @@
+"""Using a pretrained encoder outside a study, with the core dependencies alone."""

@@ -1,0 +1,287 @@
+"""A dictionary of signs that is looked up by showing one: a folder of entries and their features.
+
+    dictionary/model/            the encoder as `sslslr export` writes it
+    dictionary/clips/            a clip store, an entry a clip
+    dictionary/features.npy      float32 (entries, width), in the order of the clips
+    dictionary/dictionary.json   centre (width,), threshold of "not sure", hashes
+
+A clip's features are the mean over the whole and three parts of it (`Encode.parts`): nobody knows where a sign
+begins. The similarity of two clips is the cosine of their features less `centre`, the mean of the entries'.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sslslr.data.store import CARD, KEYPOINTS, ClipStore, content_digest, writing
+from sslslr.use.export import export
+from sslslr.use.load import Embedded, Encode, load_encoder
+from sslslr.use.ranking import by_gloss, cosines
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import atomic_folder, read_json, refuse_foreign, write_json
+
+ABOUT, FEATURES, CLIPS, MODEL = "dictionary.json", "features.npy", "clips", "model"
+FILES = (ABOUT, FEATURES, CLIPS, MODEL)
+FORMAT = "sslslr dictionary 2"
+COPY = 1 - 1e-5  # clips as similar as this are the same recording
+FEWEST = 10  # held-out clips that a threshold is set on
+ABSENT = 0.5  # share of signs that are not there to be unsure of, where that is all one can ask
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """A dictionary that was read.
+
+    Attributes:
+        store: its entries.
+        features: float32 (entries, width).
+        glosses: sorted, each once.
+        gloss_of: int (entries,), a place in `glosses`.
+        about: dictionary.json.
+    """
+
+    path: Path
+    store: ClipStore
+    features: np.ndarray
+    glosses: list[str]
+    gloss_of: np.ndarray
+    about: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Dictionary":
+        """Read a dictionary.
+
+        Raises:
+            UserError: a file is missing, or they do not belong together.
+        """
+        path = Path(path)
+        if not (path / ABOUT).is_file():
+            raise UserError(
+                f"{path}: no dictionary ({ABOUT} is missing). Make one with `sslslr lookup build`."
+            )
+        about, store = read_json(path / ABOUT), ClipStore.open(path / CLIPS)
+        if about.get("format") != FORMAT:
+            raise UserError(
+                f"{path}: made as {about.get('format')!r}, and this version reads {FORMAT!r}. Build it again."
+            )
+        try:
+            features = np.load(path / FEATURES, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(
+                f"{path / FEATURES}: cannot be read ({error}). Build the dictionary again."
+            ) from None
+        if features.shape != (len(store), len(about.get("centre", []))):
+            raise UserError(
+                f"{path}: {features.shape} features for {len(store)} entries. Build it again."
+            )
+        glosses = sorted(set(store.clips["gloss"]))
+        gloss_of = np.searchsorted(glosses, store.clips["gloss"].to_numpy(dtype=object).astype(str))
+        return cls(path, store, features, glosses, gloss_of, about)
+
+    @property
+    def centre(self) -> np.ndarray:
+        return np.asarray(self.about["centre"], dtype=np.float32)
+
+    @property
+    def threshold(self) -> float | None:
+        """Below this similarity the first answer is not sure; None where it could not be set."""
+        return self.about["threshold"]["similarity"]
+
+    def encoder(self) -> Encode:
+        return load_encoder(self.path / MODEL)
+
+    def embed(self, store: ClipStore, rows: np.ndarray | None = None) -> Embedded:
+        """Features of clips that ask, as those of the entries were made; all of the store for None."""
+        return self.encoder().store(store, rows, parts=True)
+
+    def find(self, features: np.ndarray, most: int = 6, neighbours: int = 3) -> list[pd.DataFrame]:
+        """For each query (n, width) the best glosses: gloss, similarity, neighbours (clip ids), sure."""
+        similarity = cosines(np.atleast_2d(features), self.features, self.centre)
+        best = by_gloss(similarity, self.gloss_of, len(self.glosses))
+        ids, answers = self.store.clips["clip_id"].to_numpy(dtype=object), []
+        for row, near in zip(best, similarity, strict=True):
+            rows = []
+            for gloss in np.argsort(-row, kind="stable")[:most]:
+                own = np.flatnonzero(self.gloss_of == gloss)
+                own = own[np.argsort(-near[own], kind="stable")][:neighbours]
+                sure = self.threshold is None or float(row[gloss]) >= self.threshold
+                rows.append((self.glosses[gloss], float(row[gloss]), list(ids[own]), sure))
+            answers.append(
+                pd.DataFrame(rows, columns=["gloss", "similarity", "neighbours", "sure"])
+            )
+        return answers
+
+
+def build(
+    encode: Encode,
+    store: ClipStore,
+    out: str | Path,
+    per_sign: int | None = None,
+    splits: list[str] | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Make a dictionary of a store's clips, whole or not at all.
+
+    Args:
+        per_sign: at most so many entries a sign, taken from its signers in turn.
+        splits: of the entries; `train` for None where the store has it, else every clip.
+
+    Raises:
+        UserError: no clip, a clip that cannot be used, or `out` holds something else.
+    """
+    out = Path(out)
+    refuse_foreign(out, FILES, "dictionary", record=(ABOUT, "centre"))
+    rows = _rows(store, splits)
+    encode.measure(store)
+    embedded = encode.store(store, rows, parts=True)
+    clips = store.clips.iloc[embedded.indices].reset_index(drop=True)
+    kept = np.sort(spread(clips, per_sign)) if per_sign else np.arange(len(clips))
+    features, indices = embedded.features[kept], embedded.indices[kept]
+    centre = features.mean(axis=0)
+    held_out = _held_out(encode, store, indices, splits)
+    threshold = _threshold(store, features, indices, centre, held_out)
+    with atomic_folder(out) as folder:
+        export(encode, folder / MODEL, store, say)
+        with writing(folder / CLIPS, _card(store), on_bad="error", min_frames=1) as writer:
+            for row, clip in zip(
+                indices, store.clips.iloc[indices].to_dict("records"), strict=True
+            ):
+                columns = ("gloss", "language", "signer", "split", "fps", "aspect", "source")
+                given = {name: None if pd.isna(clip[name]) else clip[name] for name in columns}
+                writer.add(clip["clip_id"], np.asarray(store.frames(row)), **given)
+        np.save(folder / FEATURES, features)
+        about = {
+            "format": FORMAT,
+            "entries": len(indices),
+            "signs": int(store.clips["gloss"].iloc[indices].nunique()),
+            "splits": splits,
+            "per_sign": per_sign,
+            "licence": store.card.get("licence"),
+            "encoder_sha256": encode.identity()["encoder_sha256"],
+            "clips_sha256": read_json(folder / CLIPS / CARD)["sha256"][KEYPOINTS],
+            "threshold": threshold,
+            "centre": [float(value) for value in centre],
+        }
+        write_json(folder / ABOUT, about)
+    left = f", {len(embedded.dropped)} clips could not be used" if embedded.dropped else ""
+    say(f"{out}: {about['entries']} entries of {about['signs']} signs{left}.")
+    say(f"{out}: {threshold['why']}")
+
+
+def copies(queries: ClipStore, rows: np.ndarray, entries: ClipStore) -> np.ndarray:
+    """bool (queries, entries): the same clip of the same data set, or the same keypoints."""
+    ids = list(zip(entries.clips["dataset"], entries.clips["clip_id"], strict=True))
+    asked = queries.clips.iloc[rows]
+    own = list(zip(asked["dataset"], asked["clip_id"], strict=True))
+    places: dict[Any, list[int]] = {}
+    for place, clip in enumerate(ids):
+        places.setdefault(clip, []).append(place)
+        places.setdefault(content_digest(entries.frames(place)), []).append(place)
+    same = np.zeros((len(rows), len(entries)), dtype=bool)
+    for number, (row, clip) in enumerate(zip(rows, own, strict=True)):
+        same[number, places.get(clip, [])] = True
+        same[number, places.get(content_digest(queries.frames(row)), [])] = True
+    return same
+
+
+def spread(clips: pd.DataFrame, per_sign: int, seed: int = 0) -> np.ndarray:
+    """Rows of at most `per_sign` clips of each gloss, from its signers in turn, drawn by lot."""
+    order = np.random.default_rng(seed).permutation(len(clips))
+    drawn = clips.iloc[order][["gloss", "signer"]].assign(row=order)
+    drawn["signer"] = drawn["signer"].astype(object).where(drawn["signer"].notna(), "")
+    drawn["turn"] = drawn.groupby(["gloss", "signer"]).cumcount()
+    drawn = drawn.sort_values(["gloss", "turn"], kind="stable")
+    return drawn.groupby("gloss").head(per_sign)["row"].to_numpy()
+
+
+def _card(store: ClipStore) -> dict[str, Any]:
+    keys = ("dataset", "languages", "licence", "citation", "origin", "split_rule")
+    return {**{key: store.card.get(key) for key in keys}, "inputs": dict(store.card["sha256"])}
+
+
+def _rows(store: ClipStore, splits: list[str] | None) -> np.ndarray:
+    if splits is None:
+        train = store.indices("train")
+        return train if len(train) else store.indices()
+    rows = np.sort(np.concatenate([store.indices(split) for split in splits]))
+    if len(rows) == 0:
+        raise UserError(f"{store.path}: no clip in the splits {', '.join(splits)}.")
+    return rows
+
+
+def _held_out(
+    encode: Encode, store: ClipStore, entries: np.ndarray, splits: list[str] | None
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Features and rows of clips that are no entries: of the split val, or those beyond `per_sign`."""
+    val = np.setdiff1d(store.indices("val"), entries)
+    rows = val if len(val) else np.setdiff1d(_rows(store, splits), entries)
+    if len(rows) < FEWEST:
+        return None
+    try:
+        embedded = encode.store(store, rows, parts=True)
+    except UserError:
+        return None
+    return embedded.features, embedded.indices
+
+
+def _threshold(
+    store: ClipStore,
+    features: np.ndarray,
+    entries: np.ndarray,
+    centre: np.ndarray,
+    held_out: tuple[np.ndarray, np.ndarray] | None,
+) -> dict[str, Any]:
+    """The similarity that parts right first answers from those to signs that are not there.
+
+    Each held-out clip asks twice: with its sign in the dictionary, and with its sign taken out. The
+    threshold is where the share of right answers above it less that of the others is largest.
+    """
+    glosses, gloss_of = np.unique(
+        store.clips["gloss"].to_numpy(dtype=str)[entries], return_inverse=True
+    )
+    queries, rows = held_out or (features, entries)
+    kind = "held-out clips" if held_out else "entries, each looked up among the others"
+    of = store.clips["gloss"].to_numpy(dtype=str)[rows]
+    similarity = cosines(queries, features, centre)
+    similarity[similarity >= COPY] = -np.inf
+    if not held_out:  # a stranger will ask: the same person's clips are too near
+        np.fill_diagonal(similarity, -np.inf)
+        signers = store.clips["signer"].fillna("").to_numpy(dtype=str)[entries]
+        if len(set(signers) - {""}) > 1:
+            similarity[(signers[:, None] == signers) & (signers != "")] = -np.inf
+    best = by_gloss(similarity, gloss_of, len(glosses))
+    own = glosses[None, :] == of[:, None]
+    there = np.isfinite(np.where(own, best, -np.inf).max(axis=1))
+    first = best.argmax(axis=1)
+    right = there & (glosses[first] == of)
+    without = np.where(own, -np.inf, best).max(axis=1)
+    wrong = np.concatenate([without[np.isfinite(without)], best.max(axis=1)[there & ~right]])
+    answered = best.max(axis=1)[right]
+    if len(wrong) < FEWEST:
+        why = "no threshold of `not sure`: too few clips to set it on."
+        return {"similarity": None, "n": len(rows), "why": why}
+    if len(answered) < FEWEST:
+        value = float(np.quantile(wrong, ABSENT))
+        why = (
+            f"`not sure` below similarity {value:.3f}, which {100 * ABSENT:.0f} % of {len(wrong)} {kind} do not "
+            "reach with their sign taken out (too few signs have several clips for more)."
+        )
+        return {"similarity": value, "n": len(rows), "set_on": kind, "why": why}
+    values = np.unique(np.concatenate([answered, wrong]))
+    above = [1 - np.searchsorted(np.sort(part), values) / len(part) for part in (answered, wrong)]
+    place = int(np.argmax(above[0] - above[1]))
+    kept, slipped = float(above[0][place]), float(above[1][place])
+    return {
+        "similarity": float(values[place]),
+        "n": int(there.sum()),
+        "set_on": kind,
+        "right_kept": kept,
+        "wrong_kept": slipped,
+        "why": f"`not sure` below similarity {values[place]:.3f}, set on {int(there.sum())} {kind}: "
+        f"{100 * kept:.0f} % of right first answers are above it, {100 * slipped:.0f} % of wrong ones "
+        "(their sign absent, or another first).",
+    }

@@ -1,0 +1,284 @@
+// The page: ways to ask, answers, the dictionary.
+
+import { answerCard, signCard } from "./cards.mjs";
+import { closeWebcam, framesOfVideo, openWebcam, record, whyNoWebcam } from "./capture.mjs";
+import { Dictionary } from "./dictionary.mjs";
+import { clipAtRate, Estimator, pictureOf, showsHand } from "./estimate.mjs";
+import { clipOf, readNpy } from "./formats.mjs";
+import { Player } from "./skeleton.mjs";
+
+const AT_ONCE = 24; // signs of the dictionary that are shown, and added by "Show more"
+const FEW = 8; // pictures with a hand below which no answer is sure
+const by = (id) => document.getElementById(id);
+const estimator = new Estimator();
+let dictionary = null;
+let task = 0; // the number of the look-up in hand: an older one that comes late is dropped
+
+/** Show a line; `more` is for those who hear the page. */
+function say(text, more = "") {
+  const heard = document.createElement("span");
+  heard.className = "hidden";
+  heard.textContent = more;
+  by("status").replaceChildren(text, heard);
+}
+
+function working(on) {
+  by("progress").hidden = by("cancel").hidden = !on;
+  by("progress").value = 0;
+}
+
+/** A new look-up; `cancelled()` is true once another began or somebody pressed Stop. */
+function begin(text) {
+  const number = ++task;
+  working(false);
+  say(text);
+  return () => number !== task;
+}
+
+function fail(error, cancelled = () => false) {
+  if (cancelled()) return;
+  working(false);
+  say(error.message);
+}
+
+/** Show the six nearest of a clip. `more` says that it is not the last word; `hands` pictures show one. */
+function answer(clip, what, { more = "", hands = Infinity } = {}) {
+  const answers = dictionary.find(dictionary.embed(clip));
+  const few = hands < FEW;
+  const sure = dictionary.isSure(answers) && !few;
+  const query = new Player("what was seen");
+  by("query").replaceChildren(by("query").firstElementChild, query.element);
+  query.show(clip);
+  by("cards").replaceChildren(
+    ...answers.map((found, i) => answerCard(dictionary, found, i + 1, lookUpSign)),
+  );
+  by("result").hidden = false;
+  by("verdict").className = sure ? "" : "unsure";
+  const why = few
+    ? `Only ${hands} ${hands === 1 ? "picture shows" : "pictures show"} a hand.${more ? " A closer look follows." : ""}`
+    : "No sign of the dictionary is near enough to be trusted.";
+  by("verdict").textContent = sure ? "The nearest signs of the dictionary:" : `Not sure. ${why} The nearest all the same:`;
+  const names = answers.map(({ gloss, similarity }, i) => `${i + 1} ${gloss} (${similarity.toFixed(2)})`);
+  say(`${what}${more}`, ` ${sure ? "Nearest" : `Not sure. ${few ? `${why} ` : ""}Nearest all the same`}: ${names.join(", ")}.`);
+  return answers;
+}
+
+const handsIn = (frames) => frames.filter(({ joints }) => showsHand(joints)).length;
+
+function show() {
+  by("answers").scrollIntoView({ block: "start" });
+  by("answers").focus({ preventScroll: true });
+}
+
+async function lookUpSign(index) {
+  const { gloss, clip_id: id } = dictionary.clips[index];
+  const cancelled = begin(`Looking up ${gloss}…`);
+  try {
+    const clip = await dictionary.clip(index);
+    if (cancelled()) return;
+    answer(clip, `The dictionary's ${gloss} (${id}).`);
+    show();
+  } catch (error) {
+    fail(error, cancelled);
+  }
+}
+
+async function lookUpKeypoints(file) {
+  const cancelled = begin(`Reading ${file.name}…`);
+  try {
+    const clip = clipOf(readNpy(await file.arrayBuffer()));
+    if (cancelled()) return;
+    answer({ ...clip, aspect: Number(by("aspect").value) || 1, fps: dictionary.fps }, `${file.name}.`);
+    show();
+  } catch (error) {
+    fail(new Error(`${file.name}: ${error.message}`), cancelled);
+  }
+}
+
+function clipOfFrames({ frames, aspect }) {
+  return { ...clipAtRate(frames, dictionary.fps), fps: dictionary.fps, aspect };
+}
+
+async function lookUpVideo(file) {
+  const cancelled = begin(`Reading ${file.name}. The first time, MediaPipe is loaded from this folder…`);
+  working(true);
+  try {
+    await estimator.ready(dictionary.complexity);
+    const progress = (done, of) => {
+      by("progress").value = done / of;
+      if (done === 1) say(`${file.name}: looking at ${of} pictures…`);
+    };
+    const seen = await framesOfVideo(file, estimator, progress, cancelled);
+    if (cancelled()) return;
+    working(false);
+    const what = `${file.name}${seen.cut ? ", its first 30 seconds" : ""}.`;
+    answer(clipOfFrames(seen), what, { hands: handsIn(seen.frames) });
+    show();
+  } catch (error) {
+    fail(new Error(`${file.name}: ${error.message}`), cancelled);
+  }
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const camera = { on: false, recording: false, stop: false };
+
+async function startWebcam() {
+  const cancelled = begin("Starting the webcam. The browser may ask for it…");
+  try {
+    await openWebcam(by("camera"));
+    camera.on = true;
+    document.body.classList.add("camera");
+    by("record").textContent = "Sign now";
+    say("The webcam is on. Loading MediaPipe from this folder, some 30 MB…");
+    await estimator.ready(dictionary.complexity);
+    for (let i = 0; i < 2; i++) await estimator.look(await pictureOf(by("camera")), 0.1); // the first is slow
+    if (!cancelled()) say("Ready. Press “Sign now”: a countdown of three seconds follows.");
+  } catch (error) {
+    closeWebcam(by("camera"));
+    fail(error instanceof DOMException ? new Error(whyNoWebcam(error)) : error, cancelled);
+  }
+}
+
+async function signNow() {
+  const cancelled = begin("Get ready. Three seconds.");
+  const stopped = () => camera.stop || cancelled();
+  camera.recording = true;
+  camera.stop = false;
+  by("record").textContent = "Stop";
+  by("camera").scrollIntoView({ block: "nearest" }); // to see oneself; browsers stop a video out of sight
+  try {
+    await estimator.ready(dictionary.complexity);
+    for (const left of [3, 2, 1]) {
+      by("countdown").textContent = left;
+      await pause(1000);
+      if (stopped()) return;
+    }
+    by("countdown").textContent = "";
+    say("Sign now.");
+    document.body.classList.add("recording");
+    const seconds = Number(by("seconds").value);
+    const seen = await record(by("camera"), estimator, seconds, stopped);
+    document.body.classList.remove("recording");
+    by("record").textContent = "Sign again";
+    if (cancelled()) return;
+    if (!seen.frames.length) throw new Error("No picture came from the webcam.");
+    await firstAnswer(seen, cancelled);
+  } catch (error) {
+    fail(error, cancelled);
+  } finally {
+    camera.recording = false;
+    by("countdown").textContent = "";
+    document.body.classList.remove("recording");
+    if (camera.on) by("record").textContent = "Sign again";
+  }
+}
+
+/** Answer by the pictures that were looked at in time; on a slow device look at more, and answer again. */
+async function firstAnswer(seen, cancelled) {
+  let shown = false;
+  const attempt = (frames, more) => {
+    try {
+      answer(clipOfFrames({ ...seen, frames }), "What you signed.", { more, hands: handsIn(frames) });
+      if (!shown) {
+        performance.measure("first answer", { start: seen.ended, end: performance.now() });
+        show();
+      }
+      shown = true;
+    } catch (error) {
+      if (!seen.again || !more) throw error; // the second look may find the hands
+    }
+  };
+  const part = ` At first sight, ${seen.frames.length} of ${seen.recorded} pictures.`;
+  attempt(seen.frames, seen.again ? part : "");
+  if (!seen.again) return;
+  working(true);
+  if (!shown) say("No hand yet. Looking at more pictures…");
+  const all = await seen.again((done, of) => (by("progress").value = done / of), cancelled);
+  if (cancelled()) return;
+  working(false);
+  attempt(all, "");
+}
+
+function chooseWay() {
+  const way = document.querySelector("[name=way]:checked").value;
+  for (const panel of document.querySelectorAll(".panel")) panel.hidden = panel.dataset.way !== way;
+  if (way !== "webcam" && camera.on) {
+    camera.on = false;
+    document.body.classList.remove("camera");
+    closeWebcam(by("camera"));
+    by("record").textContent = "Start the webcam";
+  }
+}
+
+function browse() {
+  const wanted = by("filter").value.trim().toLocaleLowerCase();
+  const order = dictionary.clips.map((_, i) => i).sort((a, b) => compare(dictionary.clips[a], dictionary.clips[b]));
+  const found = order.filter((i) => dictionary.clips[i].gloss.toLocaleLowerCase().includes(wanted));
+  by("count").textContent = `${found.length} of ${dictionary.clips.length} clips`;
+  by("signs").replaceChildren();
+  const more = () => {
+    const next = found.slice(by("signs").children.length).slice(0, AT_ONCE);
+    by("signs").append(...next.map((i) => signCard(dictionary, i, lookUpSign)));
+    by("more").hidden = by("signs").children.length >= found.length;
+    return next.length;
+  };
+  more();
+  by("more").onclick = () => {
+    const first = by("signs").children.length;
+    more();
+    by("signs").children[first]?.querySelector("button").focus();
+  };
+}
+
+function compare(a, b) {
+  return a.gloss.localeCompare(b.gloss) || a.clip_id.localeCompare(b.clip_id);
+}
+
+function describe() {
+  const { name, language, clips, made, licence, complexity } = dictionary;
+  const glosses = new Set(clips.map(({ gloss }) => gloss)).size;
+  const signers = new Set(clips.map(({ signer }) => signer).filter(Boolean)).size;
+  by("about").textContent =
+    `Dictionary ${name}${language ? ` (${language})` : ""}: ${glosses} glosses, ${clips.length} clips` +
+    (signers ? ` by ${signers} signer${signers > 1 ? "s" : ""}.` : ".");
+  by("made").textContent = `${made} Licence of the clips: ${licence ?? "not stated"}.`;
+  const hasVideo = complexity !== null;
+  for (const part of document.querySelectorAll(".with-video")) part.hidden = !hasVideo;
+  for (const part of document.querySelectorAll(".no-video")) part.hidden = hasVideo;
+  if (!hasVideo) document.querySelector("[value=sign]").checked = true;
+  const options = clips.map((clip, i) => [clip, i]).sort(([a], [b]) => compare(a, b));
+  const several = (gloss) => clips.filter((clip) => clip.gloss === gloss).length > 1;
+  by("sign").append(
+    ...options.map(([clip, i]) => new Option(several(clip.gloss) ? `${clip.gloss} (${clip.clip_id})` : clip.gloss, i)),
+  );
+}
+
+async function open() {
+  try {
+    dictionary = await Dictionary.load();
+  } catch (error) {
+    by("about").className = "warning";
+    by("about").textContent = `The dictionary cannot be read. ${error.message}`;
+    if (location.protocol === "file:") {
+      by("about").textContent = "Open this folder through a server: python -m http.server, then localhost:8000.";
+    }
+    return;
+  }
+  describe();
+  chooseWay();
+  browse();
+  for (const way of document.querySelectorAll("[name=way]")) way.addEventListener("change", chooseWay);
+  by("filter").addEventListener("input", browse);
+  by("look-up").addEventListener("click", () => lookUpSign(Number(by("sign").value)));
+  by("keypoint-file").addEventListener("change", ({ target }) => target.files[0] && lookUpKeypoints(target.files[0]));
+  by("video-file").addEventListener("change", ({ target }) => target.files[0] && lookUpVideo(target.files[0]));
+  by("cancel").addEventListener("click", () => begin("Stopped."));
+  by("record").addEventListener("click", () => {
+    if (camera.recording) camera.stop = true;
+    else if (camera.on) signNow();
+    else startWebcam();
+  });
+  document.documentElement.dataset.ready = "yes";
+}
+
+open();

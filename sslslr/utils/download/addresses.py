@@ -1,0 +1,127 @@
+"""Addresses that can be fetched, and what of them may be shown.
+
+Whoever may fetch a file is no part of a study: user names, passwords and tokens belong into the file
+`.netrc` of the home folder (or the one that the variable NETRC names), which is read for every host. An
+address that holds them is refused where settings are read (:func:`refuse_secrets`), and everything
+that is stored or said of an address, also of one that a server redirects to, is :func:`public`.
+"""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from sslslr.utils.errors import UserError
+
+# Parameters of a query that let somebody in: a word of the name (`X-Amz-Signature`, `sig`), or a part.
+SECRET = re.compile(
+    r"(^|[^a-z])(auth|bearer|creds?|jwt|key|pass|pwd|sas|session|sessionid|sid|sig|ticket)($|[^a-z])"
+    r"|token|secret|passw|signature|credential|api_?key|access_?key|authoriz|hmac",
+    re.IGNORECASE,
+)
+# A value that nobody types: capitals, small letters and digits mixed, or hex digits, as long as a key.
+RANDOM = re.compile(
+    r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/=_~%-]{20,}|[0-9a-fA-F]{32,}|[0-9a-f-]{36}"
+)
+# Tokens whose makers gave them a beginning, wherever they stand (GitHub, GitLab, Hugging Face, AWS, Slack).
+KNOWN = re.compile(
+    r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|hf_[A-Za-z]{30,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abp]-[\w-]{10,}"
+)
+# `user:password@host` without a scheme, as scp and git write it.
+LOGIN = re.compile(r"(?:^|//|\s)(?!mailto:)[^\s/:@]+:[^\s/@]+@[A-Za-z0-9][A-Za-z0-9.-]*(?=[:/]|$)")
+CONTENT = re.compile(r"commit|sha\d*|md5|rev\w*|ref|version|hash|checksum", re.IGNORECASE)
+# A scheme without a bound would be looked for from every letter of a long word.
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s'\"<>{}|\\^`]+")
+ADVICE = (
+    "It would stand in logs, in the report and in what is published. Write the address without it; user "
+    "and password for the host belong into ~/.netrc (or the file that $NETRC names), which downloads "
+    "read. Where only such an address works, fetch the file by hand and name your copy."
+)
+
+
+def public(url: str) -> str:
+    """The address without user, password, query and fragment."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:  # as `http://[`
+        return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url)[0])
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def without_secrets(text: str) -> str:
+    """A text in which each address is :func:`public`: for messages that repeat what somebody wrote."""
+    return ADDRESS.sub(lambda match: public(match[0]), text)
+
+
+def secret_of(url: str) -> str:
+    """What of an address must not be published: "a user name or password", ...; empty for nothing."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "a user name or password" if "@" in url else ""
+    if "@" in parts.netloc:
+        return "a user name or password"
+    if KNOWN.search(url):
+        return "what looks like a token"
+    for name, value in parse_qsl(parts.query) + parse_qsl(parts.fragment):
+        if SECRET.search(name) or (RANDOM.fullmatch(value) and not CONTENT.fullmatch(name)):
+            return "what looks like a token in its query"
+    words = re.split(r"[&;]", parts.query)
+    return "what looks like a token in its query" if any(map(RANDOM.fullmatch, words)) else ""
+
+
+def _shown(url: str) -> str:
+    return KNOWN.sub("...", public(url))
+
+
+def refuse_secrets(values: Any, where: str) -> None:
+    """Raise UserError for the first text within `values` that holds an address with a secret.
+
+    Args:
+        values: text, lists and dictionaries, as YAML or JSON gives them; also ones that hold themselves.
+        where: what holds the values, for the message: a file, an option.
+    """
+    left, seen = [("", values)], set()
+    while left:
+        key, value = left.pop()
+        if isinstance(value, str):
+            for url in ADDRESS.findall(value):
+                if secret := secret_of(url):
+                    place = f"{where}: {key}" if key else where
+                    raise UserError(f"{place}: {_shown(url)} has {secret} in its address. {ADVICE}")
+            if LOGIN.search(value) or KNOWN.search(value):
+                place = f"{where}: {key}" if key else where
+                raise UserError(f"{place}: has what looks like a password or a token. {ADVICE}")
+        elif isinstance(value, dict | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            entries = value.items() if isinstance(value, dict) else enumerate(value)
+            for name, entry in entries:
+                # A name may be an address itself, as the files of a data set can be.
+                shown_name = public(name) if isinstance(name, str) else name
+                dotted = f"{key}.{shown_name}" if key else str(shown_name)
+                left += [(dotted, entry), *([(key, name)] if isinstance(name, str) else [])]
+
+
+def check_address(url: str, allow_http: bool) -> None:
+    """Raise UserError for an address that is not HTTPS, names no host, or holds a password.
+
+    Only :func:`public` of it is said: a redirect may hold a token.
+    """
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname)
+        parts.port  # noqa: B018  (raises where it is no number)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise UserError(
+            f"{public(url)}: not an address that can be fetched; it must begin with https://."
+        )
+    if "@" in parts.netloc:
+        raise UserError(f"{public(url)}: has a user name or password in its address. {ADVICE}")
+    if parts.scheme == "http" and not allow_http:
+        raise UserError(
+            f"{public(url)}: refused, because it is not HTTPS and anyone on the way could change the file. "
+            "Set downloads.allow_http: true (`--allow-http`) to fetch it nevertheless."
+        )

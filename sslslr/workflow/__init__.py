@@ -1,0 +1,1 @@
+"""What the Snakemake workflow needs to know; never imported by a stage."""

@@ -1,0 +1,73 @@
+"""What a user can mend ends in one line; a defect of ours keeps its traceback."""
+
+import errno
+import subprocess
+import sys
+
+import pytest
+
+import sslslr
+from sslslr.cli import main as cli
+from sslslr.utils import files
+from sslslr.utils.errors import UserError
+from toys import ROOT
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (UserError("a.csv: empty"), "a.csv: empty"),
+        (ModuleNotFoundError("no", name="scipy.stats"), "package 'scipy', which is not installed"),
+        (MemoryError(), "not enough memory"),
+        (OSError(errno.ENOSPC, "full", "a.npy"), "a.npy: no space left"),
+        (OSError(errno.EDQUOT, "quota"), "no space left"),
+    ],
+)
+def test_one_line(monkeypatch, capsys, error, message):
+    def app():
+        raise error
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("sslslr: error: ")
+    assert message in told
+    assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("ours"),
+        ModuleNotFoundError("no", name="sslslr.gone"),
+        FileNotFoundError(2, "no", "x"),
+    ],
+)
+def test_a_defect_keeps_its_traceback(monkeypatch, error):
+    def app():
+        raise error
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(type(error)):
+        cli.main()
+
+
+def test_version():
+    command = [sys.executable, "-m", "sslslr", "--version"]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
+    assert done.stdout == f"sslslr {sslslr.__version__}\n"
+
+
+def test_a_full_folder_for_temporary_files_is_one_line(monkeypatch):
+    files.check_temporary_folder()
+
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", full)
+    with pytest.raises(
+        UserError, match="No temporary file can be written .No space left on device"
+    ):
+        files.check_temporary_folder()

@@ -1,0 +1,157 @@
+"""Configurations that are careless or hostile end in one sentence, at once."""
+
+import copy
+import os
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sslslr.config.load import load, read_yaml
+from sslslr.config.settings import parse
+from sslslr.config.study import StudyConfig
+from sslslr.utils.errors import UserError
+from sslslr.workflow.check import check
+from sslslr.workflow.grid import runs
+
+STUDY = {
+    "datasets": {"toy": {"source": "synthetic"}},
+    "methods": {"sl_fpn": {}},
+    "runs": [{"methods": ["sl_fpn"], "datasets": ["toy"]}],
+}
+BOMB = "a: &a {x: 1}\n" + "".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n"
+    for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+)
+MERGES = "a: &a {x: 1}\n" + "".join(
+    f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 9)}]}}\n"
+    for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOMB,
+        MERGES,
+        "note: &a [*a]\n",
+        "methods: &a {x: *a}\n",
+        "note: " + "[" * 900 + "]" * 900,
+        "note: " + "{a: " * 5000 + "1" + "}" * 5000,
+        "note: x\n" * 200_000,
+        "runs: [" + "{methods: [sl_fpn]}, " * 20_000 + "]",
+    ],
+    ids=["bomb", "merges", "list in itself", "map in itself", "lists", "maps", "large", "long"],
+)
+def test_a_file_that_blows_up_is_refused_within_seconds(tmp_path, text):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    began = time.monotonic()
+    with pytest.raises(UserError) as raised:
+        load(path)
+    assert time.monotonic() - began < 5
+    assert len(str(raised.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, "is a pipe"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device"),
+        (lambda path: path.symlink_to(path.name), "cannot be opened"),
+        (Path.mkdir, "is a folder"),
+        (lambda path: path.write_text("seed: " + "9" * 5000), "a number or a date that cannot be"),
+        (lambda path: path.write_text("name: 2020-13-45"), "a number or a date that cannot be"),
+    ],
+)
+def test_what_is_no_file_of_settings_is_said_at_once(tmp_path, make, said):
+    make(tmp_path / "study.yaml")
+    with pytest.raises(UserError, match=said):
+        load(tmp_path / "study.yaml")
+
+
+@pytest.mark.parametrize(
+    "results", ["/etc", "/proc/self/x", "/usr/share/x", "/home", "results/../.."]
+)
+def test_results_stay_out_of_folders_of_the_machine(results):
+    with pytest.raises(UserError, match="a folder of the results' own"):
+        parse(StudyConfig, {**STUDY, "results": results}, "study.yaml")
+
+
+def changed(dotted: str, value) -> dict:
+    study = copy.deepcopy(STUDY)
+    *path, last = dotted.split(".")
+    place = study
+    for key in path:
+        place = place[int(key)] if key.isdigit() else place.setdefault(key, {})
+    place[last] = value
+    return study
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(
+            ("results", name)
+            for name in ("/", ".git", "sslslr", "..", ".", "a/../..", "//", "a/../sslslr")
+        ),
+        *(
+            ("results", name)
+            for name in ("workflow/rules", "config", ".snakemake", "~/x", "a b", "-r")
+        ),
+        ("resources.pretrain.partition", "x; touch y"),
+        ("resources.pretrain.partition", "$(touch y)"),
+        ("resources.pretrain.memory", 10**12),
+        ("resources.threads", 10**9),
+        ("pretrain.learning_rate", 1e308),
+        ("pretrain.weight_decay", 1e300),
+        ("pretrain.epochs", 10**12),
+        ("pretrain.batch_size", 10**15),
+        ("encoder.width", 10**9),
+        ("encoder.depth", 100_000),
+        ("encoder.heads", 10**6),
+        ("runs.0.seeds", [2**64]),
+        ("runs.0.seeds", [2**63]),
+        ("runs.0.seeds", [-1]),
+        ("runs.0.seeds", [1, 1]),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused_with_its_name(key, value):
+    with pytest.raises(UserError) as raised:
+        check(parse(StudyConfig, changed(key, value), "study"))
+    assert key.rpartition(".")[2] in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["results", "results/mine", "../mine", "/scratch/me/results", "out_1.2"]
+)
+def test_a_folder_of_its_own_is_a_place_for_results(name):
+    assert parse(StudyConfig, changed("results", name), "study").results == name
+
+
+@pytest.mark.parametrize("name", ["gpu", "gpu_a100", "long,short", "part-1.x"])
+def test_the_name_of_a_partition_is_taken(name):
+    study = parse(StudyConfig, changed("resources.pretrain.partition", name), "study")
+    assert study.resources.pretrain.partition == name
+
+
+def test_thousands_of_seeds_are_checked_in_seconds():
+    study = parse(StudyConfig, changed("runs.0.seeds", list(range(5000))), "study")
+    began = time.monotonic()
+    assert check(study) == len(runs(study)) == 5000
+    assert time.monotonic() - began < 10
+
+
+def test_anchors_that_say_a_thing_once_are_taken(tmp_path):
+    path = tmp_path / "study.yaml"
+    text = yaml.safe_dump({**STUDY, "runs": []}).replace("runs: []\n", "")
+    path.write_text(
+        text + "runs:\n- &first {methods: [sl_fpn], datasets: [toy]}\n- {<<: *first, tag: again}\n"
+    )
+    assert read_yaml(path)["runs"][1] == {
+        "methods": ["sl_fpn"],
+        "datasets": ["toy"],
+        "tag": "again",
+    }
+    assert len(runs(load(path))) == 2

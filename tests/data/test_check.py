@@ -1,0 +1,69 @@
+"""`data check` on a set with one fault of each kind names each."""
+
+import numpy as np
+import pytest
+from bodies import arranged, signer
+
+from sslslr.data.check import examine
+from sslslr.data.store import ClipStore, writing
+from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
+
+
+def store_of(
+    folder, change=lambda clip: clip, glosses=("a", "b"), splits=("train", "test"), clips=None
+):
+    with writing(folder, {"dataset": "x"}) as writer:
+        for number in range(12):
+            clip = (clips or {}).get(number, change(signer(seed=number)))
+            gloss, split = glosses[number % len(glosses)], splits[number // 2 % len(splits)]
+            writer.add(f"c{number}", clip, gloss=gloss, split=split)
+    return ClipStore.open(folder)
+
+
+def exchanged(clip):
+    return np.concatenate([clip[:, RIGHT_HAND], clip[:, LEFT_HAND], clip[:, BODY]], axis=1)
+
+
+def test_a_sound_set_has_no_finding_and_says_its_range(tmp_path):
+    findings, notes = examine(store_of(tmp_path / "s"))
+    assert findings == []
+    assert "shoulder widths" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"change": lambda clip: arranged(clip, "body-left-right")}, "look like body-left-right"),
+        ({"change": exchanged}, "hand look exchanged in 100 %"),
+        ({"change": lambda clip: clip * (-1, 1) + (1, 0)}, "left shoulders lie on the left"),
+        ({"change": lambda clip: clip * (1, -1) + (0, 1)}, "noses lie below"),
+        ({"change": lambda clip: clip / 5000}, "its unit cannot be measured"),
+        ({"clips": {3: np.full((4, 75, 2), 0.5)}}, "1 of 12 clips looked at cannot be used"),
+        ({"glosses": ("a", "A")}, "written in several ways ('a' = 'A')"),
+        ({"glosses": ("a", "b", "a", "c")}, "1 gloss of test has no training clip ('c')"),
+        ({"clips": {0: signer(seed=5), 1: signer(seed=5)}}, "equal clips have different glosses: 'c0' (a) = 'c1' (b)"),
+        ({"clips": {0: signer(seed=50), 2: signer(seed=50)}}, "1 group of clips have the same keypoints"),
+    ],
+)  # fmt: skip
+def test_one_fault_of_each_kind_is_named(tmp_path, settings, said):
+    findings, _ = examine(store_of(tmp_path / "s", **settings))
+    assert any(said in finding for finding in findings), findings
+    assert len(findings) == 1, findings
+
+
+def test_a_set_with_a_fault_of_each_kind_names_each(tmp_path):
+    """Of the order of the parts alone nothing can be told beside them: it makes the hands no hands."""
+
+    def turned(clip):
+        return exchanged(clip * (1, -1) + (0, 1))
+
+    same, copy = turned(signer(seed=70)), turned(signer(seed=80))
+    clips = {0: same, 1: same, 2: copy, 4: copy, 9: np.full((4, 75, 2), 0.5)}
+    store = store_of(tmp_path / "s", turned, ("a", "A", "b", "c"), clips=clips)
+    findings = "\n".join(examine(store)[0])
+    for said in (
+        "hand look exchanged", "noses lie below", "cannot be used", "written in several ways ('a' = 'A')",
+        "no training clip", "equal clips have different glosses: 'c0' (a) = 'c1' (A)",
+        "of clips have the same keypoints",
+    ):  # fmt: skip
+        assert said in findings, (said, findings)

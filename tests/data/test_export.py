@@ -1,0 +1,91 @@
+"""What is exported is imported again as it was; a clip store is a data set of a study."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from bodies import signer
+
+from sslslr.data.datasets import build
+from sslslr.data.export import export
+from sslslr.data.store import ClipStore, writing
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import sha256_of
+
+
+@pytest.fixture
+def store(tmp_path):
+    with writing(
+        tmp_path / "store", {"dataset": "x", "licence": "CC0", "languages": ["ase"]}
+    ) as writer:
+        for number in range(4):
+            clip = signer(seed=number)
+            clip[2, :21] = np.nan
+            columns = {"gloss": f"g{number % 2}", "split": "train", "fps": 25.0, "aspect": 16 / 9}
+            writer.add(f"sub/c {number}", clip, **columns, signer="s1" if number else None)
+    return ClipStore.open(tmp_path / "store")
+
+
+@pytest.mark.parametrize("form", ["pose", "npy"])
+def test_what_is_exported_is_imported_again(store, tmp_path, form):
+    assert export(store, tmp_path / "out", form) == 4
+    build(
+        "x",
+        "local",
+        {"folder": str(tmp_path / "out")},
+        tmp_path / "again",
+        say=lambda line: None,
+        on_bad="error",
+    )
+    again = ClipStore.open(tmp_path / "again")
+    columns = ["clip_id", "gloss", "split", "signer", "fps"]
+    pd.testing.assert_frame_equal(again.clips[columns], store.clips[columns])
+    np.testing.assert_allclose(again.clips["aspect"], store.clips["aspect"], atol=1e-3)
+    np.testing.assert_allclose(again.keypoints, store.keypoints, atol=1e-3, equal_nan=True)
+    with pytest.raises(UserError, match="is not empty"):
+        export(store, tmp_path / "out", form)
+
+
+def test_a_table_of_joints(store, tmp_path):
+    export(store, tmp_path / "out", "parquet")
+    table = pd.read_parquet(tmp_path / "out/clips.parquet")
+    assert len(table) == np.isfinite(store.keypoints[..., 0]).sum()
+    row = (
+        table[(table["clip_id"] == "sub/c 1") & (table["frame"] == 3)]
+        .set_index("joint")
+        .loc["body.nose"]
+    )
+    np.testing.assert_allclose(row[["x", "y"]].astype(float), store.frames(1)[3, 42], atol=1e-6)
+
+
+def test_a_store_is_a_data_set(store, tmp_path):
+    build("y", "store", {"folder": str(store.path)}, tmp_path / "again", say=lambda line: None)
+    again = ClipStore.open(tmp_path / "again")
+    np.testing.assert_array_equal(again.keypoints, store.keypoints)
+    drop = ["dataset"]
+    pd.testing.assert_frame_equal(again.clips.drop(columns=drop), store.clips.drop(columns=drop))
+    assert (again.name, again.card["licence"], again.card["languages"]) == ("y", "CC0", ["ase"])
+    assert set(again.card["inputs"]) == {"keypoints.npy", "clips.parquet", "card.json"}
+    with pytest.raises(UserError, match="is missing; a clip store has 3 files"):
+        build("y", "store", {"folder": str(tmp_path)}, tmp_path / "no", say=lambda line: None)
+
+
+def test_croissant_describes_the_files_that_are_there(store):
+    about = json.loads((store.path / "croissant.json").read_text())
+    assert (about["name"], about["license"]) == ("x", "CC0")
+    for file in about["distribution"]:
+        assert sha256_of(store.path / file["contentUrl"]) == file["sha256"]
+    (clips,) = about["recordSet"]
+    assert {field["name"] for field in clips["field"]} == set(store.clips.columns)
+    for name in ("keypoints.npy", "clips.parquet", "card.json"):  # as Snakemake does before a rule
+        (store.path / name).unlink()
+    with writing(store.path, {"dataset": "x"}) as writer:
+        writer.add("a", signer(), gloss="g")
+    assert len(ClipStore.open(store.path)) == 1
+
+
+def test_a_file_is_no_place_to_export_to(store, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(UserError, match="is no folder"):
+        export(store, tmp_path / "out", "npy")

@@ -1,0 +1,193 @@
+"""Every kind of keypoints that is read comes out as the clip that went in, or as one line that says why not."""
+
+# ruff: noqa: E501 (tables of inputs, one kind a line)
+
+import numpy as np
+import pytest
+from bodies import arranged, signer
+from kinds import CLIP, SIZE, flat, imported, npy, one, same
+
+from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
+from sslslr.utils.errors import UserError
+
+with_third = np.concatenate([CLIP, np.full((8, 75, 1), -0.1, np.float32)], axis=2)
+with_score = np.concatenate([CLIP, np.full((8, 75, 1), 0.9, np.float32)], axis=2)
+ARRAYS = {
+    "75": CLIP, "75 x y z": with_third, "75 x y score": with_score, "42": CLIP[:, :42], "doubles": CLIP.astype(float),
+    "big endian": CLIP.astype(">f4"), "Fortran order": np.asfortranarray(CLIP), "halves": CLIP.astype("f2"),
+    "543": arranged(CLIP, "body-face-left-right", 3), "553": arranged(CLIP, "body-face478-left-right", 4),
+    "543 of Kaggle": arranged(CLIP, "face-left-body-right", 3),
+    "576": arranged(CLIP, "body-face-left-right-world", 3), "flat 150": CLIP.reshape(8, 150),
+    "flat 225": with_third.reshape(8, 225), "flat 84": CLIP[:, :42].reshape(8, 84),
+    "flat 1629": arranged(CLIP, "body-face-left-right", 3).reshape(8, -1), "flat 1662": flat(CLIP, 0.9),
+    "flat 1692": flat(CLIP, 0.9, 478), "channels first": CLIP.transpose(2, 0, 1),
+    "channels, frames, joints, persons": CLIP.transpose(2, 0, 1)[..., None], "persons first": CLIP[None],
+    "with an absent second person": np.stack([with_score, 0 * with_score], -1).transpose(2, 0, 1, 3),
+    "with a small second person": np.stack([CLIP, 0.3 * CLIP + 0.1], -1).transpose(2, 0, 1, 3),
+    "frames, channels": CLIP.transpose(0, 2, 1), "persons second": CLIP[:, None],
+    "67 of OpenPose": arranged(CLIP, "openpose25-left-right"), "65": arranged(CLIP, "body23-left-right"),
+    "59": arranged(CLIP, "body17-left-right"), "27": arranged(CLIP, "openhands27"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_arrays(tmp_path, kind):
+    found, _ = one(tmp_path, ".npy", npy(ARRAYS[kind]))
+    there = np.isfinite(found[0, :, 0])
+    assert there[:42].sum() == (20 if kind == "27" else 42)
+    same(found, joints=there)
+
+
+def test_visibility_of_hands_is_never_stated_by_mediapipe(tmp_path):
+    array = np.concatenate([with_third, np.ones((8, 75, 1), np.float32)], axis=2)
+    array[:, :42, 3] = 0
+    array[:3, BODY.start + 25, 3] = 0
+    found, _ = one(tmp_path, ".npy", npy(array))
+    same(found[:, :42], CLIP[:, :42])
+    assert np.isnan(found[:3, BODY.start + 25]).all()
+    same(found[3:], CLIP[3:])
+
+
+def test_orders_that_are_not_the_usual_one(tmp_path):
+    array = npy(arranged(CLIP, "body-left-right"))
+    with pytest.raises(UserError, match="do as body-left-right.*--layout body-left-right"):
+        one(tmp_path, ".npy", array)
+    (tmp_path / "b").mkdir()
+    same(one(tmp_path / "b", ".npy", array, layout="body-left-right")[0])
+    with pytest.raises(UserError, match="'arms' is no part"):
+        imported(tmp_path / "in", tmp_path / "s", layout="body-arms")
+
+
+def test_one_clip_in_another_order(tmp_path):
+    folder = tmp_path / "in"
+    for number in range(9):
+        (folder / "book").mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"book/{number}.npy", signer(seed=number))
+    np.save(folder / "book/3.npy", arranged(CLIP, "body-left-right"))
+    store = imported(folder, tmp_path / "s", on_bad="drop")
+    assert store.card["dropped"]["by_reason"] == {
+        "its points are in the order body-left-right, unlike the other clips'": 1
+    }
+
+
+def test_pixels_per_cent_and_parts_of_the_image(tmp_path):
+    for number, (array, columns, options) in enumerate(
+        (
+            (CLIP * SIZE, (",width,height", ",1280,720"), {}),
+            (np.round(CLIP * SIZE).astype(int), ("", ""), {"width": 1280, "height": 720}),
+            (CLIP * 100, ("", ""), {"unit": "percent"}),
+            (np.concatenate([np.full((8, 1, 3), (1280, 720, 0)), arranged(CLIP * SIZE, "coco133", 3)], axis=1), ("", ""), {}),
+            (CLIP * 80, (",width,height", ",80,80"), {"unit": "pixels"}),
+        )
+    ):  # fmt: skip
+        (tmp_path / str(number)).mkdir()
+        found, store = one(tmp_path / str(number), ".npy", npy(array), columns=columns, **options)
+        there = np.isfinite(found[0, :, 0]) & (np.arange(75) < 42)
+        same(found, joints=there, tolerance=2e-3)
+        if number < 2:
+            assert store.clips["aspect"][0] == pytest.approx(16 / 9)
+    for number, (array, columns, message) in enumerate(
+        (
+            (CLIP * SIZE, ("", ""), "coordinates up to .*columns width and height"),
+            (CLIP * 100, ("", ""), "--unit percent"),
+            (CLIP * 100, (",width,height", ",1920,1080"), "per cent, or pixels of a smaller one"),
+            (
+                CLIP * SIZE * 3,
+                (",width,height", ",320,240"),
+                "in an image that is said to be 320 x 240",
+            ),
+            ((CLIP - 0.5) * 900, ("", ""), "around zero that reach"),
+        )
+    ):
+        (tmp_path / f"bad{number}").mkdir()
+        with pytest.raises(UserError, match=message):
+            one(tmp_path / f"bad{number}", ".npy", npy(array), columns=columns)
+
+
+SAID = {
+    "x and y exchanged": (CLIP[..., ::-1], "WARNING: the shoulders lie above one another"),
+    "a quarter turn": (np.stack([1 - CLIP[..., 1], CLIP[..., 0]], -1), "WARNING: the shoulders lie above one another"),
+    "centred": (CLIP * 4 - (2, 1.8), "Coordinates around zero in 1 clip: taken as normalised"),
+    "last frame repeated": (np.concatenate([CLIP, np.repeat(CLIP[-1:], 9, 0)]), "last frame of 1 clip is repeated"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SAID)
+def test_what_a_person_must_see_is_said(tmp_path, kind):
+    array, line = SAID[kind]
+    said = []
+    one(tmp_path, ".npy", npy(array), said)
+    assert any(line in text for text in said), said
+
+
+def test_pixels_of_several_sizes_and_of_a_wrong_one(tmp_path):
+    folder, sizes = tmp_path / "in", [(320, 240), (1920, 1080), (1920, 1080)]
+    folder.mkdir()
+    for number, size in enumerate(sizes):
+        np.save(folder / f"{number}.npy", CLIP * size)
+    rows = [f"{number}.npy,book,{w},{h}\n" for number, (w, h) in enumerate(sizes)]
+    (folder / "labels.csv").write_text("file,gloss,width,height\n" + "".join(rows))
+    store = imported(folder, tmp_path / "s")
+    for number in range(3):
+        same(np.asarray(store.frames(number), np.float32))
+    (tmp_path / "b").mkdir()
+    with pytest.raises(
+        UserError, match="hands lie outside of an image of 1280 x 720: width and height may"
+    ):
+        one(tmp_path / "b", ".npy", npy(CLIP * SIZE[::-1]), columns=(",width,height", ",1280,720"))
+
+
+def test_a_clip_in_another_unit_than_the_others(tmp_path):
+    folder = tmp_path / "in/book"
+    folder.mkdir(parents=True)
+    for number in range(30):
+        np.save(folder / f"{number:02d}.npy", signer(seed=number) * (SIZE if number == 13 else 1))
+    store = imported(tmp_path / "in", tmp_path / "s", on_bad="drop")
+    assert len(store) == 29
+    assert "the other clips lie within 0 to 1" in store.card["dropped"]["clips"][0]["reason"]
+
+
+def test_a_third_coordinate_that_is_a_confidence(tmp_path):
+    array, said = with_score.copy(), []
+    array[2:4, LEFT_HAND, 2] = 0.05
+    array[2:4, LEFT_HAND, :2] = 0.99
+    found, store = one(tmp_path, ".npy", npy(array), said)
+    assert np.isnan(found[2:4, LEFT_HAND]).all()
+    same(found[4:], CLIP[4:])
+    assert "x: 42 joints of too little confidence count as missing." in said
+    assert store.card["conversion"]["unsure"] == 42
+    (tmp_path / "b").mkdir()
+    kept, _ = one(tmp_path / "b", ".npy", npy(array), min_confidence=0.01)
+    assert np.isfinite(kept).all()
+
+
+def test_zeros_padding_and_other_fillers(tmp_path):
+    padded = np.zeros((20, 75, 2), np.float32)
+    padded[:8] = CLIP
+    padded[3, RIGHT_HAND] = 0
+    said = []
+    found, _ = one(tmp_path, ".npy", npy(padded), said)
+    assert found.shape == (8, 75, 2)
+    assert np.isnan(found[3, RIGHT_HAND]).all()
+    assert "x: 12 empty frames at the end of 1 clip were cut off." in said
+    (tmp_path / "b").mkdir()
+    padded[3, RIGHT_HAND] = -1
+    found, _ = one(tmp_path / "b", ".npy", npy(padded[:8]))
+    assert np.isnan(found[3, RIGHT_HAND]).all()
+    same(found[4:], CLIP[4:])
+
+
+@pytest.mark.parametrize("exchange", [False, True])
+def test_exchanged_hands(tmp_path, exchange):
+    said = []
+    swapped = np.concatenate([CLIP[:, RIGHT_HAND], CLIP[:, LEFT_HAND], CLIP[:, BODY]], axis=1)
+    found, _ = one(tmp_path, ".npy", npy(swapped), said, exchange_hands=exchange)
+    same(found, CLIP if exchange else swapped)
+    assert ("look exchanged in 100 %" in said[0]) == (not exchange)
+
+
+def test_a_picture_upside_down_or_mirrored_is_said_first(tmp_path):
+    said = []
+    one(tmp_path, ".npy", npy(1 - CLIP), said)
+    assert "noses lie below" in said[0]
+    assert "left of the picture" in said[1]

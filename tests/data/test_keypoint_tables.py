@@ -1,0 +1,55 @@
+"""What a set's table says of its clips: beginnings and ends, files under other names, near-equal glosses."""
+
+import numpy as np
+import pytest
+from bodies import signer
+from kinds import CLIP, imported, npy, one, same
+
+from sslslr.utils.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "frames"),
+    [
+        ("start,end", "2,6", slice(2, 6)),
+        ("start,end,fps", "80,200,25", slice(2, 5)),
+        ("start_s,end_s,fps", "0.08,0.2,25", slice(2, 5)),
+        ("start,end", "0,0", slice(0, 8)),
+        ("frame_start,frame_end", "3,-1", slice(3, 8)),
+    ],
+)
+def test_start_and_end(tmp_path, columns, values, frames):
+    found, _ = one(tmp_path, ".npy", npy(CLIP), columns=(f",{columns}", f",{values}"))
+    same(found, CLIP[frames])
+
+
+def test_times_that_cannot_be_meant(tmp_path):
+    with pytest.raises(UserError, match="needs the frame rate"):
+        one(tmp_path, ".npy", npy(CLIP), columns=(",start,end", ",80,200"))
+
+
+def test_files_that_a_table_names_otherwise(tmp_path):
+    folder, said = tmp_path / "in", []
+    (folder / "clips").mkdir(parents=True)
+    for name in ("S0", "s1", "00007", "s3"):
+        np.save(folder / f"clips/{name}.npy", signer(seed=len(name)))
+    rows = ["D:\\data\\clips\\s0.NPY,a", "s1,a", "/home/me/clips/s3.mp4,a", "7.npy,a"]
+    (folder / "labels.csv").write_text("file,gloss\n" + "\n".join(rows) + "\n")
+    store = imported(folder, tmp_path / "s", on_bad="drop", said=said)
+    assert store.clips["source"].tolist() == ["clips/S0.npy", "clips/s1.npy", "clips/s3.npy"]
+    dropped = store.card["dropped"]["clips"]
+    assert "did a spreadsheet take the zeros away" in dropped[0]["reason"]
+
+
+def test_near_equal_glosses(tmp_path):
+    folder, said = tmp_path / "in", []
+    folder.mkdir()
+    glosses = ["book", "Book", "book", "ice cream", "ice\u00a0cream", "tree"]
+    for number in range(6):
+        np.save(folder / f"{number}.npy", signer(seed=number))
+    lines = "".join(f"{number}.npy,{gloss}\n" for number, gloss in enumerate(glosses))
+    (folder / "labels.csv").write_text(f"file,gloss\n{lines}", encoding="utf-8")
+    imported(folder, tmp_path / "s", said=said)
+    assert any("2 glosses are written in several ways ('book' = 'Book'" in line for line in said)
+    store = imported(folder, tmp_path / "s", fold_glosses=True)
+    assert store.clips["gloss"].tolist() == ["book"] * 3 + ["ice cream"] * 2 + ["tree"]

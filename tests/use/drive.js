@@ -1,0 +1,78 @@
+// Uses the page in a frame as a person would, and reports to the test's server what it read there.
+const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function until(what, test, seconds = 240) {
+  for (const end = Date.now() + 1000 * seconds; Date.now() < end; await wait(100)) {
+    const found = await test();
+    if (found) return found;
+  }
+  throw new Error(`timed out: ${what}`);
+}
+
+async function drive() {
+  const { width, file, keypoints, aspect } = await (await fetch("ask.json")).json();
+  const frame = document.querySelector("iframe");
+  frame.style.width = `${width}px`;
+  frame.src = "index.html";
+  const page = await until("the page", () =>
+    frame.contentDocument?.documentElement?.dataset.ready && frame.contentDocument,
+  );
+  const by = (id) => page.getElementById(id);
+  const window = frame.contentWindow;
+  const said = () => by("status").textContent;
+  const read = () => ({
+    said: said(),
+    sure: by("verdict").className === "",
+    cards: [...page.querySelectorAll("#cards .card")].map((card) => [
+      card.dataset.gloss,
+      Number(/-?[\d.]+/.exec(card.querySelector(".similarity").textContent)[0]),
+    ]),
+  });
+  const scroll = () => page.documentElement.scrollWidth;
+  const choose = (way) => page.querySelector(`[value=${way}]`).click();
+  const give = async (id, name) => {
+    const files = new DataTransfer();
+    files.items.add(new File([await (await fetch(name)).blob()], name));
+    by(id).files = files.files;
+    by(id).dispatchEvent(new Event("change"));
+  };
+  const found = { first: page.body.innerText, scroll: [scroll()] };
+
+  choose("sign");
+  by("sign").selectedIndex = 0;
+  found.chosen = by("sign").selectedOptions[0].textContent;
+  by("look-up").click();
+  found.sign = await until("a sign", () => page.querySelector("#cards .card") && read());
+  await until("a drawn skeleton", () => drawn(page.querySelector("#cards canvas")), 20);
+  found.focused = page.activeElement.id;
+
+  choose("keypoints");
+  by("aspect").value = aspect;
+  await give("keypoint-file", keypoints);
+  found.keypoints = await until("keypoints", () => said().startsWith(keypoints) && read());
+
+  choose("video");
+  await give("video-file", file);
+  found.video = await until("a video", () => said().startsWith(`${file}.`) && by("progress").hidden && read());
+
+  choose("webcam");
+  by("seconds").value = "6";
+  by("record").click();
+  await until("the webcam", () => said().startsWith("Ready"));
+  by("record").click();
+  await until("a first answer", () => window.performance.getEntriesByName("first answer").length);
+  found.firstAnswer = window.performance.getEntriesByName("first answer")[0].duration;
+  found.atFirst = read();
+  found.webcam = await until("the last answer", () => by("progress").hidden && read());
+  found.scroll.push(scroll());
+  return found;
+}
+
+function drawn(canvas) {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.some((value) => value > 0);
+}
+
+drive()
+  .catch((error) => ({ error: String(error), said: document.querySelector("iframe").contentDocument?.getElementById("status")?.textContent }))
+  .then((found) => fetch("found", { method: "POST", body: JSON.stringify(found) }));

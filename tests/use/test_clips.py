@@ -1,0 +1,55 @@
+"""Clips from anywhere: what nobody labelled is embedded, and refused where signs are needed."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sslslr.data.datasets import _extract_folder
+from sslslr.data.store import writing
+from sslslr.use.clips import NO_GLOSS, clips_of
+from sslslr.utils.errors import UserError
+
+
+def test_clips_without_signs_are_read_and_refused_where_signs_are_needed(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    clip = np.random.default_rng(0).uniform(0.2, 0.8, (12, 75, 2)).astype(np.float32)
+    for name in ("a", "b"):
+        np.save(folder / f"{name}.npy", clip + (name == "b") / 100)
+    with clips_of(folder) as clips:
+        assert clips.unlabelled
+        assert len(clips.store.clips) == 2
+        with pytest.raises(UserError, match="which clip is which sign. Add labels.csv"):
+            clips.labelled(folder)
+    (folder / "labels.csv").write_text("file,gloss\na.npy,yes\nb.npy,no\n")
+    with clips_of(folder) as clips:
+        assert sorted(clips.labelled(folder).clips["gloss"]) == ["no", "yes"]
+
+
+def test_videos_without_labels_are_extracted_and_nothing_that_is_gone_is_named(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.mp4").write_bytes(b"a film")
+    clip = np.random.default_rng(0).uniform(0.2, 0.8, (12, 75, 2))
+    asked = []
+
+    def extract_folder(name, values, out, work, progress, say):
+        rows = list(csv.DictReader(Path(values["table"]).read_text().splitlines()))
+        asked.append((rows, values["backend"], Path(values["folder"])))
+        with writing(out, {"dataset": name, "inputs": {}}) as writer:
+            writer.add("a", clip, gloss=rows[0]["gloss"])
+        say(f"{out}.preview.png: to be looked at first")
+        say("The left hand was found in 90 % of the frames.")
+
+    monkeypatch.setattr(_extract_folder, "extract_folder", extract_folder)
+    said = []
+    for given in (tmp_path / "mine", tmp_path / "mine" / "a.mp4"):
+        with clips_of(given, backend="mmpose", log=said.append) as clips:
+            assert clips.unlabelled
+            assert list(clips.store.clips["clip_id"]) == ["a"]
+    assert said == ["The left hand was found in 90 % of the frames."] * 2
+    assert [rows for rows, _, _ in asked] == [[{"file": "a.mp4", "gloss": NO_GLOSS}]] * 2
+    assert {backend for _, backend, _ in asked} == {"mmpose"}

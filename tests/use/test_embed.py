@@ -1,0 +1,78 @@
+"""`embed`: a row a clip with the very features of a study's evaluation, and where they come from."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import sslslr
+from sslslr.config.settings import parse
+from sslslr.config.study import StudyConfig
+from sslslr.evaluation.evaluate import evaluate
+from sslslr.training.pretrain import pretrain
+from sslslr.use.embed import about_features, write_features
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import sha256_of
+from sslslr.workflow import grid
+from toys import toy_clips
+
+QUIET = {"say": lambda text: None}
+
+
+@pytest.mark.parametrize(
+    ("method", "variant"), [("sl_fpn", "transformer"), ("random", "two_hands"), ("sl_fpn", "two_hands")]
+)  # fmt: skip
+def test_a_hundred_clips_have_the_features_of_the_study(method, variant, make_store, tmp_path):
+    """Also where inputs are standardised, and where nothing was trained and the target measures them."""
+    store = make_store(toy_clips(100))
+    settings = {
+        "datasets": {"toy": {"source": "synthetic"}},
+        "encoder": {"depth": 1, "width": 24, "heads": 2, "variant": variant},
+        "preprocess": {"frames": 12},
+        "methods": {method: {}},
+        "pretrain": {"epochs": 1, "batch_size": 32},
+        "runs": [{"methods": [method], "datasets": ["toy"]}],
+        "evaluate": {"protocols": {"retrieval": {}}},
+    }
+    study = parse(StudyConfig, settings, "test")
+    (spec,) = grid.runs(study).values()
+    folder = tmp_path / "results" / "encoders" / spec.run_id
+    pretrain(spec, store, folder, tmp_path / "checkpoint", "code", **QUIET)
+    places = (tmp_path / "results" / name / spec.run_id for name in ("metrics", "features"))
+    evaluate(grid.evaluate_spec(study, spec), folder, {"toy": store.path}, *places, **QUIET)
+    write_features(sslslr.load_encoder(folder), store, tmp_path / "features.parquet")
+    table = pd.read_parquet(tmp_path / "features.parquet")
+    of_study = tmp_path / "results" / "features" / spec.run_id / "toy"
+    assert len(table) == 100
+    assert list(table["clip_id"]) == list(pd.read_csv(of_study / "clips.csv")["clip_id"])
+    np.testing.assert_array_equal(np.stack(table["features"]), np.load(of_study / "features.npy"))
+
+
+def test_the_table_says_whose_features_they_are(toy_store, encoder_folder, tmp_path):
+    out = tmp_path / "features.parquet"
+    encode = sslslr.load_encoder(encoder_folder)
+    assert not write_features(encode, toy_store, out).dropped
+    table = pq.read_table(out)
+    assert table.column_names == ["clip_id", "gloss", "signer", "split", "features"]
+    assert table["gloss"].to_pylist() == list(toy_store.clips["gloss"])
+    about = about_features(out)
+    assert about["encoder_sha256"] == sha256_of(encoder_folder / "encoder.safetensors")
+    assert about["preprocess"]["frames"] == 12
+    assert set(about["code"]) == {"sslslr", "sha256"}
+    assert about["clips"] == json.loads((toy_store.path / "card.json").read_text())["sha256"]
+    write_features(encode, toy_store, out, unlabelled=True)
+    assert set(pq.read_table(out)["gloss"].to_pylist()) == {None}
+
+
+def test_clips_without_hands_are_left_out_and_named(make_store, encoder_folder, tmp_path):
+    clips = toy_clips(6)
+    clips["clip_2"][0][:, :42] = np.nan
+    store = make_store(clips, on_bad="drop")
+    embedded = write_features(sslslr.load_encoder(encoder_folder), store, tmp_path / "f.parquet")
+    left = [*store.card["dropped"].get("clips", []), *embedded.dropped]
+    assert [clip["clip_id"] for clip in left] == ["clip_2"]
+    assert len(pd.read_parquet(tmp_path / "f.parquet")) == 5
+    with pytest.raises(UserError, match="a folder, where a file is to be made"):
+        write_features(sslslr.load_encoder(encoder_folder), store, tmp_path)

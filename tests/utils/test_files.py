@@ -1,0 +1,194 @@
+"""Files and folders are whole or absent."""
+
+# ruff: noqa: PT012 (what fails is the context manager, inside it something must happen)
+
+import os
+import re
+
+import pytest
+
+from disks import read_only, small_disk
+from sslslr.utils.errors import UserError
+from sslslr.utils.files import (
+    atomic_file,
+    atomic_folder,
+    read_json,
+    refuse_foreign,
+    sha256_of,
+    write_json,
+    write_text,
+)
+
+
+def test_text_is_replaced_as_a_whole(tmp_path):
+    write_text(tmp_path / "a" / "b.txt", "one")
+    write_text(tmp_path / "a" / "b.txt", "two")
+    assert (tmp_path / "a" / "b.txt").read_text() == "two"
+    assert os.listdir(tmp_path / "a") == ["b.txt"]
+
+
+def test_a_failure_keeps_the_old_file(tmp_path):
+    write_text(tmp_path / "b.txt", "old")
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "b.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "b.txt").read_text() == "old"
+    assert os.listdir(tmp_path) == ["b.txt"]
+
+
+def test_a_failure_keeps_the_old_folder(tmp_path):
+    with atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "x").write_text("old")
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "x").write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "f" / "x").read_text() == "old"
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    for name in ("x", "y"):
+        with atomic_folder(tmp_path / "f") as temporary:
+            (temporary / name).write_text(name)
+    assert os.listdir(tmp_path / "f") == ["y"]
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_a_folder_takes_the_place_of_a_file(tmp_path):
+    (tmp_path / "f").write_text("a file")
+    with atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "x").write_text("x")
+    assert os.listdir(tmp_path) == ["f"]
+    assert os.listdir(tmp_path / "f") == ["x"]
+
+
+def test_a_failed_swap_puts_the_old_folder_back(tmp_path, monkeypatch):
+    with atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "x").write_text("old")
+    rename, calls = os.rename, []
+
+    def fails_second(a, b):
+        calls.append(a)
+        if len(calls) == 2:
+            raise OSError(5, "input/output error")
+        rename(a, b)
+
+    monkeypatch.setattr(os, "rename", fails_second)
+    with pytest.raises(OSError, match="input/output"), atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "x").write_text("new")
+    assert (tmp_path / "f" / "x").read_text() == "old"
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_a_full_disk_is_a_sentence(tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        with pytest.raises(UserError, match="no space left"):
+            write_text(disk / "big.txt", "x" * 2_000_000)
+        assert os.listdir(disk) == []
+
+
+@pytest.mark.parametrize("manager", [atomic_file, atomic_folder])
+def test_a_read_only_folder_is_a_sentence(tmp_path, manager):
+    with read_only(tmp_path / "ro") as folder:
+        with pytest.raises(UserError, match="not writable"), manager(folder / "x") as temporary:
+            temporary.write_text("x")
+        with pytest.raises(UserError, match="not writable"), manager(folder / "a" / "x") as at:
+            at.write_text("x")
+
+
+def test_a_missing_input_is_not_called_a_write_error(tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "out" / "x"):
+        (tmp_path / "absent.txt").read_text()
+
+
+@pytest.mark.parametrize("name", [".git", ".env", "notes.txt", ".card.json"])
+def test_a_folder_of_somebody_elses_is_refused(tmp_path, name):
+    """Hidden files too: the folder would be replaced as a whole."""
+    (tmp_path / "card.json").write_text("{}")
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=re.escape(f"holds {name!r}, which is no part of a toy")):
+        refuse_foreign(tmp_path, ["card.json"], "toy")
+
+
+def test_what_systems_leave_in_a_folder_is_no_reason_to_refuse_it(tmp_path):
+    for name in ("card.json", ".DS_Store", "._card.json", ".snakemake_timestamp", ".nfs000a01"):
+        (tmp_path / name).write_text("x")
+    refuse_foreign(tmp_path, ["card.json"], "toy")
+    refuse_foreign(tmp_path / "absent", ["card.json"], "toy")
+
+
+def test_a_link_to_nowhere_and_a_file_are_refused(tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match=r"a link to .*gone, which does not exist"):
+        refuse_foreign(tmp_path / "out", ["card.json"], "toy")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="a file, where a toy is to be made"):
+        refuse_foreign(tmp_path / "file", ["card.json"], "toy")
+
+
+def test_a_file_of_the_same_name_makes_no_folder_of_this_kind(tmp_path):
+    """A user's folder with nothing but a `keypoints.npy` was replaced."""
+    own, record = ("keypoints.npy", "card.json"), ("card.json", "layout_version")
+    (tmp_path / "keypoints.npy").write_text("a year's work")
+    with pytest.raises(UserError, match=r"holds 'keypoints.npy' but no 'card.json', so it may be"):
+        refuse_foreign(tmp_path, own, "toy", record)
+    (tmp_path / "card.json").write_text("")
+    refuse_foreign(tmp_path, own, "toy", record)  # all of its files
+    (tmp_path / "keypoints.npy").unlink()
+    with pytest.raises(UserError, match=r"no 'keypoints.npy', so it may be no toy"):
+        refuse_foreign(tmp_path, own, "toy", record)
+    (tmp_path / "card.json").write_text('{"layout_version": 1}')
+    refuse_foreign(tmp_path, own, "toy", record)  # damaged, and to be made again
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path):
+    """The link was replaced by a folder: on the small disk that it led away from."""
+    for name in ("disk", "results"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "disk" / "store").mkdir()
+    (tmp_path / "disk" / "store" / "old").write_text("old")
+    link = tmp_path / "results" / "store"
+    link.symlink_to("../disk/store")
+    with atomic_folder(link) as folder:
+        (folder / "new").write_text("new")
+    assert link.is_symlink()
+    assert os.listdir(tmp_path / "disk" / "store") == ["new"]
+    assert os.listdir(tmp_path / "disk") == ["store"]
+    with pytest.raises(RuntimeError), atomic_folder(link):
+        raise RuntimeError("midway")
+    assert (link / "new").read_text() == "new"
+
+
+def test_json(tmp_path):
+    write_json(tmp_path / "a.json", {"b": [1, "ä"]})
+    assert read_json(tmp_path / "a.json") == {"b": [1, "ä"]}
+    with pytest.raises(ValueError, match="Out of range"):
+        write_json(tmp_path / "nan.json", float("nan"))
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_json_errors_name_the_file(tmp_path):
+    with pytest.raises(UserError, match=r"a\.json: there is no such file"):
+        read_json(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(UserError, match=r"a\.json: not valid JSON"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(UserError, match="is a folder, not a regular file"):
+        read_json(tmp_path)
+
+
+@pytest.mark.parametrize("place", [".", "file/a.json", "x" * 300])
+def test_a_place_where_no_file_can_be_is_named_and_nothing_is_left(tmp_path, place):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot be written \(.*Name another place"):
+        write_json((tmp_path / "folder" / place).resolve(), 1)
+    assert os.listdir(tmp_path) == ["folder"]
+    assert os.listdir(tmp_path / "folder") == ["file"]
+
+
+def test_sha256(tmp_path):
+    (tmp_path / "empty").write_bytes(b"")
+    expected = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert sha256_of(tmp_path / "empty") == expected
