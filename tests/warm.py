@@ -87,6 +87,10 @@ def serve(address: str) -> None:
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    for kind in ("executor", "storage", "report", "logger", "scheduler"):
+        # Snakemake looks through all packages for its plugins, once a process.
+        module = importlib.import_module(f"snakemake_interface_{kind}_plugins.registry")
+        getattr(module, f"{kind.capitalize()}PluginRegistry")()
     assert not any(name.split(".")[0] == "sslslr" for name in sys.modules)
     # Waited for, not ignored: their processor time counts in `time make test`.
     signal.signal(signal.SIGCHLD, _wait_for_ended)
