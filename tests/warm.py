@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 
 COMMANDS = ("snakemake", "dvc", "sslslr", "script")  # script: a Python file, by its path
-LONGEST_S = 600
+LONGEST_S = 1200
 SERVERS: list[subprocess.Popen] = []
 PRELOADED = (
     *("snakemake.cli", "snakemake.api", "snakemake.workflow", "snakemake.report", "snakemake.assets"),
