@@ -154,6 +154,7 @@ def _become(fds: list[int], command: list[str], folder: str, environment: dict) 
             import runpy
 
             sys.argv = command[1:]
+            sys.path.insert(0, os.path.dirname(os.path.abspath(command[1])))  # as Python does
             main = functools.partial(runpy.run_path, command[1], run_name="__main__")
         else:
             from sslslr.cli.main import main
