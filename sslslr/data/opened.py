@@ -226,9 +226,7 @@ def _within(table: Path | None, folder: Path) -> str | None:
 def survey(source: Opened) -> None:
     """Read a sample of the clips, and decide what the numbers of each shape mean."""
     pairs = [(row, row.unit) for row in source.rows if not row.fault and row.unit is not None]
-    several = any(
-        unit.reader in ("clips_npz", "spoter", "shards", "whole_set", "h5") for _, unit in pairs
-    )
+    several = any(READERS.get(name).together for name in {unit.reader for _, unit in pairs} if name)
     step = 1 if several else max(1, len(pairs) // SAMPLE)
     chosen = pairs[::step][:SAMPLE]
     late = max(

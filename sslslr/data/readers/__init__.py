@@ -84,6 +84,8 @@ class Reader:
     name: ClassVar[str]
     title = ""
     why = ""  # said of what `gather` returns
+    together = False  # whether a file holds several clips, which are read in its order
+    cut_already = False  # whether start and end of its table are those of the video it was cut from
     endings: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

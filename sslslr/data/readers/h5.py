@@ -28,6 +28,7 @@ class H5(Reader):
     endings = (".h5", ".hdf5", ".hdf")
     title = "HDF5 (where h5py is installed): a file a clip, or a group or array a clip"
     why = "an HDF5 file with several clips"
+    together = True
 
     @classmethod
     def recognise(cls, name: str, head: bytes) -> str:
