@@ -4,14 +4,14 @@ mmaction2's skeleton pickles hold `annotations`, a list of clips (`frame_dir`, `
 `keypoint`, `keypoint_score`), and `split`, the ids of each split.
 """
 
-import json
 from typing import Any
 
 import numpy as np
 
-from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, parts_of, register
+from sslslr.data.readers import RawClip, Reader, Unit, kept, parts_of, register
 from sslslr.data.readers._held import LEFT, POINTS, RIGHT, SCORES, SHAPES, clip_of
 from sslslr.data.readers._unpickle import load
+from sslslr.data.readers.mmpose import loaded
 from sslslr.data.readers.one_npz import arrays_of
 from sslslr.data.readers.openhands import of_pickle
 from sslslr.utils.errors import UserError
@@ -64,10 +64,7 @@ def _held(data: bytes, name: str) -> Any:
         return arrays_of(data)
     if ending != ".json":
         return load(data)
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ClipError(f"not sound JSON ({str(error)[:80]})") from None
+    return loaded(data)
 
 
 def clips_of(held: Any) -> list[tuple[str, Any, dict[str, str]]]:
@@ -84,7 +81,7 @@ def clips_of(held: Any) -> list[tuple[str, Any, dict[str, str]]]:
             return []
         if not all(_is_clip(clip) for clip in held.values()):
             return []
-        return [(str(key), clip, _columns(clip)) for key, clip in held.items()]
+        return [(str(key), clip, columns_of(clip)) for key, clip in held.items()]
     if not isinstance(held, list | tuple) or not held:
         return []
     if not all(isinstance(clip, dict) and _is_clip(clip) for clip in held):
@@ -95,7 +92,7 @@ def clips_of(held: Any) -> list[tuple[str, Any, dict[str, str]]]:
         if clip_id in seen:
             clip_id = f"{clip_id}_{number}"
         seen.add(clip_id)
-        columns = _columns(clip)
+        columns = columns_of(clip)
         if clip_id in splits:
             columns["split"] = splits[clip_id]
         found.append((clip_id, clip, columns))
@@ -124,7 +121,8 @@ def _axes(value: Any) -> int:
     return axes + (value.ndim if isinstance(value, np.ndarray) else 0)
 
 
-def _columns(clip: Any) -> dict[str, str]:
+def columns_of(clip: Any) -> dict[str, str]:
+    """Gloss, signer and split that a clip itself states."""
     if not isinstance(clip, dict):
         return {}
     said = {}
