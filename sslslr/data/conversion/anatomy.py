@@ -107,8 +107,8 @@ def fitting(layouts: list[Layout], clips: list[list[np.ndarray]]) -> tuple[int, 
     usual = misfits[0]
     if best == 0 or misfits[best] > PLAUSIBLE or misfits[best] > BETTER * usual:
         return 0, f"hands at the body's wrists (misfit {usual:.2f})"
-    if layouts[0].points in OWN:
-        return -1, layouts[best].name
+    if layouts[0].points in OWN and layouts[0].name != layouts[best].name:
+        return -1, layouts[best].name  # of rows in another order the parts alone were turned
     return (
         best,
         f"hands at the body's wrists (misfit {misfits[best]:.2f}; {usual:.2f} in the usual order)",

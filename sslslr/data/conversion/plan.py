@@ -11,7 +11,7 @@ from sslslr.data.conversion.anatomy import PLAUSIBLE, fitting, misfit, upright
 from sslslr.data.conversion.arrays import Arrangement, arrangements
 from sslslr.data.conversion.persons import one_person
 from sslslr.data.readers import ClipError, RawClip
-from sslslr.pose.layouts import PARTS, Layout, named
+from sslslr.pose.layouts import OWN, PARTS, Layout, candidates, named
 from sslslr.pose.skeleton import BODY
 
 LARGEST = 2.0  # coordinates of an image lie in 0..1, a little more where a joint is outside of it
@@ -151,7 +151,7 @@ def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | No
         )
     if chosen < 0:
         raise ClipError(
-            f"{readings[0][1].points} points that are not in the order left hand, right hand, body: the "
+            f"{readings[0][1].points} points that are not in the order {readings[0][1].words}: the "
             f"hands do not lie at the body's wrists, but they do as {reason}. If that is their order, "
             f"say so: --layout {reason} (layout: {reason})"
         )
@@ -181,7 +181,9 @@ def _layouts(raw: RawClip, way: Arrangement | None, layout: Layout | None) -> tu
     if layout is not None:
         return (layout,)
     if raw.layout is not None:
-        return (raw.layout,)
+        first, own = raw.layout, raw.custom and raw.layout.points in OWN
+        others = candidates(first.points) if own else ()
+        return (first, *(other for other in others if other.name != first.name))
     assert way is not None  # a clip without points of its own has arrangements
     return (named("coco133"),) if way.points == 134 else way.layouts()
 

@@ -48,7 +48,7 @@ def of_pickle(held: Any) -> RawClip:
         points = clip.points
         joints = points.shape[-2] if points.ndim in (3, 4) else 0
         if joints in ORDERS and points.shape[-1] in (2, 3):
-            clip.layout = named(ORDERS[joints])
+            clip.layout, clip.custom = named(ORDERS[joints]), True
             frames, persons = points.shape[:2]
             if points.ndim == 4 and not (persons <= MOST_PERSONS and persons < frames):
                 clip.points = points.transpose(1, 0, 2, 3)  # persons first
