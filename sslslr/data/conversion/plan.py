@@ -127,8 +127,8 @@ def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | No
     named_layout = named(options.layout) if options.layout else None
     ways = _ways(sample[0], named_layout)
     for raw in sample[1:]:  # what one clip's shape allows by chance, another's does not
-        same = {way.title for way in _ways(raw, named_layout) if way is not None}
-        ways = tuple(way for way in ways if way is None or way.title in same)
+        same = {way and way.title for way in _ways(raw, named_layout)} | {None}
+        ways = tuple(way for way in ways if (way and way.title) in same)
     readings = []  # arrangement, layout, clips of (points, score, persons, size)
     for way in ways:
         parts = [parted(raw, way) for raw in sample]
