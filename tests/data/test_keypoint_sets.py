@@ -186,3 +186,15 @@ def test_times_of_lsfb_are_those_of_its_videos(tmp_path):
         np.save(folder / f"poses/{part}/c1.npy", CLIP[:, where])
     (folder / "instances.csv").write_text("id,sign,signer,start,end\nc1,LIVRE,S1,5200,5900\n")
     same(imported(folder, tmp_path / "s").frames(0))
+
+
+def test_joints_that_were_standardised_each_by_itself(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.02, CLIP.shape).astype(np.float32)
+    moving = CLIP + noise
+    alone = (moving - moving.mean(axis=0)) / moving.std(axis=0)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "a.npy", alone)
+    labelled(folder, "a.npy")
+    with pytest.raises(UserError, match="in which no body is seen"):
+        imported(folder, tmp_path / "s")

@@ -64,6 +64,12 @@ def upright(frames: np.ndarray) -> float:
         return float((spread.min(axis=1) > 1e-4 * spread.max(axis=1)).mean())
 
 
+def shapeless(clips: list[np.ndarray]) -> bool:
+    """Whether clips (frames, 75, 2) with hands and a body show neither hands at its wrists nor it upright."""
+    misfits = [misfit(frames) for frames in clips]
+    return _median(misfits) > PLAUSIBLE and float(np.mean([upright(f) for f in clips])) < 0.4
+
+
 def lacks_wrists(layout: Layout) -> bool:
     """Whether a layout has hands and a body, but not the body's wrists to tell by."""
     has_body, has_hands = (layout.places[BODY] >= 0).any(), (layout.places[: BODY.start] >= 0).any()

@@ -7,12 +7,12 @@ import numpy as np
 from pydantic import Field
 
 from sslslr.config.settings import Settings
-from sslslr.data.conversion.anatomy import PLAUSIBLE, fitting, misfit, upright
+from sslslr.data.conversion.anatomy import PLAUSIBLE, fitting, misfit, shapeless, upright
 from sslslr.data.conversion.arrays import Arrangement, arrangements
 from sslslr.data.conversion.persons import one_person
+from sslslr.data.conversion.pixels import check_pixels
 from sslslr.data.readers import ClipError, RawClip
 from sslslr.pose.layouts import OWN, PARTS, Layout, candidates, named
-from sslslr.pose.skeleton import BODY
 
 LARGEST = 2.0  # coordinates of an image lie in 0..1, a little more where a joint is outside of it
 # Joints found by a detector with less confidence count as missing, as mmpose draws them.
@@ -291,6 +291,11 @@ def _read_unit(plan, sample, clips, sizes, options) -> None:
     sized = [(clip, size) for clip, size in zip(clips, sizes, strict=True) if size]
     size = sized[0][1] if sized else None
     if options.unit is None and centred and middle <= LARGEST:
+        if shapeless([_blanked(clip[..., :2]) for clip in clips]):
+            raise ClipError(
+                "coordinates around zero in which no body is seen: was every joint standardised by itself, as "
+                "normalize_distribution does? That loses where the hands are; write the clips before it"
+            )
         plan.unit = "shoulders"
         plan.why.append("coordinates around zero: normalised already, taken as they are")
     elif options.unit == "percent" or options.unit == "image":
@@ -311,42 +316,6 @@ def _read_unit(plan, sample, clips, sizes, options) -> None:
             "--unit percent"
         )
     else:
-        _check_pixels(sized, stated == "pixels")
+        check_pixels(sized, stated == "pixels")
         plan.unit = "pixels"
         plan.why.append(f"coordinates in pixels of {size[0]:g} x {size[1]:g}")
-
-
-def _check_pixels(sized: list[tuple[np.ndarray, tuple[float, float]]], stated: bool) -> None:
-    """Raises ClipError where the numbers do not lie in such images.
-
-    Args:
-        sized: (frames, 75, C) and the width and height of their image.
-    """
-    size = sized[0][1]
-    said = f"{size[0]:g} x {size[1]:g}"
-    shares, hands = [], []
-    for clip, of in sized:
-        xy = np.where((clip[..., :2] != 0).any(axis=-1, keepdims=True), clip[..., :2], np.nan)
-        shares.append((xy / of).reshape(-1, 2))
-        hands.append((xy[:, : BODY.start] / of).reshape(-1, 2))
-    share, hand = np.concatenate(shares), np.concatenate(hands)
-    share, hand = share[np.isfinite(share).all(axis=1)], hand[np.isfinite(hand).all(axis=1)]
-    largest = max(
-        float(clip[..., :2][np.isfinite(clip[..., :2])].max(initial=0)) for clip, _ in sized
-    )
-    if not len(share):
-        return
-    if np.median(share) > 1.5:  # legs are guessed far below the picture, not most joints
-        raise ClipError(f"coordinates up to {largest:.4g}, in an image that is said to be {said}")
-    if len(hand) and (outside := (np.median(hand, axis=0) > 1.05)).any():
-        other = (
-            "width and height may be exchanged"
-            if outside[0] != outside[1]
-            else "is it a smaller one"
-        )
-        raise ClipError(f"most joints of the hands lie outside of an image of {said}: {other}?")
-    if not stated and np.percentile(share, 99) < 0.3 and largest <= 130:
-        raise ClipError(
-            f"coordinates up to {largest:.4g} in an image of {said}: per cent, or pixels "
-            "of a smaller one? Say --unit percent or --unit pixels"
-        )
