@@ -44,7 +44,9 @@ def clip_of(held: Any) -> RawClip:
     if (parts := _parts(held)) is not None:
         clip = parts
     else:
-        name = next((name for name in POINTS if np.ndim(_some(held.get(name)))), None)
+        there = [name for name in POINTS if name in held]
+        several = [name for name in there if np.ndim(_some(held[name]))]
+        name = next(iter(several or there), None)
         if name is None:
             arrays = [key for key, value in held.items() if np.ndim(_quiet(value)) >= 2]
             if len(arrays) != 1:
