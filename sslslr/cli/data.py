@@ -139,7 +139,8 @@ def import_(
         str, typer.Option("--missing", help="Is (0, 0) a missing joint (zeros) or found (nan)?")
     ] = "zeros",
     times: Annotated[
-        str | None, typer.Option("--times", help="start and end: frames, milliseconds, seconds.")
+        str | None,
+        typer.Option("--times", help="start and end: frames, milliseconds, seconds, none."),
     ] = None,
     exchange_hands: Annotated[
         bool, typer.Option("--exchange-hands", help="The files call the left hand right.")

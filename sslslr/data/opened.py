@@ -26,6 +26,7 @@ from sslslr.utils.errors import UserError
 from sslslr.utils.user_files import shown
 
 SAMPLE = 24  # clips that the meaning of the numbers is decided from
+CUT = "; of clips that were cut already --times none leaves start and end out"
 UNREADABLE = (ClipError, UnsafePickle, MemberError)
 
 
@@ -43,9 +44,10 @@ class Options(Conversion, Deal):
     format: str | None = Field(
         None, description="The reader of single files, where it cannot be told."
     )
-    times: Literal["frames", "milliseconds", "seconds"] | None = Field(
-        None, description="What start and end of the table are, where their names do not say."
-    )
+    times: Literal["frames", "milliseconds", "seconds", "none"] | None = Field(
+        None, description="What start and end of the table are, where their names do not say; none: of the "
+        "videos that the clips were cut from already, so not to be used."
+    )  # fmt: skip
     fold_glosses: bool = Field(
         False, description="Join glosses that differ in case, blanks or invisible characters alone."
     )
@@ -120,7 +122,7 @@ class Opened:
         )
         if row.columns.get("fps") is not None:
             clip["fps"] = row.columns["fps"]
-        if row.times:
+        if row.times and self.times != "none":
             first, end = span(row.times, self.times, clip["fps"], len(clip["keypoints"]))
             self.tally.cut += (first, end) != (0, len(clip["keypoints"]))
             clip["keypoints"] = clip["keypoints"][first:end]
@@ -158,7 +160,7 @@ def span(times: dict[str, float], unit: str, fps: float | None, frames: int) -> 
         per = {"": unit, "frame": "frames", "ms": "milliseconds", "s": "seconds"}[stated]
         if per != "frames" and value > 0:
             if not fps:
-                raise ClipError(f"{name} in {per} needs the frame rate (a column fps)")
+                raise ClipError(f"{name} in {per} needs the frame rate (a column fps){CUT}")
             value *= fps / (1000 if per == "milliseconds" else 1)
             value = math.floor(value + 1e-6) if side == "start" else math.ceil(value - 1e-6)
         ends[side] = int(value)
@@ -166,7 +168,9 @@ def span(times: dict[str, float], unit: str, fps: float | None, frames: int) -> 
     end = ends.get("end", 0)
     end = min(end, frames) if end > 0 else frames
     if first >= end:
-        raise ClipError(f"no frame between its start and end ({first} to {end} of {frames} frames)")
+        raise ClipError(
+            f"no frame between its start and end ({first} to {end} of {frames} frames){CUT}"
+        )
     return first, end
 
 
@@ -226,9 +230,7 @@ def _within(table: Path | None, folder: Path) -> str | None:
 def survey(source: Opened) -> None:
     """Read a sample of the clips, and decide what the numbers of each shape mean."""
     pairs = [(row, row.unit) for row in source.rows if not row.fault and row.unit is not None]
-    several = any(
-        unit.reader in ("clips_npz", "spoter", "shards", "whole_set", "h5") for _, unit in pairs
-    )
+    several = any(READERS.get(name).together for name in {unit.reader for _, unit in pairs} if name)
     step = 1 if several else max(1, len(pairs) // SAMPLE)
     chosen = pairs[::step][:SAMPLE]
     late = max(
@@ -249,10 +251,13 @@ def survey(source: Opened) -> None:
         times = [row.times[name] for name in ("start", "end") if name in row.times]
         beyond |= any(time > len(raw.points) for time in times)
         broken |= any(time != int(time) for time in times)
+    cut = {unit.reader for _, unit in pairs if unit.reader and READERS.get(unit.reader).cut_already}
     source.times = source.options.times or (
-        "seconds" if broken else "milliseconds" if beyond else "frames"
+        "none" if cut else "seconds" if broken else "milliseconds" if beyond else "frames"
     )
-    if any("start" in row.times or "end" in row.times for row, _ in pairs):
+    if source.times == "none":
+        source.tally.uncut = sum(bool(row.times) for row, _ in pairs)
+    elif any("start" in row.times or "end" in row.times for row, _ in pairs):
         source.why.append(f"start and end of the table: {source.times}")
     for key, clips in samples.items():
         source.make_plan(

@@ -109,6 +109,12 @@ class Layout:
     def _as_stored(self) -> bool:
         return self.points == N_JOINTS and bool((self.places == np.arange(N_JOINTS)).all())
 
+    @property
+    def words(self) -> str:
+        """`left hand, right hand, body` of left-right-body."""
+        hands = ("left", "right")
+        return ", ".join(f"{p} hand" if p in hands else p for p in self.name.split("-"))
+
     def apply(self, points: np.ndarray) -> np.ndarray:
         """(..., points, C) to (..., 75, C); NaN where the layout has no point."""
         if self._as_stored:

@@ -164,9 +164,9 @@ CASES = {
         pickle.dumps({"keypoints": np.zeros((3, 75))}),
         "no axis has a known number",
     ),
-    "no_axes": ("pkl", pickle.dumps({"keypoints": np.array(1.0)}), "no axis has a known number"),
+    "no_axes": ("pkl", pickle.dumps({"keypoints": np.array(1.0)}), "a single number"),
     "76_joints": ("pkl", pickled(joints=76), "an array of 8x76x3: no axis"),
-    "5_coordinates": ("pkl", pickled(coordinates=5), "an array of 8x75x5: no axis"),
+    "5_coordinates": ("pkl", pickled(coordinates=5), "an array of 8x75x5: of each point 2, 3 or 4"),
     "other_confidences": (
         "pkl",
         pickle.dumps({**pose(), "confidences": np.ones((8, 74))}),

@@ -64,6 +64,12 @@ def upright(frames: np.ndarray) -> float:
         return float((spread.min(axis=1) > 1e-4 * spread.max(axis=1)).mean())
 
 
+def shapeless(clips: list[np.ndarray]) -> bool:
+    """Whether clips (frames, 75, 2) with hands and a body show neither hands at its wrists nor it upright."""
+    misfits = [misfit(frames) for frames in clips]
+    return _median(misfits) > PLAUSIBLE and float(np.mean([upright(f) for f in clips])) < 0.4
+
+
 def lacks_wrists(layout: Layout) -> bool:
     """Whether a layout has hands and a body, but not the body's wrists to tell by."""
     has_body, has_hands = (layout.places[BODY] >= 0).any(), (layout.places[: BODY.start] >= 0).any()
@@ -107,8 +113,8 @@ def fitting(layouts: list[Layout], clips: list[list[np.ndarray]]) -> tuple[int, 
     usual = misfits[0]
     if best == 0 or misfits[best] > PLAUSIBLE or misfits[best] > BETTER * usual:
         return 0, f"hands at the body's wrists (misfit {usual:.2f})"
-    if layouts[0].points in OWN:
-        return -1, layouts[best].name
+    if layouts[0].points in OWN and layouts[0].name != layouts[best].name:
+        return -1, layouts[best].name  # of rows in another order the parts alone were turned
     return (
         best,
         f"hands at the body's wrists (misfit {misfits[best]:.2f}; {usual:.2f} in the usual order)",

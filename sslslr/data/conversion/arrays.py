@@ -157,6 +157,10 @@ def arrangements(array: np.ndarray, layout: Layout | None = None) -> tuple[Arran
 
 def _unknown(shape: tuple[int, ...], layout: Layout | None) -> str:
     axes = "x".join(map(str, shape))
+    if not shape:
+        return "a single number, not frames of points"
+    if any(number in sizes() for number in shape) and len(shape) > 2:
+        return f"an array of {axes}: of each point 2, 3 or 4 numbers are read, on one axis (x, y and so on)"
     if layout is not None:
         return f"an array of {axes}, in which the layout {layout.name} ({layout.points} points) is no axis"
     known = ", ".join(map(str, sizes()))
@@ -180,7 +184,9 @@ def joined(points: list[np.ndarray]) -> np.ndarray:
         raise ClipError("no person in any frame")
     out = np.full((len(points), max(most, 1), *shape), np.nan, dtype=np.float32)
     for number, frame in enumerate(points):
-        if len(frame) and frame.shape[1:] != shape:
+        if not len(frame):  # nobody; how many points they would have does not matter
+            continue
+        if frame.shape[1:] != shape:
             raise ClipError(f"frames of {shape} and of {frame.shape[1:]} points and coordinates")
         out[number, : len(frame)] = frame
     return out

@@ -38,12 +38,13 @@ def signer(points: np.ndarray, score: np.ndarray | None) -> tuple[np.ndarray, in
     start, person = np.unravel_index(int(np.argmax(worth)), worth.shape)
     chosen[start] = person
     for frames in (range(start + 1, len(points)), range(start - 1, -1, -1)):
-        last, reach, missed = centre[start, person], sides[start, person].max(), 0
+        last, middle = known[start, person], centre[start, person]
+        reach, missed = sides[start, person].max(), 0
         for frame in frames:
             there = np.flatnonzero(share[frame] > 0)
             if not len(there):
                 continue
-            away = np.linalg.norm(centre[frame, there] - last, axis=1)
+            away = _away(known[frame, there] - last, centre[frame, there] - middle)
             nearest = there[int(np.argmin(away))]
             if away.min() > FAR * reach:
                 missed += 1
@@ -51,8 +52,25 @@ def signer(points: np.ndarray, score: np.ndarray | None) -> tuple[np.ndarray, in
                     continue
                 nearest = int(np.argmax(worth[frame]))
             chosen[frame], missed = nearest, 0
-            last, reach = centre[frame, nearest], max(sides[frame, nearest].max(), 0.5 * reach)
+            last = np.where(np.isnan(known[frame, nearest]), last, known[frame, nearest])
+            middle, reach = centre[frame, nearest], max(sides[frame, nearest].max(), 0.5 * reach)
     return chosen, most
+
+
+def _away(joints: np.ndarray, middles: np.ndarray) -> np.ndarray:
+    """How far each person is from where the signer was.
+
+    The median over the joints that both show: the middle of a person leaps when a hand is not found.
+
+    Args:
+        joints: (persons, points, 2), differences, NaN where either is not there.
+        middles: (persons, 2), differences of the middles, used where no joint can be compared.
+    """
+    apart = np.sqrt((joints * joints).sum(axis=-1))
+    compared = ~np.isnan(apart).all(axis=1)
+    away = np.sqrt((middles * middles).sum(axis=-1))
+    away[compared] = np.nanmedian(apart[compared], axis=1)
+    return away
 
 
 def one_person(

@@ -7,12 +7,12 @@ import numpy as np
 from pydantic import Field
 
 from sslslr.config.settings import Settings
-from sslslr.data.conversion.anatomy import PLAUSIBLE, fitting, misfit, upright
+from sslslr.data.conversion.anatomy import PLAUSIBLE, fitting, misfit, shapeless, upright
 from sslslr.data.conversion.arrays import Arrangement, arrangements
 from sslslr.data.conversion.persons import one_person
+from sslslr.data.conversion.pixels import check_pixels
 from sslslr.data.readers import ClipError, RawClip
-from sslslr.pose.layouts import PARTS, Layout, named
-from sslslr.pose.skeleton import BODY
+from sslslr.pose.layouts import OWN, PARTS, Layout, candidates, named
 
 LARGEST = 2.0  # coordinates of an image lie in 0..1, a little more where a joint is outside of it
 # Joints found by a detector with less confidence count as missing, as mmpose draws them.
@@ -127,8 +127,8 @@ def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | No
     named_layout = named(options.layout) if options.layout else None
     ways = _ways(sample[0], named_layout)
     for raw in sample[1:]:  # what one clip's shape allows by chance, another's does not
-        same = {way.title for way in _ways(raw, named_layout) if way is not None}
-        ways = tuple(way for way in ways if way is None or way.title in same)
+        same = {way and way.title for way in _ways(raw, named_layout)} | {None}
+        ways = tuple(way for way in ways if (way and way.title) in same)
     readings = []  # arrangement, layout, clips of (points, score, persons, size)
     for way in ways:
         parts = [parted(raw, way) for raw in sample]
@@ -151,7 +151,7 @@ def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | No
         )
     if chosen < 0:
         raise ClipError(
-            f"{readings[0][1].points} points that are not in the order left hand, right hand, body: the "
+            f"{readings[0][1].points} points that are not in the order {readings[0][1].words}: the "
             f"hands do not lie at the body's wrists, but they do as {reason}. If that is their order, "
             f"say so: --layout {reason} (layout: {reason})"
         )
@@ -181,7 +181,9 @@ def _layouts(raw: RawClip, way: Arrangement | None, layout: Layout | None) -> tu
     if layout is not None:
         return (layout,)
     if raw.layout is not None:
-        return (raw.layout,)
+        first, own = raw.layout, raw.custom and raw.layout.points in OWN
+        others = candidates(first.points) if own else ()
+        return (first, *(other for other in others if other.name != first.name))
     assert way is not None  # a clip without points of its own has arrangements
     return (named("coco133"),) if way.points == 134 else way.layouts()
 
@@ -289,6 +291,11 @@ def _read_unit(plan, sample, clips, sizes, options) -> None:
     sized = [(clip, size) for clip, size in zip(clips, sizes, strict=True) if size]
     size = sized[0][1] if sized else None
     if options.unit is None and centred and middle <= LARGEST:
+        if shapeless([_blanked(clip[..., :2]) for clip in clips]):
+            raise ClipError(
+                "coordinates around zero in which no body is seen: was every joint standardised by itself, as "
+                "normalize_distribution does? That loses where the hands are; write the clips before it"
+            )
         plan.unit = "shoulders"
         plan.why.append("coordinates around zero: normalised already, taken as they are")
     elif options.unit == "percent" or options.unit == "image":
@@ -309,42 +316,6 @@ def _read_unit(plan, sample, clips, sizes, options) -> None:
             "--unit percent"
         )
     else:
-        _check_pixels(sized, stated == "pixels")
+        check_pixels(sized, stated == "pixels")
         plan.unit = "pixels"
         plan.why.append(f"coordinates in pixels of {size[0]:g} x {size[1]:g}")
-
-
-def _check_pixels(sized: list[tuple[np.ndarray, tuple[float, float]]], stated: bool) -> None:
-    """Raises ClipError where the numbers do not lie in such images.
-
-    Args:
-        sized: (frames, 75, C) and the width and height of their image.
-    """
-    size = sized[0][1]
-    said = f"{size[0]:g} x {size[1]:g}"
-    shares, hands = [], []
-    for clip, of in sized:
-        xy = np.where((clip[..., :2] != 0).any(axis=-1, keepdims=True), clip[..., :2], np.nan)
-        shares.append((xy / of).reshape(-1, 2))
-        hands.append((xy[:, : BODY.start] / of).reshape(-1, 2))
-    share, hand = np.concatenate(shares), np.concatenate(hands)
-    share, hand = share[np.isfinite(share).all(axis=1)], hand[np.isfinite(hand).all(axis=1)]
-    largest = max(
-        float(clip[..., :2][np.isfinite(clip[..., :2])].max(initial=0)) for clip, _ in sized
-    )
-    if not len(share):
-        return
-    if np.median(share) > 1.5:  # legs are guessed far below the picture, not most joints
-        raise ClipError(f"coordinates up to {largest:.4g}, in an image that is said to be {said}")
-    if len(hand) and (outside := (np.median(hand, axis=0) > 1.05)).any():
-        other = (
-            "width and height may be exchanged"
-            if outside[0] != outside[1]
-            else "is it a smaller one"
-        )
-        raise ClipError(f"most joints of the hands lie outside of an image of {said}: {other}?")
-    if not stated and np.percentile(share, 99) < 0.3 and largest <= 130:
-        raise ClipError(
-            f"coordinates up to {largest:.4g} in an image of {said}: per cent, or pixels "
-            "of a smaller one? Say --unit percent or --unit pixels"
-        )

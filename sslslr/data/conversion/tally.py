@@ -14,7 +14,7 @@ MOST, TURNED = 0.6, 0.8  # shares of the frames beyond which the whole set is me
 
 @dataclass
 class Tally:
-    """Counters of joints (unsure, absent, zeros), clips (depth, padded, several, cut, points, centred, frozen)
+    """Counters of joints (unsure, absent, zeros), clips (depth, padded, several, cut, uncut, points, centred, frozen)
     and frames."""
 
     frames: int = 0
@@ -26,6 +26,7 @@ class Tally:
     padding: int = 0
     several: int = 0
     cut: int = 0
+    uncut: int = 0
     points: int = 0
     centred: int = 0
     frozen: int = 0
@@ -92,6 +93,7 @@ class Tally:
             (self.padded, f"{self.padding} empty frames at the end of {_clips(self.padded)} were cut off."),
             (self.several, f"Several persons in {_clips(self.several)}: the largest and most complete is followed."),
             (self.cut, f"Cut to start and end of the table: {_clips(self.cut)}."),
+            (self.uncut, f"start and end of the table were not used in {_clips(self.uncut)}: cut already."),
             (self.centred, f"Coordinates around zero in {_clips(self.centred)}: taken as normalised already."),
             (self.frozen, f"The last frame of {_clips(self.frozen)} is repeated at the end ({FROZEN} times or more): "
              "padded to one length? A column `end` of the table cuts it off."),

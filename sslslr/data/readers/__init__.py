@@ -45,6 +45,7 @@ class RawClip:
         size: width and height of the image in pixels.
         unit: "pixels", "image" (0..1) or None, where the file states it.
         zeros: whether the format writes zeros for what was not found.
+        custom: whether `layout` is a tool's custom, which the file itself does not state.
         columns: what the file itself says of the clip (gloss, signer, split).
     """
 
@@ -56,6 +57,7 @@ class RawClip:
     fps: float | None = None
     unit: str | None = None
     zeros: bool = False
+    custom: bool = False
     columns: dict[str, Any] = field(default_factory=dict)
 
 
@@ -84,6 +86,8 @@ class Reader:
     name: ClassVar[str]
     title = ""
     why = ""  # said of what `gather` returns
+    together = False  # whether a file holds several clips, which are read in its order
+    cut_already = False  # whether start and end of its table are those of the video it was cut from
     endings: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

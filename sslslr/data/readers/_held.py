@@ -10,7 +10,7 @@ from sslslr.pose.layouts import named
 
 POINTS = (
     "keypoints", "keypoint", "landmarks", "xy", "points", "joints", "skeleton", "poses", "pose", "data",
-    "arr_0", "kpts", "keypoints_2d", "pose_keypoints_2d",
+    "arr_0", "kpts", "keypoints_2d", "pose_keypoints_2d", "frames",
 )  # fmt: skip
 SCORES = (
     "confidences", "confidence", "scores", "keypoint_scores", "keypoints_scores", "keypoint_score",
@@ -20,8 +20,8 @@ SHAPES = ("vid_shape", "img_shape", "original_shape", "image_shape", "frame_shap
 # Of the layouts that MediaPipe writes the confidence is its visibility.
 MEDIAPIPE = (27, 59, 75, 543, 553, 576, 586)
 LEFT, RIGHT = (
-    ("left_hand", "lh", "hand_left", "lefthand", "left"),
-    ("right_hand", "rh", "hand_right", "righthand", "right"),
+    ("left_hand", "lh", "hand_left", "lefthand", "left", "left_hand_landmarks"),
+    ("right_hand", "rh", "hand_right", "righthand", "right", "right_hand_landmarks"),
 )
 BODY = ("pose", "body", "upper_pose", "upper_body", "pose_landmarks")
 BODIES = {33: "body", 25: "body25", 23: "body23"}
@@ -44,7 +44,9 @@ def clip_of(held: Any) -> RawClip:
     if (parts := _parts(held)) is not None:
         clip = parts
     else:
-        name = next((name for name in POINTS if name in held), None)
+        there = [name for name in POINTS if name in held]
+        several = [name for name in there if np.ndim(_some(held[name]))]
+        name = next(iter(several or there), None)
         if name is None:
             arrays = [key for key, value in held.items() if np.ndim(_quiet(value)) >= 2]
             if len(arrays) != 1:
@@ -78,6 +80,11 @@ def _kind(value: Any) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
+def _some(value: Any) -> Any:
+    """A list or dict as an array of one axis, so that what is no number counts as keypoints."""
+    return [0] if isinstance(value, list | tuple | dict) else value
+
+
 def _quiet(value: Any) -> Any:
     return value if isinstance(value, np.ndarray) else None
 
@@ -108,12 +115,47 @@ def _of_list(items: Any) -> RawClip:
         array = None
     if array is not None and array.dtype.kind in "biuf":
         return RawClip(array)
+    if (parts := _of_frames(items)) is not None:
+        return parts
     frames = [_persons(item) for item in items]
     points = joined([points for points, _ in frames])
     scores = [scores for _, scores in frames]
     return RawClip(
         points, score=_scores(scores, points) if all(s is not None for s in scores) else None
     )
+
+
+def _of_frames(frames: Any) -> RawClip | None:
+    """A clip whose frames are dicts of parts (left_hand, right_hand, pose), None where nothing was found."""
+    if not all(isinstance(frame, dict) for frame in frames):
+        return None
+    frames = [{_plain(name): value for name, value in frame.items()} for frame in frames]
+    names = {name for frame in frames for name in frame}
+    held = {}
+    for part in (LEFT, RIGHT, BODY):
+        name = next((name for name in part if name in names), None)
+        if name is None:
+            continue
+        pieces = [_piece(frame.get(name)) for frame in frames]
+        shapes = {piece.shape for piece in pieces if piece is not None}
+        if len(shapes) > 1:
+            raise ClipError(f"{name}: frames of different shapes")
+        blank = np.full(shapes.pop() if shapes else (21, 2), np.nan)
+        held[name] = np.stack([blank if piece is None else piece for piece in pieces])
+    return _parts(held)
+
+
+def _piece(value: Any) -> np.ndarray | None:
+    """The points of a part in one frame; None where it was not found."""
+    if value is None or (isinstance(value, list | tuple) and not value):
+        return None
+    try:
+        if isinstance(value, list | tuple) and isinstance(value[0], dict):  # MediaPipe's landmarks
+            value = [[point["x"], point["y"]] for point in value]
+        piece = np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError, KeyError):
+        raise ClipError("frames whose parts are no arrays of numbers") from None
+    return piece if piece.size else None
 
 
 def _persons(frame: Any) -> tuple[np.ndarray, np.ndarray | None]:

@@ -8,6 +8,7 @@ from sslslr.data.readers.npz import NpzClips
 class ClipsNpz(Reader):
     title = "clips.npz: all clips in one file (xy, offsets, clip_id), with instances.csv"
     why = "an npz of xy, offsets and clip_id"
+    together = True
 
     @classmethod
     def gather(cls, members, names) -> list[Unit]:

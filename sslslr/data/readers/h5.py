@@ -1,15 +1,18 @@
-"""HDF5, where h5py is there: one clip a file, or one clip a group or array of it."""
+"""HDF5, where h5py is there: one clip a file, a clip a group or array of it, or X and y of a whole set."""
 
 import io
 
 import numpy as np
 
-from sslslr.data.readers import ClipError, RawClip, Reader, Unit, register
-from sslslr.data.readers._held import clip_of
+from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, register
+from sslslr.data.readers._held import LEFT, POINTS, RIGHT, clip_of
+from sslslr.data.readers.many import columns_of
+from sslslr.data.readers.whole_set import pairs
 from sslslr.utils.errors import UserError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 LARGEST = 50_000_000  # numbers of an array
+LARGEST_FILE = 4 << 30  # bytes
 
 
 def _opened(data: bytes):
@@ -26,8 +29,9 @@ def _opened(data: bytes):
 @register
 class H5(Reader):
     endings = (".h5", ".hdf5", ".hdf")
-    title = "HDF5 (where h5py is installed): a file a clip, or a group or array a clip"
+    title = "HDF5 (where h5py is installed): a file, a group or an array a clip (GLOSS/CLIP), or X and y"
     why = "an HDF5 file with several clips"
+    together = True
 
     @classmethod
     def recognise(cls, name: str, head: bytes) -> str:
@@ -40,13 +44,11 @@ class H5(Reader):
             if not name.lower().endswith(cls.endings):
                 continue
             try:
-                with _opened(members.read(name, 4 << 30)) as file:
-                    keys = sorted(file)
-                    several = len(keys) > 1 and all(_is_clip(file[key]) for key in keys)
-                    if several:
-                        units += [Unit(key, (name,), "h5", key) for key in keys]
+                with _opened(members.read(name, LARGEST_FILE)) as file:
+                    found = _set_of(file, name) or _clips(file, name)
             except UserError:
                 continue  # said when it is read
+            units += found if len(found) > 1 else []
         return units
 
     @classmethod
@@ -56,15 +58,58 @@ class H5(Reader):
 
     @classmethod
     def read_unit(cls, members, unit: Unit) -> RawClip:
-        with _opened(members.read(unit.files[0], 4 << 30)) as file:
-            node = file if unit.key is None else file[unit.key]
-            return clip_of(_held(node))
+        number, path = unit.key
+        name = unit.files[0]
+        if number is None:
+            with _opened(members.read(name, LARGEST_FILE)) as file:
+                return clip_of(_held(file[path]))
+
+        def whole() -> np.ndarray:
+            with _opened(members.read(name, LARGEST_FILE)) as file:
+                return np.asarray(file[path][()])
+
+        return RawClip(kept(members, (name, path), whole)[number])
 
 
-def _is_clip(node) -> bool:
-    if hasattr(node, "shape"):
-        return node.ndim >= 2 and node.shape[-1] in (2, 3, 4) and node.ndim == 3
-    return any(hasattr(node[key], "shape") and node[key].ndim >= 2 for key in node)
+def _set_of(file, name: str) -> list[Unit]:
+    """The clips of an array X with labels y beside it."""
+    arrays = {key.lower(): key for key in file if hasattr(file[key], "shape")}
+    found = pairs(
+        arrays, lambda key: _plain(file[arrays[key]][()]), lambda key: (name, arrays[key])
+    )
+    return [Unit(unit.name, (name,), "h5", unit.key, unit.columns) for unit in found]
+
+
+def _plain(values) -> np.ndarray:
+    """Labels as numbers or text; HDF5 holds text as objects of bytes."""
+    values = np.asarray(values)
+    return values.astype("S") if values.dtype.kind == "O" else values
+
+
+def _clips(group, name: str) -> list[Unit]:
+    """A clip a group that holds points or parts, and a clip an array elsewhere."""
+    arrays = [key for key in sorted(group) if hasattr(group[key], "shape")]
+    path = group.name.strip("/")
+    whole = any(key.lower() in (*POINTS, *LEFT, *RIGHT) for key in arrays)
+    if arrays and (whole or (path and len(arrays) == 1)):
+        return [Unit(path or name, (name,), "h5", (None, group.name), _said(group))]
+    units = []
+    for key in sorted(group):
+        node = group[key]
+        if not hasattr(node, "shape"):
+            units += _clips(node, name)
+        elif node.ndim >= 2 and node.dtype.kind in "iuf":
+            units.append(Unit(node.name.strip("/"), (name,), "h5", (None, node.name), _said(node)))
+    return units
+
+
+def _said(node) -> dict[str, str]:
+    """Gloss, signer and split of a node's attributes."""
+    return columns_of({key: _text(value) for key, value in node.attrs.items()})
+
+
+def _text(value):
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _held(node):

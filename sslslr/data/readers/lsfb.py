@@ -12,6 +12,7 @@ NAMES = {"upper_pose": "pose"}
 class Lsfb(Reader):
     title = "LSFB's folders: pose/, left_hand/ and right_hand/ with one .npy a clip in each"
     why = "folders pose, left_hand and right_hand with files of the same names"
+    cut_already = True
 
     @classmethod
     def gather(cls, members, names) -> list[Unit]:

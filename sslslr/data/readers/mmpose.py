@@ -1,16 +1,23 @@
-"""JSON: what mmpose's inferencer writes (`instances` of each frame), and keypoints as nested lists."""
+"""JSON: what mmpose's inferencer writes (`instances` of each frame), and keypoints as nested lists.
+
+Of a folder of images the inferencer writes a file a frame: a list of its persons.
+"""
 
 import json
 from typing import Any
 
-from sslslr.data.readers import ClipError, RawClip, Reader, register
+import numpy as np
+
+from sslslr.data.readers import ClipError, RawClip, Reader, Unit, register
 from sslslr.data.readers._held import clip_of, image_size
+from sslslr.data.readers.openpose import clips_of_frames
 
 
 @register
 class MMPose(Reader):
     endings = (".json",)
-    title = "JSON of mmpose's inferencer (persons with keypoints and scores), or keypoints as nested lists"
+    title = "JSON of mmpose's inferencer (persons with scores; a file a clip or a frame), or nested lists"
+    why = "folders of .json files, each the persons of one frame"
 
     @classmethod
     def recognise(cls, name: str, head: bytes) -> str:
@@ -19,11 +26,20 @@ class MMPose(Reader):
         return "JSON" if head.lstrip()[:1] in (b"{", b"[") else ""
 
     @classmethod
+    def gather(cls, members, names) -> list[Unit]:
+        return [
+            Unit(clip, frames, "mmpose")
+            for clip, frames in clips_of_frames(names, lambda name: _is_frame(members, name))
+        ]
+
+    @classmethod
+    def read_unit(cls, members, unit: Unit) -> RawClip:
+        frames = [loaded(members.read(name), f"{name}: ") for name in unit.files]
+        return clip_of([frame or None for frame in frames])
+
+    @classmethod
     def read(cls, data: bytes, name: str) -> RawClip:
-        try:
-            held = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise ClipError(f"not sound JSON ({str(error)[:80]})") from None
+        held = loaded(data)
         size = None
         if isinstance(held, dict) and "instance_info" in held:
             size, held = _size(held), held["instance_info"]
@@ -32,6 +48,29 @@ class MMPose(Reader):
         clip = clip_of(held)
         clip.size = clip.size or size
         return clip
+
+
+def loaded(data: bytes, where: str = "") -> Any:
+    """What JSON holds; raises ClipError where it is none."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ClipError(f"{where}not sound JSON ({str(error)[:80]})") from None
+
+
+def _is_frame(members, name: str) -> bool:
+    """Whether a file is a list of persons, each with one number pair a point."""
+    data = members.read(name)
+    if data.strip() == b"[]":  # a frame without persons
+        return True
+    if not data.lstrip().startswith(b"[") or b'"keypoints"' not in data:
+        return False
+    try:
+        held = loaded(data)
+        points = [np.ndim(person["keypoints"]) for person in held]
+    except (ClipError, TypeError, KeyError, ValueError):
+        return False
+    return set(points) == {2} and not _numbered(held)
 
 
 def _numbered(frames: list[Any]) -> bool:

@@ -11,7 +11,7 @@ from sslslr.data.readers.npz import plain_array
 from sslslr.utils.archives import DAMAGED
 
 LARGEST = 256 << 20  # bytes of an unpacked array
-MOST = 64  # arrays of a clip
+MOST, MOST_CLIPS = 64, 100_000  # arrays of a clip, and of a file of clips
 
 
 @register
@@ -29,15 +29,27 @@ class OneNpz(Reader):
 
     @classmethod
     def read(cls, data: bytes, name: str) -> RawClip:
-        try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                members = archive.infolist()
-                if len(members) > MOST or sum(member.file_size for member in members) > LARGEST:
-                    raise ClipError("an .npz too large for one clip")
-                held = {m.filename.removesuffix(".npy"): _array(archive.read(m)) for m in members}
-        except (*DAMAGED, RuntimeError) as error:
-            raise ClipError(f"not a sound .npz ({str(error)[:100]})") from None
-        return clip_of(held)
+        return clip_of(arrays_of(data, MOST))
+
+
+def arrays_of(data: bytes, most: int | None = None) -> dict[str, np.ndarray | None]:
+    """The arrays of an `.npz` by their names; None for text and objects, which are no keypoints.
+
+    Args:
+        most: arrays that it may hold.
+
+    Raises:
+        ClipError: not a sound one, or too large.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            large = sum(member.file_size for member in members) > LARGEST
+            if large or len(members) > (most or MOST_CLIPS):
+                raise ClipError("an .npz too large for one clip")
+            return {m.filename.removesuffix(".npy"): _array(archive.read(m)) for m in members}
+    except (*DAMAGED, RuntimeError) as error:
+        raise ClipError(f"not a sound .npz ({str(error)[:100]})") from None
 
 
 def _array(data: bytes) -> np.ndarray | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sslslr.data.conversion.arrays import MOST_PERSONS
 from sslslr.data.readers import ClipError, RawClip, Reader, register
 from sslslr.data.readers._held import clip_of
 from sslslr.data.readers._unpickle import load
@@ -37,18 +38,23 @@ class OpenHands(Reader):
 
     @classmethod
     def read(cls, data: bytes, name: str) -> RawClip:
-        held = load(data)
-        clip = clip_of(held)
-        if isinstance(held, dict) and "keypoints" in held and "confidences" in held:
-            points = clip.points
-            joints = points.shape[-2] if points.ndim in (3, 4) else 0
-            if joints in ORDERS and points.shape[-1] in (2, 3):
-                clip.layout = named(ORDERS[joints])
-                if points.ndim == 4:  # persons first
-                    clip.points = points.transpose(1, 0, 2, 3)
-                    if clip.score is not None and clip.score.ndim == 3:
-                        clip.score = clip.score.transpose(1, 0, 2)
-        return clip
+        return of_pickle(load(data))
+
+
+def of_pickle(held: Any) -> RawClip:
+    """The clip that a pickle holds; of OpenHands' own names the order of the points is known."""
+    clip = clip_of(held)
+    if isinstance(held, dict) and "keypoints" in held and "confidences" in held:
+        points = clip.points
+        joints = points.shape[-2] if points.ndim in (3, 4) else 0
+        if joints in ORDERS and points.shape[-1] in (2, 3):
+            clip.layout, clip.custom = named(ORDERS[joints]), True
+            frames, persons = points.shape[:2]
+            if points.ndim == 4 and not (persons <= MOST_PERSONS and persons < frames):
+                clip.points = points.transpose(1, 0, 2, 3)  # persons first
+                if clip.score is not None and clip.score.ndim == 3:
+                    clip.score = clip.score.transpose(1, 0, 2)
+    return clip
 
 
 def read_clip(data: bytes, min_confidence: float = 0.0) -> dict[str, Any]:

@@ -7,6 +7,7 @@ each), every point x, y and a confidence, in pixels (or 0 to 1, if OpenPose was 
 import json
 import re
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -28,23 +29,10 @@ class OpenPose(Reader):
 
     @classmethod
     def gather(cls, members, names) -> list[Unit]:
-        folders: dict[str, list[str]] = defaultdict(list)
-        for name in names:
-            folder, stem, ending = parts_of(name)
-            if ending == ".json" and re.search(r"\d", stem):
-                folders[folder].append(name)
-        units = []
-        for folder, files in sorted(folders.items()):
-            if b'"people"' not in members.read(files[0])[:4096]:
-                continue
-            clips: dict[str, list[str]] = defaultdict(list)
-            for name in files:  # clips side by side in one folder, by what stands before the frame
-                clips[re.sub(r"[_-]?\d+(_keypoints)?$", "", parts_of(name)[1])].append(name)
-            alone = len(clips) == 1 and folder
-            for stem, frames in sorted(clips.items()):
-                clip = folder if alone else f"{folder}/{stem or 'clip'}".lstrip("/")
-                units.append(Unit(clip, tuple(sorted(frames, key=_frame)), "openpose"))
-        return units
+        return [
+            Unit(clip, frames, "openpose")
+            for clip, frames in clips_of_frames(names, lambda name: _is_frame(members, name))
+        ]
 
     @classmethod
     def read_unit(cls, members, unit: Unit) -> RawClip:
@@ -54,6 +42,35 @@ class OpenPose(Reader):
         points = joined(frames)
         score = points[..., 2]
         return RawClip(points[..., :2], named(LAYOUT), np.nan_to_num(score), zeros=True)
+
+
+def clips_of_frames(
+    names: Sequence[str], is_frame: Callable[[str], bool]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Name and files of the clips whose frames are `.json` files with a number each.
+
+    Args:
+        is_frame: whether such a file is a frame; asked of the first of each folder.
+    """
+    folders: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        folder, stem, ending = parts_of(name)
+        if ending == ".json" and re.search(r"\d", stem):
+            folders[folder].append(name)
+    for folder, files in sorted(folders.items()):
+        if not is_frame(files[0]):
+            continue
+        clips: dict[str, list[str]] = defaultdict(list)
+        for name in files:  # clips side by side in one folder, by what stands before the frame
+            clips[re.sub(r"[_-]?\d+(_keypoints)?$", "", parts_of(name)[1])].append(name)
+        alone = len(clips) == 1 and folder
+        for stem, frames in sorted(clips.items()):
+            clip = folder if alone else f"{folder}/{stem or 'clip'}".lstrip("/")
+            yield clip, tuple(sorted(frames, key=_frame))
+
+
+def _is_frame(members, name: str) -> bool:
+    return b'"people"' in members.read(name)[:4096]
 
 
 def _frame(name: str) -> tuple:

@@ -20,6 +20,7 @@ LARGEST = 4 << 30
 class Shards(Reader):
     title = "shards of sign-language-data-loading (tar: KEY.pose.left_hand.npy, KEY.label.txt)"
     why = "tars with KEY.pose.PART.npy"
+    together = True
 
     @classmethod
     def gather(cls, members, names) -> list[Unit]:

@@ -51,6 +51,7 @@ def joint_of(column: str) -> str | None:
 class Spoter(Reader):
     title = "SPOTER's csv: a row a clip, a column a coordinate (leftWrist_X), lists over the frames, labels"
     why = "a csv whose columns are coordinates of joints"
+    together = True
 
     @classmethod
     def gather(cls, members, names) -> list[Unit]:

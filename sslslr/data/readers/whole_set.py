@@ -1,23 +1,28 @@
 """X and y: all clips of a set in one array (clips, frames, points, coordinates), and their labels.
 
-Two `.npy` files beside each other, or two arrays of one `.npz`.
+Two `.npy` files beside each other, or two arrays of one `.npz`: `X_train.npy` and `y_train.npy`, the
+readers of ST-GCN's `train_data_joint.npy` and `train_label.pkl` (names and labels).
 """
 
 import io
 import zipfile
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, parts_of, register
+from sslslr.data.readers._unpickle import load
 from sslslr.data.readers.npz import plain_array
 from sslslr.utils.archives import DAMAGED
 from sslslr.utils.errors import UserError
+from sslslr.utils.tables import SPLIT_NAMES
 
-X, Y = (
-    ("x", "x_train", "x_val", "x_test", "data", "features", "keypoints"),
-    ("y", "y_train", "y_val", "y_test", "labels", "label", "glosses"),
-)
+# Words that a name is made of: `train_data_joint` is data, of the split train.
+X = ("x", "data", "features", "keypoints", "sequences")
+Y = ("y", "labels", "label", "glosses", "targets")
+SPLITS = ("train", "val", "dev", "valid", "test")
+BESIDE = ("joint", "data")  # words that say nothing more
 FEW = 3  # .npz files that are looked into: of more, each is a clip
 LARGEST = 16 << 30  # bytes of a set
 LABELS = 64 << 20  # bytes of its labels
@@ -28,11 +33,16 @@ PACKED, FREE = 30, 256 << 20  # an .npz may unfold to so many times its size, or
 class WholeSet(Reader):
     title = "X.npy and y.npy (or X_train, X_test), or one .npz of them: all clips in an array, a label each"
     why = "an array of clips and an array of as many labels beside it"
+    together = True
 
     @classmethod
     def gather(cls, members, names) -> list[Unit]:
         arrays = {name[: -len(".npy")].lower(): name for name in names if _ends(name, ".npy")}
-        units = _pairs(arrays, lambda key: _array(members, arrays[key]), lambda key: arrays[key])
+        for name in names:
+            stem, _, ending = name.rpartition(".")
+            if ending.lower() in ("pkl", "pickle") and role(parts_of(stem)[1])[0] == "y":
+                arrays.setdefault(stem.lower(), name)
+        units = pairs(arrays, lambda key: _array(members, arrays[key]), lambda key: arrays[key])
         several = [name for name in names if _ends(name, ".npz")]
         for name in several if len(several) <= FEW else ():
             units += _of_npz(members, name)
@@ -47,7 +57,7 @@ class WholeSet(Reader):
 
 def _of_npz(members, name: str) -> list[Unit]:
     inner = _inner_names(members, name)
-    return _pairs(
+    return pairs(
         inner, lambda key: _inner(members, name, inner[key]), lambda key: (name, inner[key])
     )
 
@@ -56,7 +66,17 @@ def _ends(name: str, ending: str) -> bool:
     return name.lower().endswith(ending)
 
 
-def _pairs(
+def role(stem: str) -> tuple[str, str | None]:
+    """Whether a name is that of clips ("x") or of their labels ("y"), or "", and its split."""
+    words = [word for word in stem.lower().split("_") if word]
+    split = next((word for word in words if word in SPLITS), None)
+    kinds = {word: "x" if word in X else "y" for word in words if word in (*X, *Y)}
+    if any(word not in (*kinds, *SPLITS, *BESIDE) for word in words) or len(words) > 4:
+        return "", None
+    return ("y" if "y" in kinds.values() else "x" if kinds else ""), split
+
+
+def pairs(
     arrays: dict[str, str], array: Callable[[str], np.ndarray], place: Callable
 ) -> list[Unit]:
     """The clips of every X that has its y.
@@ -67,41 +87,48 @@ def _pairs(
         place: of a stem, its file, or its file and its name in there.
     """
     units = []
+    labels_of = {(parts_of(s)[0], role(parts_of(s)[1])): s for s in sorted(arrays, reverse=True)}
     for stem in sorted(arrays):
-        last = parts_of(stem)[1]
-        if last not in X:
-            continue
-        other = stem.removesuffix(last) + Y[X.index(last)]
-        if other not in arrays:
+        folder, last, _ = parts_of(stem)
+        kind, split = role(last)
+        other = labels_of.get((folder, ("y", split)))
+        if kind != "x" or other is None:
             continue
         try:
-            labels = array(other)
-            if labels.ndim == 0 or labels.ndim > 2:
+            texts = _texts(array(other))
+        except (ValueError, EOFError, UserError, SystemError):  # numbers that are no characters
+            continue
+        try:
+            clips = array(stem)
+            if len(texts) != len(clips) or clips.ndim < 3:
                 continue
-            clips, texts = array(stem), _texts(labels)
-        except (
-            ValueError,
-            EOFError,
-            UserError,
-            SystemError,
-        ):  # text of numbers that are no characters
-            continue
-        if len(labels) != len(clips) or clips.ndim < 3:
-            continue
-        split = last.partition("_")[2] or None
+        except (ValueError, EOFError, UserError):
+            pass  # said of every clip, when it is read
         where, beside = place(stem), place(other)
         files, inner = ((where, beside), "") if isinstance(where, str) else ((where[0],), where[1])
         for number, label in enumerate(texts):
-            said = {"gloss": label, **({"split": split} if split else {})}
+            said = {"gloss": label, **({"split": SPLIT_NAMES.get(split, split)} if split else {})}
             units.append(Unit(f"{last}_{number}", files, "whole_set", (number, inner), said))
     return units
 
 
 def _array(members, name: str) -> np.ndarray:
     try:
+        if not _ends(name, ".npy"):
+            return _of_pickle(load(members.read(name, LABELS)))
         return kept(members, name, lambda: plain_array(members.read(name, LARGEST)))
     except (ValueError, EOFError) as error:
         raise ClipError(f"not a sound array ({error})") from None
+
+
+def _of_pickle(held: Any) -> np.ndarray:
+    """Labels of a pickle: a list of them, or names and labels side by side."""
+    if isinstance(held, list | tuple) and len(held) == 2 and isinstance(held[1], list | np.ndarray):
+        held = held[1]
+    labels = held if isinstance(held, np.ndarray) else np.array(held)
+    if labels.dtype.kind not in "iufSU":
+        raise ClipError("labels that are neither numbers nor text")
+    return labels
 
 
 def _inner_names(members, name: str) -> dict[str, str]:
@@ -115,7 +142,11 @@ def _inner_names(members, name: str) -> dict[str, str]:
     if size > min(LARGEST, max(FREE, PACKED * packed)):
         return {}
     inner = {i.filename[: -len(".npy")].lower(): i for i in infos if _ends(i.filename, ".npy")}
-    return {stem: i.filename for stem, i in inner.items() if stem not in Y or i.file_size < LABELS}
+    return {
+        stem: info.filename
+        for stem, info in inner.items()
+        if role(stem)[0] != "y" or info.file_size < LABELS
+    }
 
 
 def _inner(members, name: str, inner: str) -> np.ndarray:
@@ -134,7 +165,13 @@ def _seekable(stream):
 
 
 def _texts(labels: np.ndarray) -> list[str]:
-    """Labels as text; of a row of zeros and a one, the place of the one."""
+    """Labels as text; of a row of zeros and a one, the place of the one.
+
+    Raises:
+        ValueError: not one label a clip.
+    """
+    if labels.ndim not in (1, 2):
+        raise ValueError("labels in more than a row a clip")
     if labels.ndim == 2 and labels.shape[1] > 1:
         labels = labels.argmax(axis=1)
     labels = labels.reshape(len(labels))

@@ -1,0 +1,149 @@
+"""Several clips in one pickle, `.json` or `.npz`: a dict by id, a list, the annotations of mmaction.
+
+mmaction2's skeleton pickles hold `annotations`, a list of clips (`frame_dir`, `label`, `img_shape`,
+`keypoint`, `keypoint_score`), and `split`, the ids of each split.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from sslslr.data.readers import RawClip, Reader, Unit, kept, parts_of, register
+from sslslr.data.readers._held import LEFT, POINTS, RIGHT, SCORES, SHAPES, clip_of
+from sslslr.data.readers._unpickle import load
+from sslslr.data.readers.mmpose import loaded
+from sslslr.data.readers.one_npz import arrays_of
+from sslslr.data.readers.openhands import of_pickle
+from sslslr.utils.errors import UserError
+from sslslr.utils.tables import SPLIT_NAMES
+
+FEW = 4  # files of one ending that are looked into: of more, each is a clip
+LARGEST = 2 << 30  # bytes of a file
+ENDINGS = ((".pkl", ".pickle"), (".json",), (".npz",))
+IDS = ("clip_id", "frame_dir", "name", "id", "video_id", "video", "file", "filename")
+LABELS = ("gloss", "label", "sign", "word", "class")
+SIGNERS = ("signer", "signer_id", "person")
+
+
+@register
+class Many(Reader):
+    title = "several clips in one .pkl, .json or .npz: a dict by id, a list, mmaction's annotations"
+    why = "a file that holds several clips"
+    together = True
+
+    @classmethod
+    def gather(cls, members, names) -> list[Unit]:
+        units = []
+        for endings in ENDINGS:
+            files = [name for name in names if name.lower().endswith(endings)]
+            for name in files if len(files) <= FEW else ():
+                try:
+                    clips = _clips(members, name)
+                except UserError:
+                    continue  # said when it is read
+                units += [
+                    Unit(clip_id, (name,), "many", number, columns)
+                    for number, (clip_id, _, columns) in enumerate(clips)
+                ]
+        return units
+
+    @classmethod
+    def read_unit(cls, members, unit: Unit) -> RawClip:
+        held = _clips(members, unit.files[0])[unit.key][1]
+        pickled = unit.files[0].lower().endswith(ENDINGS[0])
+        return of_pickle(held) if pickled else clip_of(held)
+
+
+def _clips(members, name: str) -> list[tuple[str, Any, dict[str, str]]]:
+    return kept(members, ("many", name), lambda: clips_of(_held(members.read(name, LARGEST), name)))
+
+
+def _held(data: bytes, name: str) -> Any:
+    ending = parts_of(name)[2]
+    if ending == ".npz":
+        return arrays_of(data)
+    if ending != ".json":
+        return load(data)
+    return loaded(data)
+
+
+def clips_of(held: Any) -> list[tuple[str, Any, dict[str, str]]]:
+    """Id, content and columns of the clips that a file holds; [] where it is one clip, or none."""
+    splits: dict[str, str] = {}
+    if isinstance(held, dict) and isinstance(held.get("annotations"), list | tuple):
+        splits = _splits(held.get("split"))
+        held = held["annotations"]
+        if not all(_is_clip(clip) for clip in held):
+            return []
+    if isinstance(held, dict):
+        known = {*POINTS, *SCORES, *SHAPES, *LEFT, *RIGHT}
+        if len(held) < 2 or any(str(key).lower() in known for key in held):
+            return []
+        if not all(_is_clip(clip) for clip in held.values()):
+            return []
+        return [(str(key), clip, columns_of(clip)) for key, clip in held.items()]
+    if not isinstance(held, list | tuple) or not held:
+        return []
+    if not all(isinstance(clip, dict) and _is_clip(clip) for clip in held):
+        return []
+    found, seen = [], set()
+    for number, clip in enumerate(held):
+        clip_id = next((str(clip[key]) for key in IDS if key in clip), f"clip_{number}")
+        if clip_id in seen:
+            clip_id = f"{clip_id}_{number}"
+        seen.add(clip_id)
+        columns = columns_of(clip)
+        if clip_id in splits:
+            columns["split"] = splits[clip_id]
+        found.append((clip_id, clip, columns))
+    return found
+
+
+def _is_clip(value: Any) -> bool:
+    """Whether it holds frames of points: an array, or a dict with one or with parts."""
+    if isinstance(value, dict):
+        if any(name in value for name in LEFT) and any(name in value for name in RIGHT):
+            return True
+        points = next((value[name] for name in POINTS if name in value), None)
+        return _axes(points) >= 3
+    return _axes(value) >= 3 or (
+        _axes(value) == 2 and np.ndim(value[0]) == 1 and len(value[0]) > 40
+    )
+
+
+def _axes(value: Any) -> int:
+    """Number of axes of an array or of nested lists."""
+    if isinstance(value, np.ndarray):
+        return value.ndim if value.dtype.kind in "iuf" and value.size else 0
+    axes = 0
+    while isinstance(value, list | tuple) and value:
+        axes, value = axes + 1, value[0]
+    return axes + (value.ndim if isinstance(value, np.ndarray) else 0)
+
+
+def columns_of(clip: Any) -> dict[str, str]:
+    """Gloss, signer and split that a clip itself states."""
+    if not isinstance(clip, dict):
+        return {}
+    said = {}
+    for column, keys in (("gloss", LABELS), ("signer", SIGNERS), ("split", ("split",))):
+        value = next((clip[key] for key in keys if key in clip), None)
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            value = value.item()
+        if isinstance(value, str | int | np.integer) and not isinstance(value, bool):
+            said[column] = str(value)
+    if "split" in said:
+        said["split"] = SPLIT_NAMES.get(said["split"].lower(), said["split"].lower())
+    return said
+
+
+def _splits(held: Any) -> dict[str, str]:
+    """Split of each clip, of mmaction's `split`: names of splits to ids."""
+    if not isinstance(held, dict):
+        return {}
+    return {
+        str(clip_id): SPLIT_NAMES.get(str(name).lower(), str(name).lower())
+        for name, ids in held.items()
+        if isinstance(ids, list | tuple)
+        for clip_id in ids
+    }

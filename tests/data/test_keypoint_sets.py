@@ -1,0 +1,200 @@
+"""Files that hold several clips, labels beside arrays, and clips that a table's times do not cut."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from bodies import arranged, signer
+from kinds import CLIP, SIZE, imported, labelled, one, same
+
+from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
+from sslslr.utils.errors import UserError
+
+OTHER = signer(8, 1)
+PARTS = {"pose": BODY, "left_hand": LEFT_HAND, "right_hand": RIGHT_HAND}
+
+
+def openhands(frames, order="body-left-right"):
+    keypoints = arranged(frames, order, 3)
+    return {"keypoints": keypoints, "confidences": np.ones(keypoints.shape[:2], np.float32)}
+
+
+def pickled(folder, held, name="all.pkl"):
+    (folder / name).write_bytes(pickle.dumps(held))
+
+
+def mmaction(folder):
+    clips = [
+        {"frame_dir": name, "label": label, "img_shape": (720, 1280), "keypoint": (frames * SIZE)[None],
+         "keypoint_score": np.ones((1, 8, 75), np.float32)}
+        for name, label, frames in (("a", 3, CLIP), ("b", 4, OTHER))
+    ]  # fmt: skip
+    pickled(
+        folder, {"split": {"train": ["a"], "xsub_val": [], "test": ["b"]}, "annotations": clips}
+    )
+
+
+def listed(folder):
+    clips = [
+        {"id": name, "gloss": gloss, "split": split, "keypoints": frames.tolist()}
+        for name, gloss, split, frames in (("a", "3", "Train", CLIP), ("b", "4", "test", OTHER))
+    ]
+    (folder / "all.json").write_text(json.dumps(clips))
+
+
+def by_id(folder):
+    pickled(folder, {"a": openhands(CLIP), "b": openhands(OTHER)})
+    (folder / "labels.csv").write_text("clip_id,gloss,split\na,3,train\nb,4,test\n")
+
+
+def in_an_npz(folder):
+    np.savez(folder / "all.npz", a=CLIP, b=OTHER)
+    (folder / "labels.csv").write_text("clip_id,gloss,split\na,3,train\nb,4,test\n")
+
+
+def stgcn(folder):
+    for split, name, label, frames in (("train", "a", 3, CLIP), ("test", "b", 4, OTHER)):
+        array = frames.transpose(2, 0, 1)[None, ..., None]
+        np.save(folder / f"{split}_data_joint.npy", array)
+        pickled(folder, ([name], [label]), f"{split}_label.pkl")
+
+
+@pytest.mark.parametrize("write", [mmaction, listed, by_id, in_an_npz, stgcn])
+def test_several_clips_in_one_file(tmp_path, write):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write(folder)
+    store = imported(folder, tmp_path / "s")
+    rows = store.clips[["gloss", "split"]].to_numpy().tolist()
+    assert sorted(rows) == [["3", "train"], ["4", "test"]]
+    for number, (gloss, _) in enumerate(rows):
+        same(store.frames(number), CLIP if gloss == "3" else OTHER)
+
+
+def test_arrays_of_objects_with_labels_are_named(tmp_path):
+    np.save(tmp_path / "X.npy", np.array([CLIP, CLIP[:5]], dtype=object), allow_pickle=True)
+    np.save(tmp_path / "y.npy", np.array([0, 1]))
+    with pytest.raises(UserError, match="Object arrays cannot be loaded"):
+        imported(tmp_path, tmp_path / "s")
+
+
+def test_hdf5_in_groups_and_as_x_and_y(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    for name in ("groups", "arrays"):
+        (tmp_path / name).mkdir()
+    with h5py.File(tmp_path / "groups/all.h5", "w") as file:
+        file["drink/b"], file["book/a"] = OTHER, CLIP
+    store = imported(tmp_path / "groups", tmp_path / "s")
+    assert store.clips["gloss"].tolist() == ["book", "drink"]
+    same(store.frames(1), OTHER)
+    with h5py.File(tmp_path / "arrays/all.h5", "w") as file:
+        file["X"], file["y"] = np.stack([CLIP, OTHER]), ["book", "drink"]
+    store = imported(tmp_path / "arrays", tmp_path / "t")
+    assert store.clips["gloss"].tolist() == ["book", "drink"]
+    same(store.frames(1), OTHER)
+
+
+def landmarks(frame):
+    """MediaPipe's landmarks of a frame as a script writes them; the right hand was not found."""
+    points = {
+        f"{part}_landmarks": [{"x": float(x), "y": float(y), "z": 0.0} for x, y in frame[where]]
+        for part, where in PARTS.items()
+    }
+    return {**points, "right_hand_landmarks": None}
+
+
+def test_frames_that_are_parts(tmp_path):
+    expected = CLIP.copy()
+    expected[:, RIGHT_HAND] = np.nan
+    data = json.dumps({"frames": [landmarks(frame) for frame in CLIP], "fps": 25}).encode()
+    found, store = one(tmp_path, ".json", data)
+    same(found, expected)
+    assert store.clips["fps"].tolist() == [25]
+
+
+def test_a_file_a_frame_of_mmpose(tmp_path):
+    folder = tmp_path / "in/a"
+    folder.mkdir(parents=True)
+    points = arranged(CLIP * SIZE, "coco133", 2)
+    for number, frame in enumerate(points):
+        persons = [{"keypoints": frame.tolist(), "keypoint_scores": [0.9] * 133}]
+        held = [] if number == 3 else persons
+        (folder / f"{number:06d}.json").write_text(json.dumps(held))
+    labelled(tmp_path / "in", "a", ",width,height", ",1280,720")
+    expected = CLIP.copy()
+    expected[3] = np.nan
+    same(imported(tmp_path / "in", tmp_path / "s").frames(0), expected, slice(0, 42))
+
+
+def test_persons_behind_the_frames(tmp_path):
+    clip = openhands(CLIP)
+    clip = {name: array[:, None] for name, array in clip.items()}
+    same(one(tmp_path, ".pkl", pickle.dumps(clip))[0])
+
+
+def test_a_custom_order_is_checked_against_the_body(tmp_path):
+    data = pickle.dumps(openhands(CLIP, "left-right-body"))
+    with pytest.raises(
+        UserError, match="not in the order body, left hand, right hand.*left-right-body"
+    ):
+        one(tmp_path, ".pkl", data)
+
+
+def test_rows_with_visibility_in_another_order(tmp_path):
+    body = np.concatenate([CLIP[:, BODY], np.full((8, 33, 2), 0.9)], axis=2)
+    hands = [
+        np.concatenate([CLIP[:, h], np.zeros((8, 21, 1))], axis=2) for h in (LEFT_HAND, RIGHT_HAND)
+    ]
+    rows = np.concatenate([part.reshape(8, -1) for part in (*hands, body)], axis=1)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "a.npy", rows)
+    labelled(folder, "a.npy")
+    same(imported(folder, tmp_path / "s").frames(0))
+
+
+def test_the_signer_is_followed_where_hands_come_and_go(tmp_path):
+    """The middle of a person leaps with each hand; the joints that both frames show do not."""
+    large, small = np.repeat(CLIP[:1], 12, axis=0), np.repeat(CLIP[:1], 12, axis=0) * 0.4 + 0.3
+    large[:, 67:], small[:, 67:] = large[:, 67:] + (0, 2), small[:, 67:] + (0, 0.8)  # legs, guessed
+    large[1::2, :42] = 0
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "a.npy", np.stack([small, large], axis=1))
+    labelled(folder, "a.npy")
+    expected = np.where(large == 0, np.nan, large)
+    same(imported(folder, tmp_path / "s").frames(0), expected, tolerance=2e-3)
+
+
+def test_clips_that_were_cut_already(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "a.npy", CLIP)
+    labelled(folder, "a.npy", ",frame_start,frame_end", ",120,190")
+    with pytest.raises(UserError, match="--times none"):
+        imported(folder, tmp_path / "s")
+    said = []
+    same(imported(folder, tmp_path / "s", said=said, times="none").frames(0))
+    assert any("start and end of the table were not used in 1 clip" in line for line in said)
+
+
+def test_times_of_lsfb_are_those_of_its_videos(tmp_path):
+    folder = tmp_path / "in"
+    for part, where in PARTS.items():
+        (folder / "poses" / part).mkdir(parents=True)
+        np.save(folder / f"poses/{part}/c1.npy", CLIP[:, where])
+    (folder / "instances.csv").write_text("id,sign,signer,start,end\nc1,LIVRE,S1,5200,5900\n")
+    same(imported(folder, tmp_path / "s").frames(0))
+
+
+def test_joints_that_were_standardised_each_by_itself(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.02, CLIP.shape).astype(np.float32)
+    moving = CLIP + noise
+    alone = (moving - moving.mean(axis=0)) / moving.std(axis=0)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "a.npy", alone)
+    labelled(folder, "a.npy")
+    with pytest.raises(UserError, match="in which no body is seen"):
+        imported(folder, tmp_path / "s")
