@@ -4,6 +4,8 @@ An unknown key is an error that names the nearest known one. Apart from `sslslr.
 data set or a transform does not become stale when a key of the study is added.
 """
 
+import functools
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Annotated, Any, get_args
 
@@ -28,7 +30,10 @@ SPLITS = ("train", "val", "test")
 
 
 class Settings(BaseModel):
-    """Unknown keys are errors, and so are infinity, NaN and `yes` for a number; instances do not change."""
+    """Unknown keys are errors, and so are infinity, NaN and `yes` for a number; instances do not change.
+
+    A number whose field states no upper bound is at most `MOST`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -43,6 +48,50 @@ class Settings(BaseModel):
                     "and off so)"
                 )
         return values
+
+    @model_validator(mode="after")
+    def _no_number_is_boundless(self) -> "Settings":
+        for name in _boundless(type(self)):
+            for number in _numbers(getattr(self, name)):
+                if abs(number) > MOST:
+                    raise ValueError(
+                        f"{name} must be at most {MOST} (found {shortened(repr(number))})"
+                    )
+        return self
+
+
+@functools.cache
+def _boundless(model: type[Settings]) -> tuple[str, ...]:
+    """Fields of numbers, or of lists of them, for which nothing says how large they may be."""
+    return tuple(
+        name
+        for name, field in model.model_fields.items()
+        if {int, float} & set(_kinds(field.annotation))
+        and not any(_is_upper(entry) for entry in [*field.metadata, *_kinds(field.annotation)])
+    )
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """An annotation and all that stands within it."""
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _kinds(inner)
+
+
+def _is_upper(entry: Any) -> bool:
+    """Is it an upper bound, or a `Field` with one?"""
+    entries = [entry, *getattr(entry, "metadata", ())]
+    return any(
+        getattr(e, "le", None) is not None or getattr(e, "lt", None) is not None for e in entries
+    )
+
+
+def _numbers(value: Any) -> Iterator[int | float]:
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _numbers(entry)
 
 
 def _fraction(value: Any) -> Fraction:

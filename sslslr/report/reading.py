@@ -16,7 +16,7 @@ from sslslr.config.run import RUN_ID
 from sslslr.config.settings import NAME
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_json
-from sslslr.utils.user_files import shown
+from sslslr.utils.user_files import shortened, shown
 
 RUN = ("run_id", "method", "augmentation", "variant", "tag", "pretrain_dataset")
 METRICS = (
@@ -193,7 +193,8 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
     try:
         return reader(path)
     except Exception as error:  # pandas, pyarrow and yaml raise many kinds
-        raise UserError(f"{path}: cannot be read ({error}). {AGAIN}") from None
+        what = shortened(" ".join(str(error).split()))
+        raise UserError(f"{path}: cannot be read ({what}). {AGAIN}") from None
 
 
 def _check_columns(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> None:

@@ -4,9 +4,10 @@ import io
 
 import numpy as np
 
-from sslslr.data.readers import ClipError, RawClip, Reader, Unit, register
+from sslslr.data.readers import ClipError, RawClip, Reader, Unit, damaged_alone, register
 from sslslr.data.readers._held import clip_of
 from sslslr.utils.errors import UserError
+from sslslr.utils.user_files import shown
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 LARGEST = 50_000_000  # numbers of an array
@@ -40,8 +41,8 @@ class H5(Reader):
             if not name.lower().endswith(cls.endings):
                 continue
             try:
-                with _opened(members.read(name, 4 << 30)) as file:
-                    keys = sorted(file)
+                with damaged_alone(), _opened(members.read(name, 4 << 30)) as file:
+                    keys = _own(file)
                     several = len(keys) > 1 and all(_is_clip(file[key]) for key in keys)
                     if several:
                         units += [Unit(key, (name,), "h5", key) for key in keys]
@@ -61,17 +62,33 @@ class H5(Reader):
             return clip_of(_held(node))
 
 
+def _own(node) -> list[str]:
+    """Names of what lies in a group itself: a link may lead into any other file of the machine."""
+    import h5py
+
+    hard = (name for name in node if isinstance(node.get(name, getlink=True), h5py.HardLink))
+    return sorted(hard)
+
+
 def _is_clip(node) -> bool:
     if hasattr(node, "shape"):
-        return node.ndim >= 2 and node.shape[-1] in (2, 3, 4) and node.ndim == 3
-    return any(hasattr(node[key], "shape") and node[key].ndim >= 2 for key in node)
+        return node.ndim == 3 and node.shape[-1] in (2, 3, 4)
+    return any(hasattr(node[key], "shape") and node[key].ndim >= 2 for key in _own(node))
 
 
 def _held(node):
     """A node's arrays; attributes count as values."""
     if hasattr(node, "shape"):
-        if node.size > LARGEST:
-            raise ClipError(f"an array of {node.size} numbers")
-        return np.asarray(node[()])
-    arrays = {key: _held(node[key]) for key in node if hasattr(node[key], "shape")}
-    return {**dict(node.attrs.items()), **arrays}
+        return _array(node)
+    arrays = {key: node[key] for key in _own(node) if hasattr(node[key], "shape")}
+    if (size := sum(array.size for array in arrays.values())) > LARGEST:
+        raise ClipError(f"arrays of {size} numbers")
+    return {**dict(node.attrs.items()), **{key: _array(array) for key, array in arrays.items()}}
+
+
+def _array(node) -> np.ndarray:
+    if node.is_virtual or node.external:  # its numbers are the bytes of other files
+        raise ClipError(f"{shown(node.name)}: keeps its numbers in another file")
+    if node.size > LARGEST:
+        raise ClipError(f"an array of {node.size} numbers")
+    return np.asarray(node[()])
