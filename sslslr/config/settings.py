@@ -154,8 +154,11 @@ def refuse_too_many(values: Any, where: str) -> None:
         )
 
 
-def parse(model: type[BaseModel], values: Any, where: str) -> Any:
+def parse(model: type[BaseModel], values: Any, where: str, most: int | None = None) -> Any:
     """Validate `values` as `model`.
+
+    Args:
+        most: of the lines that say what is wrong; None: all. A file that nobody writes by hand has one.
 
     Raises:
         UserError: what is wrong, where, and for an unknown key the nearest known one; or an address
@@ -167,7 +170,7 @@ def parse(model: type[BaseModel], values: Any, where: str) -> Any:
         return model.model_validate(values)
     except ValidationError as error:
         lines = [f"{where}: {_sentence(model, problem)}" for problem in error.errors()]
-        raise UserError("\n".join(lines)) from None
+        raise UserError("\n".join(lines[:most])) from None
 
 
 def _sentence(model: type[BaseModel], problem: Any) -> str:
