@@ -78,7 +78,7 @@ def locked_outs(results: Path) -> dict[str, str]:
         }
         stated = yaml.safe_load(read_user_text("dvc.yaml"))["stages"].values()
         known = {path for stage in stated for out in stage["outs"] for path in out}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError, RecursionError):
         raise Refused(f"{LOCK} cannot be read. Get it anew: git checkout -- {LOCK}") from None
     if not outs:
         raise Refused(f"{LOCK} names no result. Get it anew: git checkout -- {LOCK}")

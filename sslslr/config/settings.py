@@ -25,6 +25,7 @@ from sslslr.utils.download.addresses import refuse_secrets
 from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.user_files import shortened
 
+LEAST = 1e-12  # what is less is as good as nothing, and in single precision often nothing
 FASTEST, MOST = 1e6, 10**6  # beyond these a rate, or a number of epochs, is a slip of the pen
 SPLITS = ("train", "val", "test")
 
@@ -32,7 +33,7 @@ SPLITS = ("train", "val", "test")
 class Settings(BaseModel):
     """Unknown keys are errors, and so are infinity, NaN and `yes` for a number; instances do not change.
 
-    A number whose field states no upper bound is at most `MOST`.
+    A number whose field states no upper bound is at most `MOST`, and one that is not zero at least `LEAST`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -50,10 +51,12 @@ class Settings(BaseModel):
         return values
 
     @model_validator(mode="after")
-    def _no_number_is_boundless(self) -> "Settings":
-        for name in _boundless(type(self)):
+    def _no_number_is_beyond_all_meaning(self) -> "Settings":
+        for name, boundless in _numeric(type(self)).items():
             for number in _numbers(getattr(self, name)):
-                if abs(number) > MOST:
+                if 0 < abs(number) < LEAST:
+                    raise ValueError(f"{name} must be 0 or at least {LEAST:g} (found {number!r})")
+                if boundless and abs(number) > MOST:
                     raise ValueError(
                         f"{name} must be at most {MOST} (found {shortened(repr(number))})"
                     )
@@ -61,14 +64,13 @@ class Settings(BaseModel):
 
 
 @functools.cache
-def _boundless(model: type[Settings]) -> tuple[str, ...]:
-    """Fields of numbers, or of lists of them, for which nothing says how large they may be."""
-    return tuple(
-        name
+def _numeric(model: type[Settings]) -> dict[str, bool]:
+    """Fields of numbers, or of lists of them, and whether nothing says how large they may be."""
+    return {
+        name: not any(_is_upper(entry) for entry in [*field.metadata, *_kinds(field.annotation)])
         for name, field in model.model_fields.items()
         if {int, float} & set(_kinds(field.annotation))
-        and not any(_is_upper(entry) for entry in [*field.metadata, *_kinds(field.annotation)])
-    )
+    }
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:
@@ -184,8 +186,17 @@ def _sentence(model: type[BaseModel], problem: Any) -> str:
     found = problem["input"]
     message = _plainly(problem) or message
     plain = isinstance(found, str | int | float | bool | None)
-    shown = f" (found {shortened(repr(found))})" if plain else ""
+    shown = f" (found {_repeated(found)})" if plain else ""
     return f"{dotted.removesuffix('.[key]') + ': ' if dotted else ''}{message}{shown}."
+
+
+def _repeated(value: Any) -> str:
+    try:
+        return shortened(repr(value))
+    except (
+        ValueError
+    ):  # YAML reads hexadecimal digits without end, Python writes 4,300 decimal ones
+        return "a number of thousands of digits"
 
 
 def _plainly(problem: Any) -> str:
