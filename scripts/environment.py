@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-MAKE = (sys.executable, "-m", "venv")
+MAKE = ("-m", "venv")  # of the interpreter that runs this
 OLDEST = (3, 11)
 ENOUGH = 1_000_000  # bytes that the folder for temporary files must take
 
@@ -46,9 +46,21 @@ def begin(folder):
     (folder / ".begun").touch()
 
 
+def outer_python(folder):
+    """The interpreter that runs this, by a name outside of `folder`, which may be thrown away.
+
+    `make` finds `python3` in an environment that was begun, because its PATH names that first.
+    """
+    python, folder = Path(sys.executable), folder.absolute()
+    while folder in python.parents and python.is_symlink():
+        python = python.parent / os.readlink(python)
+    return str(python)
+
+
 def install(folder, name, parts, lock):
     """Run the parts in `folder` and put its marker in place."""
     begun, ready = (folder / f".{name}{word}" for word in ("begun", "ready"))
+    outer = outer_python(folder)  # before anything is thrown away
     over = ["--ignore-installed"] if name and begun.exists() else []
     if name:
         begun.touch()
@@ -56,7 +68,7 @@ def install(folder, name, parts, lock):
         begin(folder)
     python = folder / "bin" / "python"
     pip = [str(python), "-m", "pip", "install", "--quiet", *over]
-    commands = [] if python.exists() else [[*MAKE, str(folder)]]
+    commands = [] if python.exists() else [[outer, *MAKE, str(folder)]]
     for command in [*commands, *([*pip, *part] for part in parts)]:
         code = subprocess.run(command, pass_fds=[lock]).returncode
         if code:

@@ -13,6 +13,7 @@ results folder. So it comes last, after DVC finds nothing changed. On any error 
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from sslslr.config.load import load
+from sslslr.utils.download.addresses import without_secrets
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import atomic_file, atomic_folder
 from sslslr.utils.user_files import name_fault, read_user_text
@@ -48,6 +50,7 @@ def main() -> int:
     try:
         results = Path(load(CONFIG).results)
         outs = locked_outs(results)
+        refuse_links_out(results, outs)
         refuse_other_code_and_changed_results(outs)
         remote = remote or default_remote()
         cache = fetch(remote, outs)
@@ -75,7 +78,7 @@ def locked_outs(results: Path) -> dict[str, str]:
         }
         stated = yaml.safe_load(read_user_text("dvc.yaml"))["stages"].values()
         known = {path for stage in stated for out in stage["outs"] for path in out}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError, RecursionError):
         raise Refused(f"{LOCK} cannot be read. Get it anew: git checkout -- {LOCK}") from None
     if not outs:
         raise Refused(f"{LOCK} names no result. Get it anew: git checkout -- {LOCK}")
@@ -103,6 +106,16 @@ def is_plain(path: object) -> bool:
     return path == PurePosixPath(path).as_posix() and not {"", ".", "..", ".git"} & set(
         path.lower().split("/")
     )
+
+
+def refuse_links_out(results: Path, outs: dict[str, str]) -> None:
+    """A link within the results may come from anybody's commit; the results themselves may be one."""
+    for path in outs:
+        if not Path(path).resolve().is_relative_to(results.resolve()):
+            raise Refused(
+                f"{path} is a link that leads out of {results}/, where nothing is written. Remove it: "
+                f"rm {path}"
+            )
 
 
 def changes() -> dict[str, str]:
@@ -189,7 +202,8 @@ def fetch(remote: str, outs: dict[str, str]) -> Path:
                     with store.fs.open(store.oid_to_path(md5), "rb") as stream:
                         content = stream.read(LONGEST_LIST)
                 except Exception as error:  # of any file system that DVC knows
-                    raise Refused(f"the list of {path}: {error}\n{missing}") from None
+                    said = without_secrets(" ".join(str(error).split()))
+                    raise Refused(f"the list of {path}: {said}\n{missing}") from None
                 check_list(path, md5, content)
                 with atomic_file(object_of(cache, md5)) as temporary:
                     temporary.write_bytes(content)  # what DVC goes by from here on
@@ -217,10 +231,9 @@ def check_list(path: str, md5: str, content: bytes) -> dict[str, str]:
                 f"the list of files of {path} names {str(name)[:200]!r} with the hash "
                 f"{str(of_file)[:40]!r}: no file below {path}. Do not use results of this {LOCK}."
             )
-    names = {name for name, _ in entries}
-    if len(names) < len(entries) or any(
-        str(parent) in names for name in names for parent in PurePosixPath(name).parents
-    ):
+    # A file that is also a folder stands before what is in it.
+    parts = sorted(name.split("/") for name, _ in entries)
+    if any(after[: len(before)] == before for before, after in itertools.pairwise(parts)):
         raise Refused(f"the list of files of {path} names a file twice.")
     return dict(entries)
 

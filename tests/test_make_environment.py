@@ -45,7 +45,7 @@ exec {python} -c '
 import sys
 sys.path.insert(0, "scripts")
 import environment
-environment.MAKE = (sys.executable, "{fake}")
+environment.MAKE = ("{fake}",)
 environment.main(sys.argv[2:])
 ' "$@"
 """
@@ -113,6 +113,28 @@ def test_an_environment_is_whole_whenever_it_was_interrupted(clone, how, moments
         assert is_whole(clone, "requirements.lock", "."), f"killed at {moment} of {moments}"
     assert "Nothing to be done" in make(clone)
     assert not (clone / ".venv" / ".begun").exists()
+
+
+def test_an_environment_that_was_begun_is_made_anew_by_its_own_python(tmp_path):
+    """`make` runs the `python3` of the half-made environment, which is then thrown away."""
+    folder = tmp_path / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (folder / ".begun").touch()
+    (folder / "half").touch()
+    script = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import environment
+environment.MAKE = ("-m", "venv", "--without-pip")
+environment.install(pathlib.Path(sys.argv[2]), "", [], 2)
+"""
+    for _ in range(2):
+        named = [folder / "bin" / "python3", "-c", script, ROOT / "scripts", folder]
+        subprocess.run(named, check=True, cwd=tmp_path)
+        assert (folder / "bin" / "python3").exists()
+        assert (folder / ".ready").exists()
+        assert not (folder / "half").exists()
+        os.rename(folder / ".ready", folder / ".begun")
 
 
 def test_an_update_and_an_addition_that_were_interrupted_are_done_again(clone):

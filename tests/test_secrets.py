@@ -42,6 +42,14 @@ UNSOUND = [
     f"https://example.org/a?x=Ab1{SECRET}{'Zz9' * 5}",
     f"https://example.org/a?{'0123456789abcdef' * 2}",
     f"https://[{SECRET}@example.org/a",
+    f"https://example.org/a;token={SECRET}",
+    f"https://example.org/a;jsessionid={SECRET}?x=1",
+    f"https://example.org/a?x=1;token={SECRET}",
+    f"https://example.org/a?to=https%3A%2F%2Fanna%3A{SECRET}%40example.org",
+    f"HTTPS://anna:{SECRET}@EXAMPLE.ORG/a",
+    f"https://anna%3A{SECRET}@example.org/a",
+    f"ssh://anna:{SECRET}@example.org:22/a",
+    f"webdavs://anna:{SECRET}@example.org/a",
 ]
 SOUND = [
     "https://example.org/a/GSL.zip",
@@ -80,6 +88,13 @@ def test_an_address_that_lets_somebody_in_is_refused_wherever_it_stands(url):
         f"git clone user:{SECRET}@example.org:a.git",
         f"https://example.org/ghp_{SECRET}{'a1' * 18}/a",
         f"hf_{'abcDEF' * 6}",
+        f"https:/anna:{SECRET}@example.org/a",
+        f"https:\\\\anna:{SECRET}@example.org\\a",
+        f"see (anna:{SECRET}@example.org)",
+        f"MIRROR=anna:{SECRET}@example.org",
+        f"AIza{SECRET}{'a1' * 12}",
+        f"https://example.org/sk-{SECRET}{'a1' * 8}/a",
+        f"eyJ{'a1' * 8}.{SECRET}.{'b2' * 8}",
     ],
 )
 def test_a_login_without_a_scheme_and_a_token_in_a_path_are_refused(text):

@@ -3,6 +3,7 @@
 import atexit
 import errno
 import gc
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,9 @@ from sslslr import __version__
 from sslslr.cli import config, data, evaluate, init, lookup, pose, pretrain, provenance, report, use
 from sslslr.training.stop import EXIT_CODE, Stopped
 from sslslr.utils.errors import UserError
+
+# torch says it so, in errors of its own, of the machine's memory and of a GPU's.
+NO_MEMORY = re.compile("can't allocate memory|out of memory|[Cc]annot allocate memory")
 
 
 def _seal(_: object, version: bool, seal: Path | None, outputs: str) -> None:
@@ -83,7 +87,7 @@ def main() -> None:
     except Stopped as stop:
         print(f"sslslr: {stop}", file=sys.stderr)
         sys.exit(EXIT_CODE)
-    except (UserError, ModuleNotFoundError, MemoryError, OSError) as error:
+    except (UserError, ModuleNotFoundError, MemoryError, OSError, RuntimeError) as error:
         if (sentence := _sentence(error)) is None:
             raise
         print(f"sslslr: error: {sentence}", file=sys.stderr)
@@ -101,7 +105,7 @@ def _sentence(error: Exception) -> str | None:
                 f"this needs the package {package!r}, which is not installed. "
                 'Install what a study needs: pip install "sslslr[study]"'
             )
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
         return "there is not enough memory. Close other programs, or use fewer clips or smaller batches."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f"{error.filename}: " if error.filename else ""

@@ -112,12 +112,12 @@ def preview(
     from sslslr.pose.backends import ready_backend
     from sslslr.pose.model import MODEL, Extraction
     from sslslr.pose.preview import preview as draw
-    from sslslr.utils.files import read_json
+    from sslslr.utils.files import read_object
     from sslslr.utils.progress import progress_bar, say
 
     options = from_json(backend_options, "--backend-options")
     if backend is None:
-        backend = ready_backend() if model is None else read_json(model / MODEL).get("backend")
+        backend = ready_backend() if model is None else read_object(model / MODEL).get("backend")
     settings = parse(Extraction, {"backend": backend, "backend_options": options}, "preview")
     with progress_bar("frames") as progress:
         say(draw(settings, video, out, model, min_confidence, progress))

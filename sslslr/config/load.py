@@ -59,7 +59,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         where = f", line {mark.line + 1}" if mark else ""
         what = getattr(error, "problem", None) or "characters that YAML does not know"
         raise UserError(f"{path}{where}: not valid YAML ({what}).") from None
-    except ValueError:  # 2020-13-45, or a number of 5,000 digits
+    # 2020-13-45, a number of 5,000 digits; of `!!int ""`, `!!bool x` and `!!timestamp x` PyYAML says it so.
+    except (ValueError, IndexError, KeyError, AttributeError, TypeError, OverflowError):
         raise UserError(f"{path}: holds a number or a date that cannot be.") from None
     if not isinstance(values, dict):
         raise UserError(

@@ -4,6 +4,8 @@ An unknown key is an error that names the nearest known one. Apart from `sslslr.
 data set or a transform does not become stale when a key of the study is added.
 """
 
+import functools
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Annotated, Any, get_args
 
@@ -23,12 +25,16 @@ from sslslr.utils.download.addresses import refuse_secrets
 from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.user_files import shortened
 
+LEAST = 1e-12  # what is less is as good as nothing, and in single precision often nothing
 FASTEST, MOST = 1e6, 10**6  # beyond these a rate, or a number of epochs, is a slip of the pen
 SPLITS = ("train", "val", "test")
 
 
 class Settings(BaseModel):
-    """Unknown keys are errors, and so are infinity, NaN and `yes` for a number; instances do not change."""
+    """Unknown keys are errors, and so are infinity, NaN and `yes` for a number; instances do not change.
+
+    A number whose field states no upper bound is at most `MOST`, and one that is not zero at least `LEAST`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -43,6 +49,51 @@ class Settings(BaseModel):
                     "and off so)"
                 )
         return values
+
+    @model_validator(mode="after")
+    def _no_number_is_beyond_all_meaning(self) -> "Settings":
+        for name, boundless in _numeric(type(self)).items():
+            for number in _numbers(getattr(self, name)):
+                if 0 < abs(number) < LEAST:
+                    raise ValueError(f"{name} must be 0 or at least {LEAST:g} (found {number!r})")
+                if boundless and abs(number) > MOST:
+                    raise ValueError(
+                        f"{name} must be at most {MOST} (found {shortened(repr(number))})"
+                    )
+        return self
+
+
+@functools.cache
+def _numeric(model: type[Settings]) -> dict[str, bool]:
+    """Fields of numbers, or of lists of them, and whether nothing says how large they may be."""
+    return {
+        name: not any(_is_upper(entry) for entry in [*field.metadata, *_kinds(field.annotation)])
+        for name, field in model.model_fields.items()
+        if {int, float} & set(_kinds(field.annotation))
+    }
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """An annotation and all that stands within it."""
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _kinds(inner)
+
+
+def _is_upper(entry: Any) -> bool:
+    """Is it an upper bound, or a `Field` with one?"""
+    entries = [entry, *getattr(entry, "metadata", ())]
+    return any(
+        getattr(e, "le", None) is not None or getattr(e, "lt", None) is not None for e in entries
+    )
+
+
+def _numbers(value: Any) -> Iterator[int | float]:
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _numbers(entry)
 
 
 def _fraction(value: Any) -> Fraction:
@@ -105,8 +156,11 @@ def refuse_too_many(values: Any, where: str) -> None:
         )
 
 
-def parse(model: type[BaseModel], values: Any, where: str) -> Any:
+def parse(model: type[BaseModel], values: Any, where: str, most: int | None = None) -> Any:
     """Validate `values` as `model`.
+
+    Args:
+        most: of the lines that say what is wrong; None: all. A file that nobody writes by hand has one.
 
     Raises:
         UserError: what is wrong, where, and for an unknown key the nearest known one; or an address
@@ -118,7 +172,7 @@ def parse(model: type[BaseModel], values: Any, where: str) -> Any:
         return model.model_validate(values)
     except ValidationError as error:
         lines = [f"{where}: {_sentence(model, problem)}" for problem in error.errors()]
-        raise UserError("\n".join(lines)) from None
+        raise UserError("\n".join(lines[:most])) from None
 
 
 def _sentence(model: type[BaseModel], problem: Any) -> str:
@@ -132,8 +186,17 @@ def _sentence(model: type[BaseModel], problem: Any) -> str:
     found = problem["input"]
     message = _plainly(problem) or message
     plain = isinstance(found, str | int | float | bool | None)
-    shown = f" (found {shortened(repr(found))})" if plain else ""
+    shown = f" (found {_repeated(found)})" if plain else ""
     return f"{dotted.removesuffix('.[key]') + ': ' if dotted else ''}{message}{shown}."
+
+
+def _repeated(value: Any) -> str:
+    try:
+        return shortened(repr(value))
+    except (
+        ValueError
+    ):  # YAML reads hexadecimal digits without end, Python writes 4,300 decimal ones
+        return "a number of thousands of digits"
 
 
 def _plainly(problem: Any) -> str:

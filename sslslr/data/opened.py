@@ -17,7 +17,15 @@ from sslslr.data.conversion.clip import to_clip
 from sslslr.data.conversion.plan import Conversion, Plan, make_plan
 from sslslr.data.conversion.tally import Tally
 from sslslr.data.deal import Deal
-from sslslr.data.readers import READERS, ClipError, RawClip, Reader, Unit, recognised
+from sslslr.data.readers import (
+    READERS,
+    ClipError,
+    RawClip,
+    Reader,
+    Unit,
+    damaged_alone,
+    recognised,
+)
 from sslslr.data.readers._unpickle import UnsafePickle
 from sslslr.data.source import Row, refuse_videos, rows_of, table_of, units_of
 from sslslr.pose.layouts import named
@@ -82,6 +90,10 @@ class Opened:
         Raises:
             ClipError, UnsafePickle, MemberError: it cannot be read.
         """
+        with damaged_alone():
+            return self._raw(unit)
+
+    def _raw(self, unit: Unit) -> RawClip:
         if unit.reader:
             return READERS.get(unit.reader).read_unit(self.members, unit)
         name = unit.files[0]
@@ -105,7 +117,8 @@ class Opened:
 
     def make_plan(self, key: Any, sample: list[RawClip], sizes: list) -> None:
         try:
-            self.plans[key] = make_plan(sample, self.options, sizes)
+            with damaged_alone():
+                self.plans[key] = make_plan(sample, self.options, sizes)
         except ClipError as error:
             self.plans[key] = error
 
@@ -117,9 +130,10 @@ class Opened:
         """
         assert row.unit is not None  # else the row has a fault
         raw = self.raw(row.unit)
-        clip = to_clip(
-            raw, self.plan(raw), self.options, self.tally, _size(row), row.columns.get("aspect")
-        )
+        with damaged_alone():
+            clip = to_clip(
+                raw, self.plan(raw), self.options, self.tally, _size(row), row.columns.get("aspect")
+            )
         if row.columns.get("fps") is not None:
             clip["fps"] = row.columns["fps"]
         if row.times and self.times != "none":
@@ -245,7 +259,9 @@ def survey(source: Opened) -> None:
     for row, unit in chosen:
         try:
             raw = source.raw(unit)
-            samples.setdefault(_shape_key(raw, source.options), []).append((raw, row, unit))
+            with damaged_alone():
+                key = _shape_key(raw, source.options)
+            samples.setdefault(key, []).append((raw, row, unit))
         except UNREADABLE:
             continue  # said when the clip is read
         times = [row.times[name] for name in ("start", "end") if name in row.times]

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sslslr.config.settings import SPLITS
-from sslslr.data.readers import Unit, endings, readers
+from sslslr.data.readers import ClipError, Unit, damaged_alone, endings, readers
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import (
@@ -56,7 +56,12 @@ def units_of(members: Members, table: str | None = None) -> tuple[list[Unit], di
     names = [name for name in members.names if name != table and not _hidden(name)]
     found, why = [], {}
     for reader in readers():
-        claimed = reader.gather(members, names)
+        try:
+            with damaged_alone():
+                claimed = reader.gather(members, names)
+        except ClipError as error:  # each file says for itself what is wrong with it
+            why[reader.name] = str(error).removesuffix(".")
+            continue
         if claimed:
             found += claimed
             why[reader.name] = reader.why

@@ -27,7 +27,7 @@ from sslslr.pose.shards import (
 )
 from sslslr.pose.skeleton import N_JOINTS
 from sslslr.pose.video import BadVideo, open_video
-from sslslr.utils.files import atomic_folder, read_json, refuse_foreign, write_json
+from sslslr.utils.files import atomic_folder, read_object, refuse_foreign, write_json
 
 BATCH_BYTES = 256 << 20  # of pictures that wait for the model, whatever batch it wants
 
@@ -158,4 +158,4 @@ def up_to_date(
     if not (out / VIDEOS).is_file() or not (out / KEYPOINTS).is_file():
         return False
     wanted = fingerprint(folder, entries, settings.model_dump(), model)
-    return read_json(out / VIDEOS).get("fingerprint") == wanted
+    return read_object(out / VIDEOS).get("fingerprint") == wanted

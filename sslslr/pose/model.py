@@ -13,7 +13,7 @@ from pydantic import Field
 from sslslr.config.settings import Settings, parse
 from sslslr.pose.backends import BACKENDS
 from sslslr.utils.errors import UserError
-from sslslr.utils.files import atomic_folder, read_json, refuse_foreign, write_json
+from sslslr.utils.files import atomic_folder, read_object, refuse_foreign, write_json
 
 MODEL = "model.json"
 
@@ -76,7 +76,7 @@ def prepared_model(settings: Extraction, folder: Path) -> dict[str, Any]:
     Raises:
         UserError: not prepared, or for other settings.
     """
-    model = read_json(folder / MODEL)
+    model = read_object(folder / MODEL)
     recorded = {"backend": model.get("backend"), "options": model.get("options")}
     if recorded != {"backend": settings.backend, "options": _recorded(backend_options(settings))}:
         raise UserError(f"{folder}: prepared for other options of the backend. Prepare it again.")

@@ -21,7 +21,7 @@ import numpy as np
 from sslslr.config.settings import SPLITS
 from sslslr.pose.skeleton import N_JOINTS
 from sslslr.utils.errors import UserError
-from sslslr.utils.files import read_json, sha256_of
+from sslslr.utils.files import read_object, sha256_of
 from sslslr.utils.tables import plain_path, read_table, without_suffix
 
 SHARD_VERSION = 1
@@ -156,7 +156,7 @@ class Shard:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        content = read_json(folder / VIDEOS)
+        content = read_object(folder / VIDEOS)
         if content.get("shard_version") != SHARD_VERSION:
             raise UserError(f"{folder / VIDEOS}: another version's shard. Extract it again.")
         self.settings, self.model, self.videos = (

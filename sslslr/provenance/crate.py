@@ -66,7 +66,7 @@ def graph(results: Results) -> list[Entity]:
     for run in results.runs:
         crate.add_run(run, recorded[run["spec"]["run_id"]])
     crate.add_report(sorted(path for path in results.outputs() if path.is_file()))
-    return crate.entities(max(entry["cost"]["finished"] for entry in evaluations))
+    return crate.entities(max(entry["cost"].get("finished") or "" for entry in evaluations))
 
 
 def _plain(values: list[Entity]) -> list[Entity] | Entity:
@@ -166,7 +166,7 @@ class _Crate:
             "name": name,
             "description": card.get("origin") or "Keypoints of signs.",
             "license": self._other(licence),
-            "identifier": data_hash(card["sha256"]),
+            "identifier": data_hash(card.get("sha256", {})),
             "size": f"{card['n_clips']} clips",
             "subjectOf": self._file(path, f"Licence, origin and hashes of the data set {name}"),
         }
@@ -187,7 +187,7 @@ class _Crate:
             self._file(folder / "history.csv", f"Loss and collapse figures of {name} over epochs"),
         ]
         data = [{"@id": f"#data-{spec.dataset}"}] if run["data_hash"] else []
-        command = commands.pretrain(spec, self.named, run["cost"].get("threads", 1))
+        command = commands.pretrain(spec, self.named, run["cost"].get("threads") or 1)
         title = f"Pretraining of {name}, seed {spec.seed}"
         self._action(
             f"pretrain-{name}", "pretrain", title, run, command, data, made, None
@@ -207,9 +207,9 @@ class _Crate:
         sets = sorted({target.dataset or key for key, target in settings.targets.items()})
         self._action(
             f"evaluate-{name}", "evaluate", f"Evaluation of {name}", evaluation,
-            commands.evaluate(settings, self.named, evaluation["cost"]["threads"]),
+            commands.evaluate(settings, self.named, evaluation["cost"].get("threads") or 1),
             [encoder, *({"@id": f"#data-{key}"} for key in sets)], scored,
-            evaluation["cost"]["finished"],
+            evaluation["cost"].get("finished"),
         )  # fmt: skip
 
     def _action(

@@ -17,6 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig
 from sslslr.provenance import crate
 from sslslr.provenance.sources import data_hash
@@ -133,7 +136,7 @@ def check(folder: Path) -> list[str]:
     Every file's hash is compared with hashes.json, and with provenance.json where that has one, as
     for the data and the encoders.
     """
-    stated: dict[str, Any] = read_json(folder / HASHES)
+    stated = _stated(folder / HASHES)
     found = {name: sha256_of(folder / name) for name in _files(folder)}
     said = [f"{name}: not published" for name in found if name not in stated["files"]]
     for name, digest in stated["files"].items():
@@ -155,6 +158,25 @@ def check(folder: Path) -> list[str]:
         if graph.get(f"#data-{name}", {}).get("identifier") != data_hash(hashes):
             said.append(f"data set {name}: its hash is not that of {PROVENANCE}")
     return said
+
+
+class _Hashes(BaseModel):
+    """What hashes.json must look like."""
+
+    study: str
+    files: dict[str, str]
+    data: dict[str, dict[str, str]]
+    encoders: dict[str, str]
+
+
+def _stated(file: Path) -> dict[str, Any]:
+    """The hashes of a published folder, which may come from anybody.
+
+    Raises:
+        UserError: a file of another shape.
+    """
+    stated: dict[str, Any] = parse(_Hashes, read_json(file), str(file), most=1).model_dump()
+    return stated
 
 
 def _files(folder: Path) -> list[str]:

@@ -70,7 +70,15 @@ def trace(cell: Cell) -> Sources:
 
 
 def data_hash(sha256: dict[str, str]) -> str:
-    """What a run records as the data it was made from, of the hashes in a clip store's card."""
+    """What a run records as the data it was made from, of the hashes in a clip store's card.
+
+    Raises:
+        UserError: one of them is absent.
+    """
+    if absent := {KEYPOINTS, CLIPS} - set(sha256):
+        raise UserError(
+            f"a card states no sha256 of {sorted(absent)[0]}. Build its clip store again."
+        )
     return sha256[KEYPOINTS][:16] + sha256[CLIPS][:16]
 
 

@@ -79,7 +79,7 @@ def estimate(cells: list[Cell]) -> str:
     for cell in cells:
         for run_id in sources.trace(cell).runs:
             run, evaluation = _records(cell.results, run_id)
-            total += run["cost"]["wall_seconds"] + evaluation["cost"]["wall_seconds"]
+            total += sum(made["cost"].get("wall_seconds") or 0 for made in (run, evaluation))
     return f"{len(cells)} cells; their runs took {total:.0f} s when they were made"
 
 
@@ -180,12 +180,15 @@ def _records(results: Path, run_id: str) -> tuple[dict[str, Any], dict[str, Any]
 
 def _repeatable(run: dict[str, Any], evaluation: dict[str, Any]) -> bool:
     """May the bytes be expected to be the same here? On CPU, in the recorded precision and versions."""
-    settings, made_in = run["spec"]["pretrain"], run["cost"].get("precision")
-    accelerator = hardware.choose_accelerator(settings["accelerator"])
-    precision, _ = hardware.choose_precision(accelerator, settings["precision"])  # not every CPU's
+    spec: RunSpec = parse(RunSpec, run["spec"], "run.json")
+    made_in = run["cost"].get("precision")
+    accelerator = hardware.choose_accelerator(spec.pretrain.accelerator)
+    precision, _ = hardware.choose_precision(
+        accelerator, spec.pretrain.precision
+    )  # not every CPU's
     here = versions()
     return (
-        accelerator == "cpu" == run["cost"]["device"] == evaluation["cost"]["device"]
+        accelerator == "cpu" == run["cost"].get("device") == evaluation["cost"].get("device")
         and (run["data_hash"] is None or made_in in (None, precision))
         and run["versions"] == here == evaluation["versions"]
     )
@@ -208,8 +211,8 @@ def _run_again(
         if not link.exists():
             os.symlink(commands.clip_store(results, dataset).parent.absolute(), link)
     for command in (
-        commands.pretrain(spec, folder, run["cost"]["threads"]),
-        commands.evaluate(scored, folder, evaluation["cost"]["threads"]),
+        commands.pretrain(spec, folder, run["cost"].get("threads") or 1),
+        commands.evaluate(scored, folder, evaluation["cost"].get("threads") or 1),
     ):
         say(f"{spec.run_id}: {command[1]}")
         execute(command)

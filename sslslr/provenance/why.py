@@ -17,9 +17,9 @@ from sslslr.config.run import EvaluateSpec, RunSpec
 from sslslr.config.settings import parse
 from sslslr.provenance import sources
 from sslslr.provenance.cells import Cell
-from sslslr.report.reading import read_evaluations, read_runs
+from sslslr.report.reading import read_cards, read_evaluations, read_runs
 from sslslr.report.results import study_of
-from sslslr.utils.files import read_json, sha256_of
+from sslslr.utils.files import sha256_of
 from sslslr.workflow import commands, stages
 
 SHOWN = ["run_id", "dataset", "protocol", "label_fraction", "seed", "probe_seed", "metric", "value",
@@ -81,9 +81,9 @@ class _Run:
     def data_hashes(self) -> dict[str, str]:
         """Of the clip stores that the run was made from, by the data set's name."""
         hashes = {}
-        targets = self.evaluation.get("spec", {}).get("targets", {})
+        targets = self.evaluation_spec().targets if self.evaluation else {}
         for name, value in self.evaluation.get("data_hashes", {}).items():
-            hashes[targets.get(name, {}).get("dataset") or name] = value
+            hashes[(targets[name].dataset if name in targets else None) or name] = value
         if self.record["data_hash"]:
             hashes[self.spec.dataset] = self.record["data_hash"]
         return hashes
@@ -107,7 +107,7 @@ class _Run:
             card = commands.clip_store(self.results, dataset) / "card.json"
             if not card.is_file():
                 said.append(f"{card}: absent, so the data cannot be compared")
-            elif (now := sources.data_hash(read_json(card)["sha256"])) != digest:
+            elif (now := sources.data_hash(read_cards([card])[0].get("sha256", {}))) != digest:
                 said.append(f"{card.parent}: now holds {now}, {self.run_id} was made of {digest}")
         return said
 
@@ -127,8 +127,8 @@ class _Run:
             now = stages.code_hash(*stages.evaluate_code(spec))
             made, done = self.evaluation["cost"], self.evaluation["code_hash"]
             lines += [
-                f"  evaluation     code {done}{_now(done, now)}, {made['device']}, "
-                f"{made['threads']} threads, {made['wall_seconds']} s, {made['finished']}",
+                f"  evaluation     code {done}{_now(done, now)}, {made.get('device')}, "
+                f"{made.get('threads')} threads, {made.get('wall_seconds')} s, {made.get('finished')}",
                 f"  sha256         encoder {self.evaluation['encoder_sha256']}",
                 *(f"                 {n} {h}" for n, h in self.evaluation["sha256"].items()),
             ]
@@ -190,12 +190,11 @@ def _data(results: Path, runs: list[_Run]) -> list[str]:
         if not (folder / "card.json").is_file():
             lines.append(f"  {name}: {folder} is absent")
             continue
-        card = read_json(folder / "card.json")
+        card = read_cards([folder / "card.json"])[0]
         lines.append(f"  {name}: {folder}, {card['n_clips']} clips, licence {card['licence']}")
-        lines += [f"    {file} sha256 {digest}" for file, digest in card["sha256"].items()]
-        lines += [
-            f"    made from {file} sha256 {digest}" for file, digest in card["inputs"].items()
-        ]
+        for said, key in (("", "sha256"), ("made from ", "inputs")):
+            stated = card.get(key) or {}
+            lines += [f"    {said}{file} sha256 {digest}" for file, digest in stated.items()]
     return lines
 
 
@@ -209,10 +208,10 @@ def _commands(cell: Cell, runs: list[_Run]) -> list[str]:
                 commands.as_text(command) for command in commands.data(study, name, cell.results)
             ]
     for run in runs:
-        threads = run.record["cost"].get("threads", 1)
+        threads = run.record["cost"].get("threads") or 1
         lines.append(commands.as_text(commands.pretrain(run.spec, cell.results, threads)))
         if run.evaluation:
-            spec, threads = run.evaluation_spec(), run.evaluation["cost"]["threads"]
+            spec, threads = run.evaluation_spec(), run.evaluation["cost"].get("threads") or 1
             lines.append(commands.as_text(commands.evaluate(spec, cell.results, threads)))
     lines.append(commands.as_text(commands.table(cell.table, cell.results)))
     return [lines[0], *(f"  {line}" for line in lines[1:])]

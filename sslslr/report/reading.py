@@ -7,16 +7,18 @@ Columns are the contract between `sslslr evaluate` and the report: see the const
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import yaml
+from pydantic import BaseModel, ConfigDict, Field
 
 from sslslr.config.run import RUN_ID
-from sslslr.config.settings import NAME
+from sslslr.config.settings import NAME, parse
+from sslslr.data.clip_table import DATASET
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_json
-from sslslr.utils.user_files import shown
+from sslslr.utils.user_files import shortened, shown
 
 RUN = ("run_id", "method", "augmentation", "variant", "tag", "pretrain_dataset")
 METRICS = (
@@ -36,11 +38,7 @@ HISTORY = (
     "epoch", "step", "loss", "projection_spread", "projection_rank", "embedding_spread",
     "embedding_rank", "collapsed",
 )  # fmt: skip
-RUN_KEYS = ("spec", "code_hash", "data_hash", "versions", "cost", "warnings", "collapsed")
-EVALUATION_KEYS = (
-    "spec", "code_hash", "data_hashes", "encoder_sha256", "sha256", "versions", "cost",
-)  # fmt: skip
-CARD_KEYS = ("dataset", "licence", "citation", "n_clips", "dropped")
+PlainName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # of a file, or a data set
 PAPER_KEYS = (
     "dataset",
     "pretrain_dataset",
@@ -52,6 +50,52 @@ PAPER_KEYS = (
     "data_source",
 )
 AGAIN = "Run the stage that writes it again."
+
+
+class _Shape(BaseModel):
+    """What a record must look like for those who read it; what is not named here may be anything."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+
+class _Cost(_Shape):
+    wall_seconds: float | None = None
+    threads: int | None = None
+    device: str | None = None
+    precision: str | None = None
+    finished: str | None = None
+
+
+class _Run(_Shape):
+    spec: dict[str, Any]
+    code_hash: str
+    data_hash: str | None
+    versions: dict[str, str]
+    cost: _Cost
+    warnings: list[str]
+    collapsed: bool
+
+
+class _Evaluation(_Shape):
+    spec: dict[str, Any]
+    code_hash: str
+    data_hashes: dict[PlainName, str]
+    encoder_sha256: str
+    sha256: dict[PlainName, str]
+    versions: dict[str, str]
+    cost: _Cost
+
+
+class _Card(_Shape):
+    dataset: Annotated[str, Field(pattern=DATASET)]
+    licence: str | None
+    citation: str | None
+    n_clips: int
+    dropped: Any
+    origin: str | None = None
+    sha256: dict[str, str] = {}
+    inputs: dict[str, str] | None = None
+
 
 Paths = Iterable[str | Path]
 
@@ -142,7 +186,7 @@ def read_runs(paths: Paths) -> list[dict[str, Any]]:
     Raises:
         UserError: a file is absent, is not JSON or lacks a key.
     """
-    runs = [_mapping(Path(path), RUN_KEYS, lambda run: run["spec"]) for path in paths]
+    runs = [_mapping(Path(path), _Run, lambda run: run["spec"]) for path in paths]
     return sorted(runs, key=lambda run: run["spec"]["run_id"])
 
 
@@ -152,7 +196,7 @@ def read_evaluations(paths: Paths) -> list[dict[str, Any]]:
     Raises:
         UserError: a file is absent, is not JSON or lacks a key.
     """
-    found = [_mapping(Path(path), EVALUATION_KEYS, lambda e: e["spec"]["run"]) for path in paths]
+    found = [_mapping(Path(path), _Evaluation, lambda e: e["spec"]["run"]) for path in paths]
     return sorted(found, key=lambda entry: entry["spec"]["run"]["run_id"])
 
 
@@ -162,7 +206,7 @@ def read_cards(paths: Paths) -> list[dict[str, Any]]:
     Raises:
         UserError: a file is absent, is not JSON or lacks a key.
     """
-    return sorted((_mapping(Path(path), CARD_KEYS) for path in paths), key=lambda c: c["dataset"])
+    return sorted((_mapping(Path(path), _Card) for path in paths), key=lambda c: c["dataset"])
 
 
 def read_paper_numbers(path: str | Path) -> list[dict[str, Any]]:
@@ -193,7 +237,8 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
     try:
         return reader(path)
     except Exception as error:  # pandas, pyarrow and yaml raise many kinds
-        raise UserError(f"{path}: cannot be read ({error}). {AGAIN}") from None
+        what = shortened(" ".join(str(error).split()))
+        raise UserError(f"{path}: cannot be read ({what}). {AGAIN}") from None
 
 
 def _check_columns(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> None:
@@ -213,13 +258,20 @@ def _to_numbers(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> pd.D
 
 
 def _mapping(
-    path: Path, keys: Iterable[str], spec_of: Callable[[dict[str, Any]], Any] | None = None
+    path: Path, shape: type[_Shape], spec_of: Callable[[dict[str, Any]], Any] | None = None
 ) -> dict[str, Any]:
-    """A JSON object with these keys; with `spec_of`, one whose settings name a run."""
+    """A JSON object of this shape; with `spec_of`, one whose settings name a run."""
     value = read_json(path)
-    if not isinstance(value, dict) or (absent := [key for key in keys if key not in value]):
-        lacking = f"lacks the key {absent[0]!r}" if isinstance(value, dict) else "is not a mapping"
-        raise UserError(f"{path}: {lacking}. {AGAIN}")
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: is not a mapping. {AGAIN}")
+    keys = [name for name, field in shape.model_fields.items() if field.is_required()]
+    if absent := [key for key in keys if key not in value]:
+        raise UserError(f"{path}: lacks the key {absent[0]!r}. {AGAIN}")
+    try:
+        parse(shape, {key: value[key] for key in shape.model_fields if key in value}, "", most=1)
+    except UserError as error:
+        said = shortened(str(error).removeprefix(": "))
+        raise UserError(f"{path}: {said} {AGAIN}") from None
     if spec_of is not None:
         try:
             run_id = spec_of(value)["run_id"]

@@ -67,9 +67,10 @@ class TrainingState:
             return ""
         try:
             state = torch.load(path, map_location=device, weights_only=True)
+            identity = state["identity"]
         except Exception as error:  # a cut or foreign file: torch raises several kinds
             return f"checkpoint {path} cannot be read ({type(error).__name__}); starting from the beginning"
-        if state.get("identity") != self.identity:
+        if identity != self.identity:
             return (
                 f"checkpoint {path} is of other settings, code or data; starting from the beginning"
             )

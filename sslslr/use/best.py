@@ -10,7 +10,7 @@ from sslslr.encoders.artifact import RUN, settings
 from sslslr.evaluation.protocols import PROTOCOLS
 from sslslr.methods import METHODS
 from sslslr.utils.errors import UserError
-from sslslr.utils.files import read_json
+from sslslr.utils.files import read_object
 
 CEILING = "supervised"
 
@@ -77,7 +77,7 @@ def best_encoder(results: Path) -> tuple[Path, str]:
 
 def _trained(folder: Path) -> bool:
     file = folder / RUN
-    return file.is_file() and _pretrained(settings(read_json(file), str(file)))
+    return file.is_file() and _pretrained(settings({"spec": None, **read_object(file)}, str(file)))
 
 
 def _pretrained(run: RunSpec) -> bool:

@@ -13,7 +13,7 @@ import yaml
 from sslslr.config.run import NO_DATASET
 from sslslr.data.store import CARD, CLIPS
 from sslslr.use.best import frozen_protocols
-from sslslr.utils.files import read_json
+from sslslr.utils.files import read_object
 
 SHOWN = ("top1", "top5", "top10")
 NAMES = {"top1": "recall at 1", "top5": "recall at 5", "top10": "recall at 10"}
@@ -84,7 +84,7 @@ def training_data(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
         return {"dataset": None}
     card = folder.parents[1] / "data" / name / CLIPS.replace(".parquet", "") / CARD
     if card.is_file():
-        stated = read_json(card)
+        stated = read_object(card)
         keys = ("licence", "citation", "origin", "languages")
         known |= {key: stated.get(key) for key in keys if stated.get(key)}
     return known

@@ -12,24 +12,46 @@ begins. The similarity of two clips is the cosine of their features less `centre
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, Field
 
+from sslslr.config.settings import parse
+from sslslr.data.readers.npz import plain_array
 from sslslr.data.store import CARD, KEYPOINTS, ClipStore, content_digest, writing
 from sslslr.use.export import export
 from sslslr.use.load import Embedded, Encode, load_encoder
 from sslslr.use.ranking import by_gloss, cosines
 from sslslr.utils.errors import UserError
-from sslslr.utils.files import atomic_folder, read_json, refuse_foreign, write_json
+from sslslr.utils.files import (
+    atomic_folder,
+    read_json,
+    read_object,
+    refuse_foreign,
+    write_json,
+)
+from sslslr.utils.user_files import read_user_bytes
 
 ABOUT, FEATURES, CLIPS, MODEL = "dictionary.json", "features.npy", "clips", "model"
 FILES = (ABOUT, FEATURES, CLIPS, MODEL)
 FORMAT = "sslslr dictionary 2"
 COPY = 1 - 1e-5  # clips as similar as this are the same recording
 FEWEST = 10  # held-out clips that a threshold is set on
+LARGEST = 4 << 30  # bytes of the features
 ABSENT = 0.5  # share of signs that are not there to be unsure of, where that is all one can ask
+
+
+class _Threshold(BaseModel):
+    similarity: Annotated[float, Field(allow_inf_nan=False)] | None
+
+
+class _About(BaseModel):
+    """What dictionary.json must look like for those who read it."""
+
+    centre: list[Annotated[float, Field(allow_inf_nan=False)]]
+    threshold: _Threshold
 
 
 @dataclass(frozen=True)
@@ -63,18 +85,23 @@ class Dictionary:
             raise UserError(
                 f"{path}: no dictionary ({ABOUT} is missing). Make one with `sslslr lookup build`."
             )
-        about, store = read_json(path / ABOUT), ClipStore.open(path / CLIPS)
+        about, store = read_object(path / ABOUT), ClipStore.open(path / CLIPS)
         if about.get("format") != FORMAT:
             raise UserError(
                 f"{path}: made as {about.get('format')!r}, and this version reads {FORMAT!r}. Build it again."
             )
+        parse(_About, about, str(path / ABOUT), most=1)
         try:
-            features = np.load(path / FEATURES, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            features = plain_array(read_user_bytes(path / FEATURES, LARGEST))
+        except (ValueError, EOFError) as error:
             raise UserError(
                 f"{path / FEATURES}: cannot be read ({error}). Build the dictionary again."
             ) from None
-        if features.shape != (len(store), len(about.get("centre", []))):
+        if features.dtype.kind != "f" or not np.isfinite(features).all():
+            raise UserError(
+                f"{path / FEATURES}: holds what is no finite number. Build the dictionary again."
+            )
+        if features.shape != (len(store), len(about["centre"])):
             raise UserError(
                 f"{path}: {features.shape} features for {len(store)} entries. Build it again."
             )

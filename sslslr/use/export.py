@@ -26,7 +26,7 @@ from sslslr.use.load import Encode, _in_memory
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import (
     atomic_folder,
-    read_json,
+    read_object,
     refuse_foreign,
     sha256_of,
     write_json,
@@ -80,15 +80,21 @@ def write_model(encode: Encode, folder: Path, about: dict[str, Any], name: str) 
     else:
         shutil.copyfile(encode.folder / WEIGHTS, folder / WEIGHTS)
     about["encoder_sha256"] = sha256_of(folder / WEIGHTS)
+    try:
+        card = model_card(about, name)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        raise UserError(
+            f"{encode.folder / EXPORTED}: not what `sslslr export` writes. Export the run again."
+        ) from None
     write_json(folder / EXPORTED, about)
-    write_text(folder / README, model_card(about, name))
+    write_text(folder / README, card)
 
 
 def describe(encode: Encode) -> dict[str, Any]:
     """`preprocess.json` of an encoder: what one needs to know to use it, and what it comes from."""
     exported = encode.folder / EXPORTED
     if exported.is_file():
-        return read_json(exported)
+        return read_object(exported)
     spec = encode.spec
     options = encoder_options(spec.encoder).model_dump(mode="json")
     run = {key: value for key, value in encode.run.items() if key != "cost"}

@@ -254,3 +254,15 @@ def read_json(path: str | os.PathLike) -> Any:
         raise UserError(f"{path}: its JSON is nested too deeply to be read.") from None
     except ValueError as error:  # also a number of more digits than Python converts
         raise UserError(f"{path}: not valid JSON ({error}).") from None
+
+
+def read_object(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        UserError: see :func:`read_json`; or it holds something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: must hold a JSON object, {{...}}.")
+    return content

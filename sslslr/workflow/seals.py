@@ -11,7 +11,6 @@ that name is a parameter of the job, Snakemake runs it again, in its own terms a
 `snakemake --touch`, which declares files to be what their jobs would write, seals them.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -20,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from sslslr.utils.errors import UserError
-from sslslr.utils.files import sha256_of, write_json
+from sslslr.utils.files import read_json, sha256_of, write_json
+from sslslr.utils.user_files import name_fault
 
 FOLDER = "seals"
 # Folders that hold no output of a job: the seals, what jobs keep for the next one, and the encoder that
@@ -113,9 +113,9 @@ def _state(file: Path) -> dict[str, int]:
 def read(seal: Path) -> dict[str, dict[str, Any]]:
     """Files of a seal by their path in the results folder; none for a seal that cannot be read."""
     try:
-        content = json.loads(seal.read_text(encoding="utf-8"))
-        return {str(name): dict(value) for name, value in content["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        files = read_json(seal)["files"].items()
+        return {name: dict(value) for name, value in files if not name_fault(name)}
+    except (UserError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

@@ -193,7 +193,9 @@ def refuse_missing_profile(arguments: list[str], snakefile: Path) -> None:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--workflow-profile", default="none")
     name = parser.parse_known_args(arguments)[0].workflow_profile
-    places = [Path(name), Path("profiles", name), snakefile.parent / "profiles" / name]
+    # With `--directory` the folder that Snakemake was called in is no longer the current one.
+    called_in = (Path.cwd(), Path(os.environ.get("PWD", ".")), snakefile.parent)
+    places = [folder / within / name for folder in called_in for within in ("", "profiles")]
     if name != "none" and not any(p.is_file() or any(p.glob("config*.yaml")) for p in places):
         raise UserError(
             f"--workflow-profile {name}: there is no such profile (a folder with config.yaml, here or "

@@ -19,6 +19,12 @@ from toys import ROOT
         (UserError("a.csv: empty"), "a.csv: empty"),
         (ModuleNotFoundError("no", name="scipy.stats"), "package 'scipy', which is not installed"),
         (MemoryError(), "not enough memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+            "not enough memory",
+        ),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB"), "not enough memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "not enough memory"),
         (OSError(errno.ENOSPC, "full", "a.npy"), "a.npy: no space left"),
         (OSError(errno.EDQUOT, "quota"), "no space left"),
     ],

@@ -63,6 +63,14 @@ def test_a_file_that_blows_up_is_refused_within_seconds(tmp_path, text):
         (Path.mkdir, "is a folder"),
         (lambda path: path.write_text("seed: " + "9" * 5000), "a number or a date that cannot be"),
         (lambda path: path.write_text("name: 2020-13-45"), "a number or a date that cannot be"),
+        (lambda path: path.write_text("name: 0x" + "f" * 5000), "a number of thousands of digits"),
+        *(
+            (lambda path, tag=tag: path.write_text(f"name: !!{tag}"), "cannot be|not valid YAML")
+            for tag in (
+                *('int ""', "int _", 'float ""', "float x", "bool x", "timestamp x", "binary é"),
+                *("python/object/apply:os.abort []", "omap 3", "pairs [3]", "set [1]", "int [1]"),
+            )
+        ),
     ],
 )
 def test_what_is_no_file_of_settings_is_said_at_once(tmp_path, make, said):
@@ -111,6 +119,26 @@ def changed(dotted: str, value) -> dict:
         ("encoder.width", 10**9),
         ("encoder.depth", 100_000),
         ("encoder.heads", 10**6),
+        ("pretrain.learning_rate", 1e-320),
+        ("pretrain.clip_norm", 1e-300),
+        ("pretrain.clip_norm", 1e300),
+        ("pretrain.checkpoint_every", 10**30),
+        ("datasets.toy.options.clips", 10**12),
+        ("datasets.toy.options.signs", 10**9),
+        ("datasets.toy.options.max_frames", 10**9),
+        ("methods.sl_fpn.projector_hidden", 10**9),
+        ("methods.sl_fpn.projection", 10**30),
+        ("methods.sl_fpn.w_o", 1e308),
+        ("runs.0.method_options.predictor_hidden", 10**9),
+        ("evaluate.protocols.knn.k", 10**18),
+        ("evaluate.protocols.knn.temperature", 1e-320),
+        ("evaluate.protocols.few_labels.draws", 10**9),
+        ("evaluate.protocols.few_labels.shots", [10**18]),
+        ("evaluate.protocols.logistic.max_iter", 10**18),
+        ("evaluate.protocols.logistic.C", [1.0, 1e308]),
+        ("evaluate.protocols.linear.warmup_epochs", 10**12),
+        ("evaluate.average.views", 10**6),
+        ("resources.clips_per_second", 1e300),
         ("runs.0.seeds", [2**64]),
         ("runs.0.seeds", [2**63]),
         ("runs.0.seeds", [-1]),

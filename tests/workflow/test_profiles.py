@@ -2,8 +2,11 @@
 
 import re
 
+import pytest
 import yaml
 
+from sslslr.utils.errors import UserError
+from sslslr.workflow.start import refuse_missing_profile
 from toys import ROOT
 
 
@@ -27,3 +30,19 @@ def test_every_job_of_the_report_is_in_its_group():
     groups = dict(entry.split("=") for entry in settings("slurm")["groups"])
     assert {rule for rule, group in groups.items() if group == "report"} == rules
     assert "cores" in settings("slurm"), "without it grouped jobs stay pending"
+
+
+def test_a_profile_is_looked_for_where_snakemake_was_called(tmp_path, monkeypatch):
+    """With `--directory` Snakemake has gone elsewhere when the rules are read."""
+    (tmp_path / "profiles/mine").mkdir(parents=True)
+    (tmp_path / "profiles/mine/config.yaml").touch()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("PWD", str(tmp_path))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for name in ("profiles/mine", "mine", "profiles/mine/config.yaml", "profiles/mine/", "none"):
+        for words in (["--workflow-profile", name], [f"--workflow-profile={name}"]):
+            refuse_missing_profile([*words, "--directory", "elsewhere"], ROOT / "Snakefile")
+    for name in ("profiles/mien", "mien", "profiles", "profiles/mine/confg.yaml", "elsewhere"):
+        for words in (["--workflow-profile", name], [f"--workflow-prof={name}"]):
+            with pytest.raises(UserError, match="there is no such profile"):
+                refuse_missing_profile(words, ROOT / "Snakefile")

@@ -9,6 +9,7 @@ import os
 import re
 import runpy
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,38 @@ def test_a_list_that_names_a_file_elsewhere_is_none(entry):
     content = json.dumps([{"md5": "ab" + "c" * 30, **entry}]).encode()
     with pytest.raises(RESTORE["Refused"], match="no file below results/encoders"):
         RESTORE["check_list"]("results/encoders", hashlib.md5(content).hexdigest(), content)
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("a", "a/b"), ("b/a", "a", "b/a/c/d"), ("a/b", "a")])
+def test_a_list_that_names_a_place_twice_is_none(names):
+    entries = [{"md5": "ab" + "c" * 30, "relpath": name} for name in (*names, "a.b", "a-b/c")]
+    content = json.dumps(entries).encode()
+    with pytest.raises(RESTORE["Refused"], match="names a file twice"):
+        RESTORE["check_list"]("results/encoders", hashlib.md5(content).hexdigest(), content)
+
+
+def test_a_long_list_of_deep_paths_is_looked_through_at_once():
+    deep = "/".join("a" * 400)
+    entries = [{"md5": "ab" + "c" * 30, "relpath": f"{n}/{deep}"} for n in range(20_000)]
+    content = json.dumps(entries).encode()
+    began = time.process_time()
+    assert (
+        len(RESTORE["check_list"]("results/x", hashlib.md5(content).hexdigest(), content)) == 20_000
+    )
+    assert time.process_time() - began < 5
+
+
+def test_a_link_out_of_the_results_is_refused_and_one_of_the_results_is_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("elsewhere/encoders", "sslslr"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "results").symlink_to("elsewhere")
+    RESTORE["refuse_links_out"](Path("results"), {"results/encoders": "", "results/new": ""})
+    (tmp_path / "results/metrics").symlink_to("../sslslr")
+    (tmp_path / "results/tables").symlink_to("../nowhere")
+    for name in ("results/metrics", "results/tables", "results/metrics/linear"):
+        with pytest.raises(RESTORE["Refused"], match="leads out of results"):
+            RESTORE["refuse_links_out"](Path("results"), {name: ""})
 
 
 def test_such_a_list_is_refused_before_anything_is_fetched(clone):

@@ -13,6 +13,7 @@ from sslslr.data.readers import ClipError
 from sslslr.pose.layouts import Layout, candidates, sizes
 
 MOST_PERSONS = 12
+LARGEST = 50_000_000  # numbers of a clip with all of its persons
 # Axes that are tried, in this order: t frames, m persons, j points, c coordinates.
 _AXES = {
     3: ("tjc", "ctj", "tcj", "cjt", "jtc"),
@@ -182,6 +183,8 @@ def joined(points: list[np.ndarray]) -> np.ndarray:
     shape = next((frame.shape[1:] for frame in points if len(frame)), None)
     if shape is None:
         raise ClipError("no person in any frame")
+    if len(points) * max(most, 1) * math.prod(shape) > LARGEST:
+        raise ClipError(f"{len(points)} frames with up to {most} persons")
     out = np.full((len(points), max(most, 1), *shape), np.nan, dtype=np.float32)
     for number, frame in enumerate(points):
         if not len(frame):  # nobody; how many points they would have does not matter

@@ -13,8 +13,9 @@ What the points mean (order, unit, missing joints, the signer among several pers
 place for all formats: `sslslr.data.conversion`.
 """
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -30,6 +31,23 @@ register = READERS.register
 
 class ClipError(UserError):
     """A clip that cannot be used, with the reason that is listed."""
+
+
+@contextlib.contextmanager
+def damaged_alone() -> Iterator[None]:
+    """What goes wrong with a clip's content, of whatever kind, is that clip's :class:`ClipError`.
+
+    A damaged file fails in many ways in the libraries that read it, and none may stop the others.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the file's
+            raise
+        what = (str(error).splitlines() or [""])[0][:100]
+        raise ClipError(f"cannot be read ({type(error).__name__}: {what})") from None
 
 
 @dataclass

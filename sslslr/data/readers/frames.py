@@ -19,7 +19,7 @@ class Frames(Reader):
         folders: dict[str, list[str]] = defaultdict(list)
         for name in names:
             folder, stem, ending = parts_of(name)
-            if ending == ".npy" and stem.isdigit() and folder:
+            if ending == ".npy" and stem.isdecimal() and folder:
                 folders[folder].append(name)
         if not folders:
             return []

@@ -4,15 +4,17 @@ import io
 
 import numpy as np
 
-from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, register
+from sslslr.data.readers import ClipError, RawClip, Reader, Unit, damaged_alone, kept, register
 from sslslr.data.readers._held import LEFT, POINTS, RIGHT, clip_of
 from sslslr.data.readers.many import columns_of
 from sslslr.data.readers.whole_set import pairs
 from sslslr.utils.errors import UserError
+from sslslr.utils.user_files import shown
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-LARGEST = 50_000_000  # numbers of an array
+LARGEST = 50_000_000  # numbers of a clip
 LARGEST_FILE = 4 << 30  # bytes
+LARGEST_SET = LARGEST_FILE // 2  # numbers of an array that holds every clip
 
 
 def _opened(data: bytes):
@@ -44,7 +46,7 @@ class H5(Reader):
             if not name.lower().endswith(cls.endings):
                 continue
             try:
-                with _opened(members.read(name, LARGEST_FILE)) as file:
+                with damaged_alone(), _opened(members.read(name, LARGEST_FILE)) as file:
                     found = _set_of(file, name) or _clips(file, name)
             except UserError:
                 continue  # said when it is read
@@ -66,16 +68,18 @@ class H5(Reader):
 
         def whole() -> np.ndarray:
             with _opened(members.read(name, LARGEST_FILE)) as file:
-                return np.asarray(file[path][()])
+                return _array(file[path], LARGEST_SET)
 
         return RawClip(kept(members, (name, path), whole)[number])
 
 
 def _set_of(file, name: str) -> list[Unit]:
     """The clips of an array X with labels y beside it."""
-    arrays = {key.lower(): key for key in file if hasattr(file[key], "shape")}
+    arrays = {key.lower(): key for key in _own(file) if hasattr(file[key], "shape")}
     found = pairs(
-        arrays, lambda key: _plain(file[arrays[key]][()]), lambda key: (name, arrays[key])
+        arrays,
+        lambda key: _plain(_array(file[arrays[key]], LARGEST_SET)),
+        lambda key: (name, arrays[key]),
     )
     return [Unit(unit.name, (name,), "h5", unit.key, unit.columns) for unit in found]
 
@@ -88,13 +92,13 @@ def _plain(values) -> np.ndarray:
 
 def _clips(group, name: str) -> list[Unit]:
     """A clip a group that holds points or parts, and a clip an array elsewhere."""
-    arrays = [key for key in sorted(group) if hasattr(group[key], "shape")]
+    arrays = [key for key in _own(group) if hasattr(group[key], "shape")]
     path = group.name.strip("/")
     whole = any(key.lower() in (*POINTS, *LEFT, *RIGHT) for key in arrays)
     if arrays and (whole or (path and len(arrays) == 1)):
         return [Unit(path or name, (name,), "h5", (None, group.name), _said(group))]
     units = []
-    for key in sorted(group):
+    for key in _own(group):
         node = group[key]
         if not hasattr(node, "shape"):
             units += _clips(node, name)
@@ -112,11 +116,27 @@ def _text(value):
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
+def _own(node) -> list[str]:
+    """Names of what lies in a group itself: a link may lead into any other file of the machine."""
+    import h5py
+
+    hard = (name for name in node if isinstance(node.get(name, getlink=True), h5py.HardLink))
+    return sorted(hard)
+
+
 def _held(node):
     """A node's arrays; attributes count as values."""
     if hasattr(node, "shape"):
-        if node.size > LARGEST:
-            raise ClipError(f"an array of {node.size} numbers")
-        return np.asarray(node[()])
-    arrays = {key: _held(node[key]) for key in node if hasattr(node[key], "shape")}
-    return {**dict(node.attrs.items()), **arrays}
+        return _array(node)
+    arrays = {key: node[key] for key in _own(node) if hasattr(node[key], "shape")}
+    if (size := sum(array.size for array in arrays.values())) > LARGEST:
+        raise ClipError(f"arrays of {size} numbers")
+    return {**dict(node.attrs.items()), **{key: _array(array) for key, array in arrays.items()}}
+
+
+def _array(node, largest: int = LARGEST) -> np.ndarray:
+    if node.is_virtual or node.external:  # its numbers are the bytes of other files
+        raise ClipError(f"{shown(node.name)}: keeps its numbers in another file")
+    if node.size > largest:
+        raise ClipError(f"an array of {node.size} numbers")
+    return np.asarray(node[()])

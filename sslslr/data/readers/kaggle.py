@@ -6,10 +6,18 @@ import numpy as np
 
 from sslslr.data.readers import ClipError, RawClip, Reader, register
 from sslslr.pose.layouts import PARTS, by_names
+from sslslr.utils.user_files import shown
 
 COLUMNS = ("frame", "type", "landmark_index", "x", "y")
 KINDS = {"left_hand": ("left", 21), "right_hand": ("right", 21), "pose": ("body", 33)}
 LONGEST = 100_000  # frames
+LARGEST = 50_000_000  # cells of a table
+WIDE = [
+    f"{axis}_{kind}_{i}"
+    for kind, (_, points) in KINDS.items()
+    for i in range(points)
+    for axis in "xy"
+]
 
 
 @register
@@ -23,16 +31,34 @@ class Kaggle(Reader):
 
     @classmethod
     def read(cls, data: bytes, name: str) -> RawClip:
-        import pandas as pd
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
         try:
-            table = pd.read_parquet(io.BytesIO(data))
+            file = pq.ParquetFile(io.BytesIO(data), read_dictionary=["type"])
+            kinds = {field.name: field.type for field in file.schema_arrow}
+            cells = file.metadata.num_rows * max(1, len(kinds))
+            if cells > LARGEST:  # runs of one value take no room in a file
+                raise ClipError(f"a table of {cells} cells")
+            named = {str(name).lower(): name for name in kinds}
+            long = set(COLUMNS) <= set(kinds)
+            wanted = list(COLUMNS if long else filter(None, map(named.get, WIDE)))
+            if not wanted:
+                raise ClipError(
+                    f"parquet with the columns {shown(', '.join(list(kinds)[:6]))}: expected "
+                    f"{', '.join(COLUMNS)} (a row a landmark), or x_left_hand_0 and so on (a row a frame)"
+                )
+            for name in wanted:
+                kind = kinds[name]
+                if name != "type" and not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+                    raise ClipError(f"column {shown(name)} holds {shown(str(kind))}, not numbers")
+            table = file.read(columns=wanted).to_pandas()
+        except ClipError:
+            raise
         except Exception as error:  # pyarrow raises several kinds
             what = (str(error).splitlines() or [""])[0][:100]
             raise ClipError(f"not a sound parquet file ({what})") from None
-        if set(COLUMNS) <= set(table.columns):
-            return _long(table)
-        return _wide(table)
+        return _long(table) if long else _wide(table)
 
 
 def _long(table) -> RawClip:
@@ -41,6 +67,8 @@ def _long(table) -> RawClip:
         raise ClipError(f"{len(frames)} frames")
     out = np.full((len(frames), 75, 2), np.nan, dtype=np.float32)
     kinds, index = table["type"].to_numpy(dtype=object), table["landmark_index"].to_numpy()
+    if index.dtype.kind not in "iu":
+        raise ClipError("landmark_index holds what is no whole number")
     first = 0
     for kind, (_, points) in KINDS.items():
         rows = kinds == kind
@@ -67,9 +95,6 @@ def _wide(table) -> RawClip:
                 columns += pair
                 names.append(PARTS[part][number])
     if not columns:
-        raise ClipError(
-            f"parquet with the columns {', '.join(map(str, table.columns[:6]))}: expected "
-            f"{', '.join(COLUMNS)} (a row a landmark), or x_left_hand_0 and so on (a row a frame)"
-        )
+        raise ClipError("no landmark has both of its coordinates")
     points = table[columns].to_numpy(np.float32).reshape(len(table), -1, 2)
     return RawClip(points, layout=by_names(names, "of its columns"))

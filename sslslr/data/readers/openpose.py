@@ -85,13 +85,15 @@ def _persons(data: bytes, name: str) -> np.ndarray:
         return np.array([_person(person) for person in people], np.float32).reshape(-1, 67, 3)
     except ClipError:
         raise
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise ClipError(
             f"{name}: not a frame of OpenPose ({type(error).__name__}: {str(error)[:60]})"
         ) from None
 
 
 def _person(person: dict) -> np.ndarray:
+    if not isinstance(person, dict):
+        raise TypeError("a person that is no mapping")
     pieces = []
     for part, points in PARTS:
         numbers = person.get(part) or [0.0] * (3 * points)

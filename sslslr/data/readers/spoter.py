@@ -77,6 +77,8 @@ class Spoter(Reader):
     @classmethod
     def read_unit(cls, members, unit: Unit) -> RawClip:
         row = _rows(members, unit.files[0])[unit.key]
+        if None in row or None in row.values():
+            raise ClipError("its row has more or fewer cells than the header has names")
         joints: dict[str, list] = {}
         for column in row:
             joint = joint_of(column[:-2]) if column[-2:].lower() in ("_x", "_y") else None
@@ -85,8 +87,10 @@ class Spoter(Reader):
                     values = np.array(
                         json.loads(row[column].replace("nan", "NaN")), dtype=np.float32
                     )
-                except (ValueError, TypeError):
+                except (ValueError, TypeError, OverflowError, RecursionError):
                     raise ClipError(f"{column}: not a list of numbers") from None
+                if values.ndim != 1:
+                    raise ClipError(f"{column}: not a list of numbers")
                 joints.setdefault(joint, [None, None])["xy".index(column[-1].lower())] = values
         if any(values is None for pair in joints.values() for values in pair):
             raise ClipError("a joint with one coordinate alone")
@@ -104,7 +108,7 @@ class Spoter(Reader):
                 size = None
         fps = row.get("video_fps") or None
         return RawClip(points, by_names(list(joints), "of the columns"), size=size, zeros=True,
-                       fps=float(fps) if fps and re.fullmatch(r"[\d.]+", fps) else None)  # fmt: skip
+                       fps=float(fps) if fps and re.fullmatch(r"\d{1,9}(\.\d+)?", fps) else None)  # fmt: skip
 
 
 def _said(row: dict[str, str], name: str) -> dict[str, str]:

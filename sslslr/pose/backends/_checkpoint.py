@@ -9,9 +9,12 @@ import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from sslslr.utils.download.addresses import public
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import sha256_of
+from sslslr.utils.user_files import name_fault
 
 
 def find_weights(source: str, sha256: str | None, folder: Path, option: str = "weights") -> Path:
@@ -62,8 +65,13 @@ def fetched(url: str, folder: Path, option: str = "weights") -> Path:
 
     cache = os.environ.get("SSLSLR_DOWNLOADS")
     place = Path(cache, "pose_weights") if cache else folder
+    name = urlsplit(url).path.rpartition("/")[2]
+    if name_fault(name) or name.startswith("."):
+        raise UserError(
+            f"{public(url)}: names no file. Name one in the backend's option `{option}`."
+        )
     try:
-        return fetch([File(url.rpartition("/")[2], url)], place, DownloadSettings())[0]
+        return fetch([File(name, url)], place, DownloadSettings())[0]
     except UserError as error:
         advice = f"Or fetch it elsewhere and name the file in the backend's option `{option}`."
         raise UserError(f"{error} {advice}") from None
@@ -75,18 +83,18 @@ def read_state(file: Path) -> dict[str, Any]:
     Raises:
         UserError: not a checkpoint, or one that holds more than tensors, numbers and numpy arrays.
     """
-    import pickle
-
     import torch
 
-    if file.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(file)
     try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
         with torch.serialization.safe_globals(_numpy_types()):
             content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file fails in many ways in torch and safetensors
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             f"{file}: not a checkpoint that may be read ({first}). Only tensors, numbers, text and "

@@ -8,13 +8,13 @@ that is stored or said of an address, also of one that a server redirects to, is
 
 import re
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from sslslr.utils.errors import UserError
 
 # Parameters of a query that let somebody in: a word of the name (`X-Amz-Signature`, `sig`), or a part.
 SECRET = re.compile(
-    r"(^|[^a-z])(auth|bearer|creds?|jwt|key|pass|pwd|sas|session|sessionid|sid|sig|ticket)($|[^a-z])"
+    r"(^|[^a-z])(auth|bearer|creds?|jwt|key|pass|pwd|sas|j?session|j?sessionid|sid|sig|ticket)($|[^a-z])"
     r"|token|secret|passw|signature|credential|api_?key|access_?key|authoriz|hmac",
     re.IGNORECASE,
 )
@@ -22,13 +22,19 @@ SECRET = re.compile(
 RANDOM = re.compile(
     r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/=_~%-]{20,}|[0-9a-fA-F]{32,}|[0-9a-f-]{36}"
 )
-# Tokens whose makers gave them a beginning, wherever they stand (GitHub, GitLab, Hugging Face, AWS, Slack).
+# Tokens whose makers gave them a beginning, wherever they stand (GitHub, GitLab, Hugging Face, AWS, Slack,
+# Google, OpenAI and others, PyPI, npm), and JSON web tokens.
 KNOWN = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|hf_[A-Za-z]{30,}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abp]-[\w-]{10,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abp]-[\w-]{10,}|AIza[\w-]{30,}|\bsk-[\w-]{20,}|\bnpm_[A-Za-z0-9]{30,}"
+    r"|pypi-[\w-]{30,}|\beyJ[\w-]{10,}\.[\w-]{10,}"
 )
-# `user:password@host` without a scheme, as scp and git write it.
-LOGIN = re.compile(r"(?:^|//|\s)(?!mailto:)[^\s/:@]+:[^\s/@]+@[A-Za-z0-9][A-Za-z0-9.-]*(?=[:/]|$)")
+# `user:password@host` without a scheme, as scp and git write it, or behind one that lacks a slash.
+LOGIN = re.compile(
+    r"(?:^|[/\\\s'\"<(\[{=,;])(?!mailto:)[^/\\\s'\"<(\[{=,;:@]{1,200}:[^\s/@]{1,200}"
+    r"@[A-Za-z0-9][A-Za-z0-9.-]{0,200}"
+)
+PARAMETER = re.compile(";[^/;=]*=")  # of a path
 CONTENT = re.compile(r"commit|sha\d*|md5|rev\w*|ref|version|hash|checksum", re.IGNORECASE)
 # A scheme without a bound would be looked for from every letter of a long word.
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s'\"<>{}|\\^`]+")
@@ -46,12 +52,16 @@ def public(url: str) -> str:
         host = parts.netloc.rpartition("@")[2]
     except ValueError:  # as `http://[`
         return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url)[0])
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    path = parts.path.split(";")[0] if PARAMETER.search(parts.path) else parts.path
+    return urlunsplit((parts.scheme, host, path, "", ""))
 
 
 def without_secrets(text: str) -> str:
-    """A text in which each address is :func:`public`: for messages that repeat what somebody wrote."""
-    return ADDRESS.sub(lambda match: public(match[0]), text)
+    """A text in which each address is :func:`public`, without logins and known tokens: for messages that
+    repeat what somebody wrote, or what a library says of it.
+    """
+    text = ADDRESS.sub(lambda match: public(match[0]), text)
+    return KNOWN.sub("...", LOGIN.sub("...", text))
 
 
 def secret_of(url: str) -> str:
@@ -64,10 +74,15 @@ def secret_of(url: str) -> str:
         return "a user name or password"
     if KNOWN.search(url):
         return "what looks like a token"
-    for name, value in parse_qsl(parts.query) + parse_qsl(parts.fragment):
+    # A semicolon parts the parameters of a path, and in some queries those of the query.
+    stated = [text.replace(";", "&") for text in (parts.query, parts.fragment)]
+    stated.append("&".join(parts.path.split(";")[1:]))
+    for name, value in (pair for text in stated for pair in parse_qsl(text)):
         if SECRET.search(name) or (RANDOM.fullmatch(value) and not CONTENT.fullmatch(name)):
             return "what looks like a token in its query"
-    words = re.split(r"[&;]", parts.query)
+        if LOGIN.search(unquote(value)):  # an address within the address
+            return "a user name or password"
+    words = [word for text in stated for word in re.split(r"[&;]", text)]
     return "what looks like a token in its query" if any(map(RANDOM.fullmatch, words)) else ""
 
 

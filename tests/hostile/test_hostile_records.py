@@ -1,0 +1,142 @@
+"""Records of somebody else's results: each key of another kind than what reads it expects."""
+
+import json
+import os
+
+import pytest
+
+from hostile_bytes import one_line
+from sslslr.provenance import publish
+from sslslr.report.reading import read_cards, read_evaluations, read_runs
+from sslslr.use.dictionary import ABOUT, Dictionary
+from sslslr.workflow import seals
+
+COST = {"wall_seconds": 1.0, "threads": 1, "device": "cpu", "finished": "2026-01-01T00:00:00"}
+RUN = {
+    "spec": {"run_id": "r"}, "code_hash": "c", "data_hash": None, "versions": {"torch": "2"}, "cost": COST,
+    "warnings": [], "collapsed": False,
+}  # fmt: skip
+EVALUATION = {
+    "spec": {"run": {"run_id": "r"}}, "code_hash": "c", "data_hashes": {"toy": "d"}, "encoder_sha256": "e",
+    "sha256": {"metrics.csv": "m"}, "versions": {}, "cost": COST,
+}  # fmt: skip
+CARD = {"dataset": "toy", "licence": None, "citation": None, "n_clips": 1, "dropped": {}}
+HASHES = {"study": "s", "files": {}, "data": {}, "encoders": {}}
+# name: (the record, its kind, what is changed in it, what is said)
+CASES = {
+    "run_list": (RUN, [], "not a mapping"),
+    "run_text": (RUN, "r", "not a mapping"),
+    "run_nothing": (RUN, None, "not a mapping"),
+    "run_without_cost": (RUN, {"cost": ...}, "lacks the key 'cost'"),
+    "run_cost_list": (RUN, {"cost": []}, "cost"),
+    "run_cost_text": (RUN, {"cost": {"wall_seconds": "long"}}, "cost.wall_seconds"),
+    "run_cost_infinite": (RUN, {"cost": {"wall_seconds": 1e999}}, "cost.wall_seconds"),
+    "run_threads_text": (RUN, {"cost": {"threads": "all"}}, "cost.threads"),
+    "run_device_list": (RUN, {"cost": {"device": ["cpu"]}}, "cost.device"),
+    "run_versions_list": (RUN, {"versions": ["torch"]}, "versions"),
+    "run_versions_numbers": (RUN, {"versions": {"torch": 2}}, "versions.torch"),
+    "run_warnings_text": (RUN, {"warnings": "none"}, "warnings"),
+    "run_warnings_numbers": (RUN, {"warnings": [1]}, "warnings.0"),
+    "run_collapsed_text": (RUN, {"collapsed": "perhaps"}, "collapsed"),
+    "run_code_number": (RUN, {"code_hash": 7}, "code_hash"),
+    "run_data_list": (RUN, {"data_hash": ["d"]}, "data_hash"),
+    "run_spec_text": (RUN, {"spec": "r"}, "spec"),
+    "run_spec_empty": (RUN, {"spec": {}}, "names no run"),
+    "run_id_number": (RUN, {"spec": {"run_id": 7}}, "names no run"),
+    "run_id_up": (RUN, {"spec": {"run_id": "../../.."}}, "names no run"),
+    "run_id_absolute": (RUN, {"spec": {"run_id": "/tmp/x"}}, "names no run"),
+    "run_id_backslash": (RUN, {"spec": {"run_id": "a\\..\\b"}}, "names no run"),
+    "run_id_zero": (RUN, {"spec": {"run_id": "a\0b"}}, "names no run"),
+    "run_id_lines": (RUN, {"spec": {"run_id": "a\nb"}}, "names no run"),
+    "run_id_line_at_its_end": (RUN, {"spec": {"run_id": "a\n"}}, "names no run"),
+    "run_id_option": (RUN, {"spec": {"run_id": "-rf"}}, "names no run"),
+    "run_id_dots": (RUN, {"spec": {"run_id": ".."}}, "names no run"),
+    "run_id_long": (RUN, {"spec": {"run_id": "a" * 300}}, "names no run"),
+    "run_id_shell": (RUN, {"spec": {"run_id": "a;touch x"}}, "names no run"),
+    "run_id_capitals": (RUN, {"spec": {"run_id": "RUN"}}, "names no run"),
+    "run_id_fullwidth": (RUN, {"spec": {"run_id": "\uff52\uff55\uff4e"}}, "names no run"),
+    "evaluation_list": (EVALUATION, [], "not a mapping"),
+    "evaluation_of_no_run": (EVALUATION, {"spec": {"run": "r"}}, "names no run"),
+    "evaluation_sums_list": (EVALUATION, {"sha256": []}, "sha256"),
+    "evaluation_sums_numbers": (EVALUATION, {"sha256": {"metrics.csv": 1}}, "sha256"),
+    "evaluation_sum_elsewhere": (EVALUATION, {"sha256": {"../../x": "m"}}, "sha256"),
+    "evaluation_sum_of_root": (EVALUATION, {"sha256": {"/etc/passwd": "m"}}, "sha256"),
+    "evaluation_data_list": (EVALUATION, {"data_hashes": ["toy"]}, "data_hashes"),
+    "evaluation_data_elsewhere": (EVALUATION, {"data_hashes": {"../x": "d"}}, "data_hashes"),
+    "evaluation_encoder_none": (EVALUATION, {"encoder_sha256": None}, "encoder_sha256"),
+    "evaluation_cost_none": (EVALUATION, {"cost": None}, "cost"),
+    "evaluation_finished_number": (EVALUATION, {"cost": {"finished": 7}}, "cost.finished"),
+    "card_list": (CARD, [], "not a mapping"),
+    "card_elsewhere": (CARD, {"dataset": "../../x"}, "dataset"),
+    "card_of_lines": (CARD, {"dataset": "a\nb"}, "dataset"),
+    "card_clips_text": (CARD, {"n_clips": "many"}, "n_clips"),
+    "card_licence_list": (CARD, {"licence": ["MIT"]}, "licence"),
+    "card_sums_list": (CARD, {"sha256": ["a"]}, "sha256"),
+    "hashes_files_list": (HASHES, {"files": []}, "files"),
+    "hashes_files_numbers": (HASHES, {"files": {"a": 1}}, "files.a"),
+    "hashes_data_text": (HASHES, {"data": {"toy": "d"}}, "data.toy"),
+    "hashes_encoders_list": (HASHES, {"encoders": []}, "encoders"),
+    "hashes_without_study": (HASHES, {"study": ...}, "study"),
+}  # fmt: skip
+READ = {
+    id(RUN): lambda file: read_runs([file]),
+    id(EVALUATION): lambda file: read_evaluations([file]),
+    id(CARD): lambda file: read_cards([file]),
+    id(HASHES): lambda file: publish.check(file.parent),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_is_one_line(name, tmp_path):
+    record, change, said = CASES[name]
+    content = change
+    if isinstance(change, dict):
+        content = {key: value for key, value in {**record, **change}.items() if value is not ...}
+    file = tmp_path / publish.HASHES
+    file.write_text(json.dumps(content))
+    with one_line(said):
+        READ[id(record)](file)
+
+
+def test_what_is_sound_is_read(tmp_path):
+    for record in (RUN, EVALUATION, CARD):
+        (tmp_path / "record.json").write_text(json.dumps({**record, "more": [1]}))
+        assert READ[id(record)](tmp_path / "record.json")[0]["more"] == [1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 100_000, '{"files": []}', '{"files": {"a": 1}}', "[]", "", '{"files": {"a": []}}'],
+)
+def test_a_seal_that_is_none_seals_nothing(content, tmp_path):
+    (tmp_path / "seals").mkdir()
+    (tmp_path / "seals/a.json").write_text(content)
+    assert seals.examine(tmp_path)[1] == 0
+
+
+def test_seals_name_files_of_the_results_alone_and_pipes_are_none(tmp_path):
+    (tmp_path / "results/seals").mkdir(parents=True)
+    (tmp_path / "outside").write_text("x")
+    names = ["../outside", str(tmp_path / "outside"), "a/../../outside", "/dev/zero", ""]
+    (tmp_path / "results/seals/a.json").write_text(
+        json.dumps({"files": {name: {"size": 9} for name in names}})
+    )
+    os.mkfifo(tmp_path / "results/seals/b.json")
+    assert seals.examine(tmp_path / "results", thorough=True) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ([], "must hold a JSON object"),
+        ({"format": "sslslr dictionary 2"}, "centre"),
+        ({"format": "sslslr dictionary 2", "centre": "a", "threshold": {}}, "centre"),
+        ({"format": "sslslr dictionary 2", "centre": [1], "threshold": []}, "threshold"),
+        ({"format": "sslslr dictionary 2", "centre": [1e999], "threshold": {}}, "centre"),
+    ],
+)
+def test_a_dictionary_of_another_shape_is_said(content, said, tmp_path, monkeypatch):
+    monkeypatch.setattr("sslslr.use.dictionary.ClipStore.open", lambda path: [])
+    (tmp_path / ABOUT).write_text(json.dumps(content))
+    with pytest.raises(Exception, match=said):
+        Dictionary.open(tmp_path)
