@@ -201,7 +201,11 @@ def test_an_encoder_of_other_settings_is_refused(toy_store, tmp_path):
         changed = grid.evaluate_spec(study, spec.model_copy(update=change))
         with pytest.raises(UserError, match=f"made with other settings .*{named}"):
             evaluate(
-                changed, tmp_path / "encoder", {"toy": toy_store.path}, tmp_path / "m", tmp_path / "f"
+                changed,
+                tmp_path / "encoder",
+                {"toy": toy_store.path},
+                tmp_path / "m",
+                tmp_path / "f",
             )
 
 
