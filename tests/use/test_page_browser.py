@@ -165,7 +165,8 @@ def test_the_page_finds_what_python_finds(dictionary, shared_data, tmp_path, cap
             f"From the last picture with a hand to the next answer: {found.get('firstAnswer', 0):.0f} ms"
         )
         print(
-            f"By webcam so far: {found.get('soFar')}; at the end: {found.get('atFirst')}; at last: {found.get('webcam')}"
+            f"By webcam so far: {found.get('soFar')}; at the end: {found.get('atFirst')}; "
+            f"at last: {found.get('webcam')}"
         )
     assert "error" not in found, found
     assert "Nothing leaves this device" in found["first"]
