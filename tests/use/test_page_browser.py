@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sslslr.use import holistic_js
 from sslslr.use.clips import clips_of
 from sslslr.use.dictionary import Dictionary, build
 from sslslr.use.dictionary_page import make_page
@@ -136,16 +137,24 @@ def browse(folder: Path, webcam: Path, profile: Path) -> dict:
     return Server.found
 
 
-def test_the_page_finds_what_python_finds(dictionary, shared_data, tmp_path, capsys):
+@pytest.fixture
+def tarball(request) -> Path:
+    """MediaPipe as npm packs it, fetched once and kept in pytest's cache."""
+    kept = request.config.cache.mkdir("holistic")
+    try:
+        return next(kept.glob("*.tgz"), None) or holistic_js._fetched(kept)
+    except holistic_js.NoHolistic as error:
+        pytest.skip(str(error))
+
+
+def test_the_page_finds_what_python_finds(dictionary, tarball, shared_data, tmp_path, capsys):
     video = shared_data / "lookup_videos" / "queries" / f"{QUERY}.mp4"
     with clips_of(video) as clips:
         by_python = dictionary.find(dictionary.embed(clips.store).features)[0]
         keypoints = np.asarray(clips.store.frames(0))
         aspect = float(clips.store.clips["aspect"].iloc[0])
     page = tmp_path / "page"
-    make_page(dictionary, page)
-    if not (page / "holistic").is_dir():
-        pytest.skip("MediaPipe Holistic cannot be fetched from npm here")
+    make_page(dictionary, page, tarball)
     shutil.copy(HERE / "drive.js", page)
     (page / "drive.html").write_text(
         "<!doctype html><iframe allow='camera' height=850></iframe><script src=drive.js></script>"
