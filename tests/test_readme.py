@@ -1,0 +1,36 @@
+"""The README's first screen says what the published study says."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parent.parent
+COLUMNS = ("", "_two_hands")
+ROW = re.compile(r"^\| (?P<claim>[^|]+) <!-- (?P<id>\w+) --> \|(?P<cells>.+)\|$", re.MULTILINE)
+
+
+def _cell(row: pd.Series) -> str:
+    reason = f" ({row.reason})" if isinstance(row.reason, str) and row.reason else ""
+    effect, low, high = (
+        f"{100 * value:.1f}".replace("-", "−") for value in (row.difference, row.low, row.high)
+    )
+    return f"{row.verdict}{reason}, {effect} [{low}, {high}]"
+
+
+def test_the_answer_on_the_first_screen_is_that_of_the_published_study():
+    verdicts = pd.read_csv(ROOT / "docs/study/study_hands/tables/verdicts.csv").set_index("claim")
+    readme = (ROOT / "README.md").read_text()
+    rows = {
+        match["id"]: [cell.strip() for cell in match["cells"].split("|")]
+        for match in ROW.finditer(readme)
+    }
+    papers = [
+        claim
+        for claim in verdicts.index[verdicts.source == "paper"]
+        if not claim.endswith("_two_hands")
+    ]
+    assert sorted(rows) == sorted(papers)
+    for claim, cells in rows.items():
+        assert cells == [_cell(verdicts.loc[claim + column]) for column in COLUMNS]
+    assert readme.index("## The answer so far") < readme.index("## Two commands")
