@@ -46,7 +46,7 @@ def test_planted_labels_come_first():
 def test_planted_labels_come_first_where_signs_have_few_clips_that_vary_alike():
     """Eight clips a sign; clips of a sign differ most where signs do not: all signs together tell where that is."""
     draws = np.random.default_rng(0)
-    gloss, wide = np.arange(800) % 100, np.where(np.arange(24) < 6, 8, 0.5)
+    gloss, wide = np.arange(800) % 100, np.where(np.arange(24) < 6, 8, 0.35)
     features = draws.normal(size=(100, 24))[gloss] + wide * draws.normal(size=(800, 24))
     planted = draws.choice(800, 40, replace=False)
     glosses = gloss.copy()
@@ -61,12 +61,12 @@ def test_planted_labels_come_first_where_signs_have_few_clips_that_vary_alike():
 def test_the_likelihood_tells_signs_apart_whatever_the_units():
     draws = np.random.default_rng(1)
     gloss = np.repeat(np.arange(30), 4)
-    features = 3 * draws.normal(size=(30, 5))[gloss] + draws.normal(size=(120, 5))
+    features = 3 * draws.normal(size=(30, 12))[gloss] + draws.normal(size=(120, 12))
     found = sign_likelihoods(features, gloss)
     likely = found.argmax(axis=1)
     assert (likely == gloss).mean() > 0.9
     # Clips in other units, or turned, are as likely: only differences count.
-    turned = features @ np.linalg.qr(draws.normal(size=(5, 5)))[0] * 7 + 2
+    turned = features @ np.linalg.qr(draws.normal(size=(12, 12)))[0] * 7 + 2
     np.testing.assert_allclose(sign_likelihoods(turned, gloss), found, rtol=1e-3, atol=1e-3)
 
 
