@@ -11,6 +11,7 @@
 | environment.yml                       | pyproject.toml and requirements.lock              |
 | workflow/envs/study.yaml              | the same, without the package itself              |
 | dvc.yaml                              | config/demo.yaml, sslslr/workflow/stages.py, dvc_pipeline  |
+| config/config.yaml                    | config/demo.yaml: the catalogue looks for its name |
 | requirements.lock                     | pyproject.toml, its extras `study` and `dev`,     |
 |                                       | by pip's resolver                                 |
 | requirements-EXTRA.lock               | the same, what another extra needs beside it      |
@@ -140,6 +141,8 @@ GENERATED = {
     "environment.yml": environment,
     "workflow/envs/study.yaml": lambda: environment(itself=False),
     "dvc.yaml": dvc,
+    # No symbolic link: not every way of copying a repository keeps one.
+    "config/config.yaml": lambda: HEADER + (ROOT / "config/demo.yaml").read_text(),
 }
 
 

@@ -33,7 +33,7 @@ class Project:
         }
 
     def run(
-        self, *command: str, check: bool = True, timeout: int = 300, quick: bool = True
+        self, *command: str, check: bool = True, timeout: int = 1200, quick: bool = True
     ) -> subprocess.CompletedProcess:
         """Run a command in the project; with `quick` off, each process starts from nothing."""
         environment = self.environment(quick)
@@ -101,7 +101,7 @@ def copy_repository(target: Path, study: Path | None = HERE / "tiny.yaml") -> Pr
     if study:
         shutil.copy(study, target / "config/demo.yaml")
     project = Project(target)
-    project.run(sys.executable, "scripts/generate.py", quick=False)
+    project.run("script", "scripts/generate.py")
     author = ("-c", "user.name=test", "-c", "user.email=test@example.org")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "tiny"]):
         project.run("git", *author, *command, quick=False)

@@ -62,6 +62,7 @@ def test_what_pip_cannot_resolve_is_no_extra():
     assert not pins & {wanted.name for wanted in declared(*PROJECT["optional-dependencies"])}
 
 
+@pytest.mark.slow  # `make lint` does the same
 def test_generated_files_are_what_their_sources_say():
     done = subprocess.run(
         [sys.executable, "scripts/generate.py", "--check"], cwd=ROOT, text=True, capture_output=True

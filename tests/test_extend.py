@@ -95,6 +95,50 @@ def extended(tmp_path_factory):
     return folder
 
 
+CHECKER = """
+from sslslr.cli.main import app
+from sslslr.data.readers import READERS
+from sslslr.report.figures import FIGURES
+from sslslr.report.tables import TABLES
+
+app(["config", "check", "config/extended.yaml"], standalone_mode=False)
+found = [(READERS, "lines"), (TABLES, "best"), (FIGURES, "scores")]
+print([registry.file(name).parent.name for registry, name in found])
+"""
+GROUPS = {
+    "augment": "transforms", "encoders": "encoders", "evaluation/protocols": "protocols",
+    "data/readers": "readers", "data/datasets": "datasets", "methods": "methods",
+    "report/tables": "tables", "report/figures": "figures",
+}  # fmt: skip
+
+
+def test_a_package_of_somebody_else_brings_the_same_by_entry_points(tmp_path):
+    """As pip leaves it; the study names a method, transform, encoder, protocol and data set of it."""
+    package, metadata = tmp_path / "theirs", tmp_path / "theirs-1.0.dist-info"
+    points = ""
+    for folder in (package, metadata, tmp_path / "config"):
+        folder.mkdir()
+    for path, text in examples().items():
+        if not path.endswith(".py"):
+            (tmp_path / path).write_text(text)
+            continue
+        (package / Path(path).name).write_text(text)
+        group = GROUPS[str(Path(path).parent.relative_to("sslslr"))]
+        points += f"[sslslr.{group}]\n{Path(path).stem} = theirs.{Path(path).stem}\n"
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(points)
+    write_clips(tmp_path / "mine")
+    done = subprocess.run(
+        [sys.executable, "-c", CHECKER],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])},
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert str(3 * ["theirs"]) in done.stdout
+
+
 def table(folder: Path, name: str) -> list[dict[str, str]]:
     with (folder / f"results/tables/{name}.csv").open() as stream:
         return list(csv.DictReader(stream))

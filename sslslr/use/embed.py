@@ -46,8 +46,3 @@ def write_features(
     with atomic_file(out) as temporary:
         pq.write_table(table, temporary)
     return embedded
-
-
-def about_features(file: str | Path) -> dict[str, Any]:
-    """What a table of features says of its making."""
-    return json.loads(pq.read_schema(file).metadata[METADATA])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from sslslr.config.run import RunSpec
+from sslslr.config.run import EvaluateSpec, RunSpec
 from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig
 from sslslr.data.datasets import DATASETS
@@ -41,24 +41,30 @@ def check(study: StudyConfig) -> int:
     apart = {
         s.model_copy(update={"run_id": "", "seed": 0}).model_dump_json(): s for s in specs.values()
     }
-    _check_evaluation(study, list(apart.values()))
+    evaluations = [evaluate_spec(study, run) for run in apart.values()]
+    _check_evaluation(study, evaluations)
     for name, options in protocol_options(study).items():
         wanted = study.evaluate.protocols[name].get("methods", [])
         _check_methods(study, wanted, f"evaluate.protocols.{name}.methods")
         parsed = parse(PROTOCOLS.get(name).Options, options, f"evaluate.protocols.{name}")
         compose(getattr(parsed, "augmentation", []), f"evaluate.protocols.{name}.augmentation")
-    for run in apart.values():
-        _check_method(run)
-        _check_clips(study, run)
-        spec = evaluate_spec(study, run)
+    trained: set[str] = set()  # what a method and its encoder are built of
+    for spec in evaluations:
+        parts = spec.run.model_dump_json(
+            include={"method", "method_options", "preprocess", "encoder"}
+        )
+        if parts not in trained:
+            _check_method(spec.run)
+        trained.add(parts)
+        _check_clips(study, spec.run)
         if not any(
             target.protocols is None or set(target.protocols) & set(spec.protocols)
             for target in spec.targets.values()
             if spec.protocols
         ):
             raise UserError(
-                f"evaluate.protocols: none is left for {run.run_id!r}; their `methods`, or the targets' "
-                "`protocols`, leave it out."
+                f"evaluate.protocols: none is left for {spec.run.run_id!r}; their `methods`, or the "
+                "targets' `protocols`, leave it out."
             )
     return len(specs)
 
@@ -97,10 +103,10 @@ def _check_clips(study: StudyConfig, run: RunSpec) -> None:
         raise UserError(f"methods.{run.method}: on {run.dataset!r} {said}.")
 
 
-def _check_evaluation(study: StudyConfig, specs: list[RunSpec]) -> None:
+def _check_evaluation(study: StudyConfig, specs: list[EvaluateSpec]) -> None:
     """A name that nothing answers to would leave something out without a word."""
-    methods = {run.method for run in specs} | set(study.methods)
-    protocols = {name for run in specs for name in evaluate_spec(study, run).protocols}
+    methods = {spec.run.method for spec in specs} | set(study.methods)
+    protocols = {name for spec in specs for name in spec.protocols}
     protocols |= set(study.evaluate.protocols)
     transfer = study.evaluate.transfer
     named = [("transfer", transfer if isinstance(transfer, list) else [], methods)]

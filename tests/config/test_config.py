@@ -23,8 +23,8 @@ MINIMAL = {
     "path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name
 )
 def test_every_study_that_we_ship_is_sound(path):
-    if path.name in {"paper_numbers.yaml", "claims.yaml"}:
-        pytest.skip("not a study")
+    if path.name in {"paper_numbers.yaml", "claims.yaml", "config.yaml"}:
+        pytest.skip("not a study, or the copy of one (scripts/generate.py)")
     assert check(load(path)) > 0
 
 

@@ -47,10 +47,10 @@ MERGES = "a: &a {x: 1}\n" + "".join(
 def test_a_file_that_blows_up_is_refused_within_seconds(tmp_path, text):
     path = tmp_path / "study.yaml"
     path.write_text(text)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(UserError) as raised:
         load(path)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert len(str(raised.value)) < 600
 
 
@@ -138,9 +138,9 @@ def test_the_name_of_a_partition_is_taken(name):
 
 def test_thousands_of_seeds_are_checked_in_seconds():
     study = parse(StudyConfig, changed("runs.0.seeds", list(range(5000))), "study")
-    began = time.monotonic()
+    began = time.process_time()
     assert check(study) == len(runs(study)) == 5000
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_anchors_that_say_a_thing_once_are_taken(tmp_path):

@@ -64,10 +64,10 @@ def test_settings_that_the_weights_do_not_have_are_refused_before_room_is_made(
     folder, encoder, said
 ):
     change_settings(folder, **encoder)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(UserError, match=said):
         artifact.load(folder)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(

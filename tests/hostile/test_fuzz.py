@@ -132,7 +132,7 @@ def damaged(draw, data):
 DEMO = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
 
 
-@bounded
+@settings(bounded, max_examples=15)  # each builds the demo's methods
 @given(config=changed(DEMO, ODD))
 def test_configurations(tmp_path, config):
     file = tmp_path / "c.yaml"

@@ -81,6 +81,7 @@ UNLIKE = [
 ]
 
 
+@pytest.mark.slow  # four trainings of 60 epochs
 def test_simsiam_collapses_without_its_stop_gradient(toy_store, tmp_path):
     """As in figure 2 of its paper: without it views that share nothing agree, so in a constant.
 

@@ -12,7 +12,7 @@ from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig
 from sslslr.evaluation.evaluate import evaluate
 from sslslr.training.pretrain import pretrain
-from sslslr.use.embed import about_features, write_features
+from sslslr.use.embed import METADATA, write_features
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import sha256_of
 from sslslr.workflow import grid
@@ -57,7 +57,7 @@ def test_the_table_says_whose_features_they_are(toy_store, encoder_folder, tmp_p
     table = pq.read_table(out)
     assert table.column_names == ["clip_id", "gloss", "signer", "split", "features"]
     assert table["gloss"].to_pylist() == list(toy_store.clips["gloss"])
-    about = about_features(out)
+    about = json.loads(pq.read_schema(out).metadata[METADATA])
     assert about["encoder_sha256"] == sha256_of(encoder_folder / "encoder.safetensors")
     assert about["preprocess"]["frames"] == 12
     assert set(about["code"]) == {"sslslr", "sha256"}

@@ -97,13 +97,12 @@ def test_files_that_were_cut_are_found_and_their_jobs_planned_again(built, copy_
     assert f"encoders/{RANDOM}/encoder.safetensors: holds 1000 bytes" in done.stdout
 
 
-READERS = [
-    *(["--list-changes", "code"], ["--summary"], ["--list-rules"], ["--lint"], ["--dag"]),
-    *(["--unlock"], ["-np"]),
-]
+READERS = [["--list-changes", "code"], ["--unlock"], ["-np"]]
+OTHERS = [["--summary"], ["--list-rules"], ["--lint"], ["--dag"]]
 
 
-def test_what_only_reads_takes_nothing_and_breaks_no_seal(built, copy_of):
+@pytest.mark.parametrize("readers", [READERS, pytest.param(OTHERS, marks=pytest.mark.slow)])
+def test_what_only_reads_takes_nothing_and_breaks_no_seal(built, copy_of, readers):
     """`--list-changes code` took the results folder and ended another workflow's "orphans"."""
     project = copy_of(built)
     results = project.path / "results"
@@ -119,7 +118,7 @@ def test_what_only_reads_takes_nothing_and_breaks_no_seal(built, copy_of):
     ) as other:
         other.stdout.readline()
         state[results / results_lock.RECORD] = (results / results_lock.RECORD).read_bytes()
-        for arguments in READERS:
+        for arguments in readers:
             done = project.run("snakemake", *arguments, check=False)
             assert "another workflow is at work" not in done.stdout + done.stderr, arguments
             assert {path: path.read_bytes() for path in state} == state, arguments

@@ -115,6 +115,7 @@ def test_the_best_encoder_is_an_artifact_with_a_card_that_hugging_face_reads(bui
     assert load_encoder(folder).width == 16
 
 
+@pytest.mark.slow  # DVC clones the project and reads it anew
 def test_an_encoder_can_be_had_by_its_name(built, copy_of, tmp_path):
     project = copy_of(built)
     name = f"encoder-{TRAINED}.s0".replace(".", "-").replace("_", "-")

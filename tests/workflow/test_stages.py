@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from sslslr.config.load import load
+from sslslr.config.study import RunBlock
 from sslslr.utils.registry import Registry
 from sslslr.workflow import stages
 from toys import ROOT
 
 STUDY = load(ROOT / "config/demo.yaml")
+STUDY.runs.append(RunBlock(methods=["vicreg"], datasets=["synthetic"]))
 CACHED = ("code_hash", "_sources", "_parts", "_registries", "_entries", "_imports")
 ROOMS = {
     "extract": stages.DATA,

@@ -59,7 +59,7 @@ def test_repro_builds_everything_and_a_second_time_neither_tool_does_anything(bu
             {f"pretrain_encoder:{TRAINED}", f"evaluate_encoder:{TRAINED}", *RENDER},
             {"pretrain"},
         ),
-        (
+        pytest.param(
             "sslslr/evaluation/protocols/logistic.py",
             "import torch\n",
             "import torch  # edited\n",
@@ -69,22 +69,25 @@ def test_repro_builds_everything_and_a_second_time_neither_tool_does_anything(bu
                 *RENDER,  # a protocol says how it is shown
             },
             {"evaluate"},
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             "config/demo.yaml",
             "pretrain: {epochs: 2",
             "pretrain: {epochs: 3",
             # Whatever is rendered is told the whole study.
             {f"pretrain_encoder:{TRAINED}", f"evaluate_encoder:{TRAINED}", *RENDER},
             {"pretrain", "evaluate", "report"},
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             "config/demo.yaml",
             "For tests alone.",
             "Another note.",
             # Each table ends with the study's note, and the page shows all settings.
             RENDER - {"model"},
             {"report"},
+            marks=pytest.mark.slow,
         ),
         (
             "config/demo.yaml",

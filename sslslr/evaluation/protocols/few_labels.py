@@ -23,7 +23,6 @@ from torch import Tensor
 from sslslr.config.settings import Settings
 from sslslr.evaluation.protocols import Fit, Prediction, Predictions, Protocol, Task, register
 from sslslr.evaluation.protocols._fit import of_head, of_logistic, reference_accuracy
-from sslslr.evaluation.protocols._heads import StackedHeads, fit_heads, linear_decay_with_warmup
 from sslslr.evaluation.protocols._logistic import (
     FIT_PASSES,
     fit_logistic,
@@ -33,7 +32,7 @@ from sslslr.evaluation.protocols._logistic import (
     standardised,
 )
 from sslslr.evaluation.protocols._subsets import check_amounts, stratified_subset
-from sslslr.evaluation.protocols.linear import Linear, LinearConfig
+from sslslr.evaluation.protocols.linear import Linear, LinearConfig, fitted_heads
 from sslslr.utils.seeds import derive, generator
 
 MAX_BYTES = 1_000_000_000
@@ -179,29 +178,12 @@ def _logistic(task: Task, options: FewLabelsConfig, found: list[Problem]) -> End
 
 def _linear(task: Task, options: FewLabelsConfig, found: list[Problem]) -> Ends:
     """Each problem's head, the paper's (:mod:`.linear`)."""
-    head = options.linear
-    features = torch.as_tensor(task.features).to(task.device)
-    labels = torch.as_tensor(task.labels).to(task.device)
+    head, features = options.linear, torch.as_tensor(task.features)
     widths = [features.shape[1], *head.hidden, len(task.classes)]
     for batch in batches(found, lambda heads, clips: _linear_bytes(head, heads, clips, widths)):
         # The protocol's former name is part of the seed, so that results stay what they were.
         seeds = [derive(task.seed, "semi_supervised", problem.draw) for problem in batch]
-        heads = StackedHeads(widths, seeds).to(task.device)
         rows = [torch.as_tensor(task.train)[problem.mask] for problem in batch]
-        fit_heads(
-            heads,
-            features,
-            labels,
-            rows,
-            seeds,
-            head.epochs,
-            head.batch_size,
-            lambda epoch: (
-                head.learning_rate
-                * linear_decay_with_warmup(epoch, head.warmup_epochs, head.epochs)
-            ),
-        )
-        for number, problem in enumerate(batch):
-            scores = heads.scores(number, features, torch.as_tensor(task.test))
-            end = heads.fit(number, features, labels, rows[number])
-            yield problem, scores, of_head(*end, reference_accuracy(task, rows[number]))
+        heads = fitted_heads(task, features, rows, seeds, head)
+        for problem, own, (scores, end) in zip(batch, rows, heads, strict=True):
+            yield problem, scores, of_head(*end, reference_accuracy(task, own))

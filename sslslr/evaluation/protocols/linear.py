@@ -7,10 +7,13 @@ features of a small spread, this head does not reach what the features hold (:mo
 """
 
 import itertools
+from collections.abc import Iterator
 from typing import Annotated
 
+import numpy as np
 import torch
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from sslslr.config.settings import FASTEST, MOST, Seeds, Settings
 from sslslr.evaluation.protocols import Prediction, Predictions, Protocol, Task, register
@@ -57,32 +60,32 @@ class Linear(Protocol):
 
     def run(self, task: Task, options: LinearConfig, say) -> Predictions:
         seeds = [derive(task.seed, "linear", seed) for seed in options.seeds]
-        features = self.seen(task).to(task.device)
-        labels = torch.as_tensor(task.labels).to(task.device)
-        heads = StackedHeads([features.shape[1], *options.hidden, len(task.classes)], seeds).to(
-            task.device
-        )
-        rows = [torch.as_tensor(task.train)] * len(seeds)
-        fit_heads(
-            heads,
-            features,
-            labels,
-            rows,
-            seeds,
-            options.epochs,
-            options.batch_size,
-            lambda epoch: (
-                options.learning_rate
-                * linear_decay_with_warmup(epoch, options.warmup_epochs, options.epochs)
-            ),
-        )
-        test, reference = torch.as_tensor(task.test), reference_accuracy(task, rows[0])
-        for head, seed in enumerate(options.seeds):
-            scores = heads.scores(head, features, test)
-            fit = of_head(*heads.fit(head, features, labels, rows[head]), reference)
-            yield Prediction(scores, n_train=len(task.train), probe_seed=seed, fit=fit)
+        train = torch.as_tensor(task.train)
+        heads = fitted_heads(task, self.seen(task), [train] * len(seeds), seeds, options)
+        reference = reference_accuracy(task, train)
+        for seed, (scores, end) in zip(options.seeds, heads, strict=True):
+            fit = of_head(*end, reference)
+            yield Prediction(scores, n_train=len(train), probe_seed=seed, fit=fit)
 
     @staticmethod
     def seen(task: Task) -> torch.Tensor:
         """Features as the head sees them."""
         return torch.as_tensor(task.features)
+
+
+def fitted_heads(
+    task: Task, features: Tensor, rows: list[Tensor], seeds: list[int], options: LinearConfig
+) -> Iterator[tuple[Iterator[np.ndarray], tuple[float, float]]]:
+    """Heads fitted together, one a seed on its own rows: scores of the test clips, and how it ended."""
+    features, labels = features.to(task.device), torch.as_tensor(task.labels).to(task.device)
+    widths = [features.shape[1], *options.hidden, len(task.classes)]
+    heads = StackedHeads(widths, seeds).to(task.device)
+
+    def rate(epoch: int) -> float:
+        share = linear_decay_with_warmup(epoch, options.warmup_epochs, options.epochs)
+        return options.learning_rate * share
+
+    fit_heads(heads, features, labels, rows, seeds, options.epochs, options.batch_size, rate)
+    for head, own in enumerate(rows):
+        scores = heads.scores(head, features, torch.as_tensor(task.test))
+        yield scores, heads.fit(head, features, labels, own)
