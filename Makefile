@@ -72,7 +72,7 @@ test-pose: $(POSE_READY) ## the tests that need the pose extractors and real vid
 	python -m pytest -m pose
 
 test-page: $(POSE_READY) ## sign to the look-up page in a headless Chromium (needs npm; some minutes)
-	python -m pytest -m slow -s tests/use/test_page_browser.py
+	python -m pytest -m slow -s -rs tests/use/test_page_browser.py
 
 test-notebook: $(READY) ## docs/first-look.ipynb on the letters and the encoder of `make demo`
 	@test -d results/model || { echo "results/model is missing: make demo first" >&2; exit 1; }

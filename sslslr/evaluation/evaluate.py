@@ -31,6 +31,7 @@ from sslslr.encoders import artifact
 from sslslr.encoders.build import build_encoder
 from sslslr.evaluation.features import embed, save_features, weights_hash
 from sslslr.evaluation.joints import joint_counts, joints_seen, measured_by_target, why_masked
+from sslslr.evaluation.made_with import refuse_other
 from sslslr.evaluation.pools import in_pool, pool_contents, refuse_tested
 from sslslr.evaluation.protocols import PROTOCOLS, Task
 from sslslr.evaluation.scores import METRICS, PREDICTIONS, headline, probes, score, write
@@ -71,11 +72,7 @@ def evaluate(
     started = time.monotonic()
     device = torch.device(choose_accelerator(spec.run.pretrain.accelerator))
     encoder, run = artifact.load(encoder_folder, device)
-    if run["spec"] != spec.run.model_dump(mode="json"):
-        raise UserError(
-            f"{encoder_folder}: this encoder was made with other settings than {spec.run.run_id!r} has now. "
-            "Pretrain it again."
-        )
+    refuse_other(run, spec.run, Path(encoder_folder), say)
     before = weights_hash(encoder)
     pooled = pool_contents(pool) if pool is not None else None
     rows: list[dict[str, Any]] = []

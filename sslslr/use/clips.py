@@ -23,6 +23,8 @@ from sslslr.utils.errors import UserError
 from sslslr.utils.progress import Log, progress_bar, say
 
 NO_GLOSS = "not stated"
+# Files that hold nothing but keypoints: .json and .csv may be anything.
+KEYPOINTS = (".pose", ".npy", ".npz", ".h5", ".hdf5")
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,39 @@ def clips_of(
             source.mkdir()
             shutil.copyfile(path, source / path.name)
         table = table_of(source, str(table) if table else None)
-        videos = source.is_dir() and any(f.suffix.lower() in SUFFIXES for f in source.rglob("*"))
+        videos = _is_of_videos(source, table, log)
         if table is None:
             table = _without_glosses(work / TABLES[0], _unlabelled(source, videos))
         (_from_videos if videos else _from_keypoints)(source, table, work, backend, log)
         store = ClipStore.open(work / "clips")
         unlabelled = bool((store.clips["gloss"] == NO_GLOSS).all())
         yield Clips(store, unlabelled, list(store.card["dropped"].get("clips", [])))
+
+
+def _is_of_videos(source: Path, table: Path | None, log: Log) -> bool:
+    """Whether a folder is read as videos; of one that has keypoints as well, its table or what is more decides."""
+    if not source.is_dir():
+        return False
+    files = [file.name.lower() for file in source.rglob("*") if file != table]
+    endings = tuple(SUFFIXES)
+    videos = sum(name.endswith(endings) for name in files)
+    keypoints = sum(name.endswith(KEYPOINTS) for name in files)
+    if not videos or not keypoints:
+        return videos > 0
+    named = [str(row.get("file", "")).lower() for row in _rows(table)] if table else []
+    of_videos = any(name.endswith(endings) for name in named)
+    of_keypoints = any(name.endswith(KEYPOINTS) for name in named)
+    chosen = of_videos if of_videos != of_keypoints else videos > keypoints
+    kinds = ("videos", "keypoints") if chosen else ("keypoints", "videos")
+    log(
+        f"{source}: read as a folder of {kinds[0]}; its {kinds[1]} are left out. Name one to read it alone."
+    )
+    return chosen
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    with open(table, newline="", encoding="utf-8-sig", errors="replace") as stream:
+        return list(csv.DictReader(stream))
 
 
 def _unlabelled(source: Path, videos: bool) -> dict[str, str]:

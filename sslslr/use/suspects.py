@@ -20,6 +20,9 @@ FEW, MANY = 3, 15  # neighbours that vote
 TEMPERATURE = 0.1
 # What similarity to a sign's mean adds to a vote of `MANY`; more, where a sign has too few clips for one.
 MEANS = 0.25
+# Of signs with few clips each, where all together tell how clips of one sign differ: how much of that is taken
+# from its mean over all directions, and in how many directions signs are compared.
+SHRINKAGE, DIRECTIONS = 0.2, 60
 GROUP, SHARE = 5, 0.8  # clips of a signer's sign, and the share of them that is taken for another
 PAIR, ERROR = 4, 0.35  # clips of each of two signs, and the share that is nearer to the other
 
@@ -38,6 +41,8 @@ class Neighbours:
         means: (clips, glosses), similarity to the mean of each gloss's clips, the clip itself left out;
             0 where the signers are told apart.
         neighbours: how many voted.
+        fit: (clips, glosses), log-likelihood of each clip as one of the gloss (:func:`sign_likelihoods`) where
+            signs have few clips and the signers are not told apart; None else.
         copies: pairs (row, row, similarity), the first smaller.
     """
 
@@ -50,10 +55,13 @@ class Neighbours:
     means: np.ndarray
     neighbours: int
     copies: list[tuple[int, int, float]]
+    fit: np.ndarray | None = None
 
     @property
     def evidence(self) -> np.ndarray:
-        """(clips, glosses): votes, the nearest clip where they tie, and similarity to the signs' means."""
+        """(clips, glosses): :attr:`fit`; else votes, the nearest clip where they tie, and similarity to the means."""
+        if self.fit is not None:
+            return self.fit.copy()
         weight = MEANS * (MANY / self.neighbours) ** 3
         return self.votes + 0.1 * np.nan_to_num(self.best, neginf=-1) + weight * self.means
 
@@ -114,14 +122,61 @@ def neighbours(features: np.ndarray, glosses: np.ndarray, signers: np.ndarray) -
         for gloss, (start, end) in enumerate(zip(ends - counts, ends, strict=True)):
             nearest[rows, gloss] = order[start:end][similarity[:, order[start:end]].argmax(axis=1)]
     nearest[~np.isfinite(best)] = -1
-    means = np.zeros_like(votes) if np.any(signers != "") else _to_means(unit, gloss_of, len(names))
-    return Neighbours(list(names), gloss_of, signers, votes, best, nearest, means, k, copies)
+    if np.any(signers != ""):
+        return Neighbours(
+            list(names), gloss_of, signers, votes, best, nearest, np.zeros_like(votes), k, copies
+        )
+    means = _to_means(unit, gloss_of, len(names))
+    # Fewer clips than twice the features do not say how clips of a sign differ.
+    told = k < MANY and len(unit) - len(names) >= 2 * unit.shape[1]
+    fit = sign_likelihoods(features, gloss_of) if told else None
+    return Neighbours(list(names), gloss_of, signers, votes, best, nearest, means, k, copies, fit)
+
+
+def sign_likelihoods(features: np.ndarray, gloss_of: np.ndarray) -> np.ndarray:
+    """Log-likelihood (clips, glosses) of each clip as one more of each gloss's clips, itself left out.
+
+    Probabilistic linear discriminant analysis (Ioffe 2006): a sign's mean and its clips about the mean are normal,
+    the latter alike for all signs. In coordinates in which clips of a sign vary by 1 and signs by b, a sign of n clips
+    with sum s has a mean of s / (n + 1 / b), known to 1 / (n + 1 / b).
+    """
+    x = np.asarray(features, dtype=np.float64)
+    x = x - x.mean(axis=0)
+    counts = np.bincount(gloss_of).astype(np.float64)
+    middles = _sums(x, gloss_of, len(counts)) / counts[:, None]
+    within = x - middles[gloss_of]
+    within = within.T @ within / (len(x) - len(counts))
+    size = np.trace(within) / len(within)
+    values, axes = np.linalg.eigh((1 - SHRINKAGE) * within + SHRINKAGE * size * np.eye(len(within)))
+    whiten = axes / np.sqrt(values)
+    between = (middles * counts[:, None]).T @ middles / len(x)
+    between = whiten.T @ between @ whiten - len(counts) / len(x) * np.eye(len(within))
+    spread, axes = np.linalg.eigh(between)
+    spread, axes = np.maximum(spread[-DIRECTIONS:], 1e-6), axes[:, -DIRECTIONS:]
+    x = x @ whiten @ axes
+    sums = _sums(x, gloss_of, len(counts))
+
+    def likelihood(sums: np.ndarray, counts: np.ndarray, x: np.ndarray) -> np.ndarray:
+        known = counts[..., None] + 1 / spread
+        variance = 1 + 1 / known
+        return -0.5 * ((x - sums / known) ** 2 / variance + np.log(variance)).sum(axis=-1)
+
+    found = np.stack(
+        [likelihood(s, np.asarray(n), x) for s, n in zip(sums, counts, strict=True)], axis=1
+    )
+    found[np.arange(len(x)), gloss_of] = likelihood(sums[gloss_of] - x, counts[gloss_of] - 1, x)
+    return found.astype(np.float32)
+
+
+def _sums(features: np.ndarray, gloss_of: np.ndarray, n: int) -> np.ndarray:
+    sums = np.zeros((n, features.shape[1]), dtype=features.dtype)
+    np.add.at(sums, gloss_of, features)
+    return sums
 
 
 def _to_means(unit: np.ndarray, gloss_of: np.ndarray, n: int) -> np.ndarray:
     """Cosine (clips, n) of each clip and the mean of each gloss's clips but itself; -1 where none is left."""
-    sums = np.zeros((n, unit.shape[1]), dtype=np.float32)
-    np.add.at(sums, gloss_of, unit)
+    sums = _sums(unit, gloss_of, n)
     similarity = unit @ (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)).T
     own = sums[gloss_of] - unit
     length = np.linalg.norm(own, axis=1)

@@ -1,5 +1,7 @@
 """Evaluation: the frozen encoder stays, numbers are those of a plain count, bad splits are named."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,7 @@ from sslslr.evaluation.scores import best_classes
 from sslslr.report import reading
 from sslslr.report.tables import linear as tables
 from sslslr.training.pretrain import pretrain
+from sslslr.use.load import load_encoder
 from sslslr.utils.errors import UserError
 from sslslr.workflow import grid
 from toys import random_batch
@@ -187,8 +190,48 @@ def test_an_encoder_of_other_settings_is_refused(toy_store, tmp_path):
     study = make_study()
     run(study, toy_store, tmp_path)
     (spec,) = grid.runs(study).values()
-    changed = grid.evaluate_spec(study, spec.model_copy(update={"seed": 9}))
-    with pytest.raises(UserError, match="made with other settings"):
-        evaluate(
-            changed, tmp_path / "encoder", {"toy": toy_store.path}, tmp_path / "m", tmp_path / "f"
-        )
+    more = spec.pretrain.model_copy(update={"epochs": spec.pretrain.epochs + 1})
+    other = spec.encoder.model_copy(update={"dropout": 0.25})
+    for change, named in (
+        ({"seed": 9}, r"seed \d, not 9"),
+        ({"pretrain": more}, "pretrain.epochs"),
+        ({"encoder": other}, "encoder.dropout .*, not 0.25"),
+        ({"method_options": {"w_o": 0.7}}, "method_options.w_o .*, not 0.7"),
+    ):
+        changed = grid.evaluate_spec(study, spec.model_copy(update=change))
+        with pytest.raises(UserError, match=f"made with other settings .*{named}"):
+            evaluate(
+                changed,
+                tmp_path / "encoder",
+                {"toy": toy_store.path},
+                tmp_path / "m",
+                tmp_path / "f",
+            )
+
+
+def test_an_encoder_of_an_older_version_is_evaluated_as_it_is_embedded(toy_store, tmp_path):
+    """Its run.json lacks what came later, names the encoder as it was called, and has keys that are gone."""
+    study, said = make_study(), []
+    run(study, toy_store, tmp_path)
+    expected = (tmp_path / "metrics" / "metrics.csv").read_text()
+    stated = json.loads((tmp_path / "encoder" / "run.json").read_text())
+    for key in ("decayed", "clip_norm", "warmup"):
+        del stated["spec"]["pretrain"][key]
+    stated["spec"]["pretrain"] |= {"compile": "off", "stack": 4}
+    stated["spec"]["method_options"] |= {"stop_early": True}
+    del stated["spec"]["preprocess"]["gaps"], stated["spec"]["tag"]
+    stated["spec"]["encoder"]["variant"] = "paper"
+    stated.pop("method_options", None)
+    (tmp_path / "encoder" / "run.json").write_text(json.dumps(stated))
+    (spec,) = grid.runs(study).values()
+    folders = tmp_path / "m", tmp_path / "f"
+    evaluate(
+        grid.evaluate_spec(study, spec), tmp_path / "encoder", {"toy": toy_store.path}, *folders,
+        say=said.append,
+    )  # fmt: skip
+    assert (tmp_path / "m" / "metrics.csv").read_text() == expected
+    (line,) = [line for line in said if "another version" in line]
+    assert "method_options.stop_early, pretrain.compile, pretrain.stack" in line
+    clips = [np.asarray(toy_store.frames(row)) for row in range(len(toy_store))]
+    features = np.load(tmp_path / "f" / "toy" / "features.npy")
+    np.testing.assert_allclose(load_encoder(tmp_path / "encoder")(clips), features, atol=1e-6)

@@ -8,7 +8,7 @@ import pytest
 
 from sslslr.data.datasets import _extract_folder
 from sslslr.data.store import writing
-from sslslr.use.clips import NO_GLOSS, clips_of
+from sslslr.use.clips import NO_GLOSS, _is_of_videos, clips_of
 from sslslr.utils.errors import UserError
 
 
@@ -53,3 +53,26 @@ def test_videos_without_labels_are_extracted_and_nothing_that_is_gone_is_named(
     assert said == ["The left hand was found in 90 % of the frames."] * 2
     assert [rows for rows, _, _ in asked] == [[{"file": "a.mp4", "gloss": NO_GLOSS}]] * 2
     assert {backend for _, backend, _ in asked} == {"mmpose"}
+
+
+def test_a_folder_of_keypoints_with_a_few_videos_is_read_as_keypoints(tmp_path):
+    clip = np.random.default_rng(0).uniform(0.2, 0.8, (12, 75, 2)).astype(np.float32)
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", clip + (name == "b") / 100)
+    (tmp_path / "a.mp4").write_bytes(b"a film")
+    said = []
+    with clips_of(tmp_path, log=said.append) as clips:
+        assert list(clips.store.clips["clip_id"]) == ["a", "b"]
+    assert any("read as a folder of keypoints; its videos are left out" in line for line in said)
+
+
+def test_of_keypoints_and_videos_the_table_says_which_are_meant(tmp_path):
+    for name in ("a.npy", "b.npy", "c.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    assert not _is_of_videos(tmp_path, None, lambda _: None)
+    (tmp_path / "labels.csv").write_text("file,gloss\nc.mp4,yes\n")
+    assert _is_of_videos(tmp_path, tmp_path / "labels.csv", lambda _: None)
+    (tmp_path / "labels.csv").write_text("file,gloss\na.npy,yes\n")
+    (tmp_path / "d.mp4").write_bytes(b"")
+    (tmp_path / "e.mp4").write_bytes(b"")
+    assert not _is_of_videos(tmp_path, tmp_path / "labels.csv", lambda _: None)

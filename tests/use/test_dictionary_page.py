@@ -103,6 +103,35 @@ def test_the_page_answers_as_the_package_does(dictionary, page, toy_store, tmp_p
     assert found["inputs"] == list(INPUTS)
 
 
+def recorded(took: float, hands: list, lost: tuple = (), seconds: float = 6) -> dict:
+    about = {"took": took, "hands": hands, "lost": lost, "seconds": seconds}
+    command = [NODE, str(Path(__file__).parent / "record.mjs"), str(SOURCES), json.dumps(about)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
+def test_a_recording_ends_when_hands_are_down_and_a_slow_device_looks_again():
+    fast = recorded(0.05, [[1.0, 3.4]])
+    assert 4.1 <= fast["ended"] < 4.3
+    assert fast["again"] is None
+    assert fast["told"] == fast["looks"] > 50
+
+    # One look a second, and one of them loses the hand: the sign is not cut in two.
+    slow = recorded(1.0, [[1.0, 4.4]], lost=(2,))
+    assert slow["ended"] >= 4.4
+    assert slow["looks"] <= 7
+    assert len(slow["again"]) <= 24
+    assert slow["again"][0] <= 1.0
+    assert slow["again"][-1] >= 4.3
+    assert slow["after"] <= 24 + slow["recorded"] / 4 + 1
+
+    # A hand that was seen once before the sign does not end the recording before it.
+    assert recorded(0.05, [[0.0, 0.04], [2.0, 3.0]])["ended"] > 3.0
+
+    # Where no hand was seen at all, every picture is looked at.
+    assert len(recorded(0.5, [], seconds=2)["again"]) == 30
+
+
 def joints_of_backend(body, left, right) -> np.ndarray:
     def landmarks(points):
         return points and SimpleNamespace(landmark=[SimpleNamespace(**point) for point in points])

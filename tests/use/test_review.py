@@ -1,5 +1,6 @@
 """A review finds, without being told, what was planted: wrong labels, exchanged signs, copies, mirrors."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -11,7 +12,7 @@ from sslslr.config.study import PreprocessConfig
 from sslslr.data.preprocess import preprocess
 from sslslr.use.load import _in_memory
 from sslslr.use.review import label_margin, review
-from sslslr.use.suspects import alike, far_signers, neighbours, taken_for
+from sslslr.use.suspects import alike, far_signers, neighbours, sign_likelihoods, taken_for
 from toys import toy_clips
 
 
@@ -40,6 +41,33 @@ def test_planted_labels_come_first():
     assert np.isin(first, planted).mean() >= 0.9
     by_chance = np.argsort(-margin(draws.normal(size=features.shape), glosses, signers))[:20]
     assert np.isin(by_chance, planted).mean() < 0.5
+
+
+def test_planted_labels_come_first_where_signs_have_few_clips_that_vary_alike():
+    """Eight clips a sign; clips of a sign differ most where signs do not: all signs together tell where that is."""
+    draws = np.random.default_rng(0)
+    gloss, wide = np.arange(800) % 100, np.where(np.arange(24) < 6, 8, 0.35)
+    features = draws.normal(size=(100, 24))[gloss] + wide * draws.normal(size=(800, 24))
+    planted = draws.choice(800, 40, replace=False)
+    glosses = gloss.copy()
+    glosses[planted] = (gloss[planted] + draws.integers(1, 100, 40)) % 100
+    found = neighbours(features, glosses.astype(str), np.full(800, ""))
+    first = np.argsort(-label_margin(found, found))[:40]
+    assert np.isin(first, planted).mean() >= 0.8
+    without = dataclasses.replace(found, fit=None)
+    assert np.isin(np.argsort(-label_margin(without, without))[:40], planted).mean() < 0.4
+
+
+def test_the_likelihood_tells_signs_apart_whatever_the_units():
+    draws = np.random.default_rng(1)
+    gloss = np.repeat(np.arange(30), 4)
+    features = 3 * draws.normal(size=(30, 12))[gloss] + draws.normal(size=(120, 12))
+    found = sign_likelihoods(features, gloss)
+    likely = found.argmax(axis=1)
+    assert (likely == gloss).mean() > 0.9
+    # Clips in other units, or turned, are as likely: only differences count.
+    turned = features @ np.linalg.qr(draws.normal(size=(12, 12)))[0] * 7 + 2
+    np.testing.assert_allclose(sign_likelihoods(turned, gloss), found, rtol=1e-3, atol=1e-3)
 
 
 def test_a_signer_who_exchanged_two_signs_is_found_and_the_others_are_not():

@@ -5,10 +5,11 @@ import { pictureOf, showsHand } from "./estimate.mjs";
 const RATE = 15; // pictures a second: a sign has some thirty
 const MOST_SECONDS = 30; // of a video that are read
 const LOWERED = 0.7; // seconds without a hand that end a recording
-const ENOUGH = 20; // frames that make a second look unnecessary
-const FIRST = 1.8; // seconds after the sign's end until which more pictures are looked at for the first answer
+const ENOUGH = 12; // pictures with a hand that make a second look unnecessary (docs/experiments.md)
+const SURE = 2; // pictures with a hand before, and without one after, that end a recording
 const COARSE = 4; // a second look takes one of so many pictures first, to find where hands are
 const ROOM = 0.3; // seconds before and after that it looks at closely
+const CLOSELY = 24; // pictures of them: more find no more (docs/experiments.md)
 
 const once = (target, event) =>
   new Promise((resolve, reject) => {
@@ -70,38 +71,34 @@ export function closeWebcam(video) {
   video.srcObject = null;
 }
 
-/** `count` of the times `some` that lie furthest from `known` and from each other, in order. */
-export function widest(some, known, count) {
-  const chosen = [];
-  const left = new Set(some);
-  while (chosen.length < count && left.size) {
-    const gap = (time) => Math.min(...known.concat(chosen).map((other) => Math.abs(other - time)));
-    const next = [...left].reduce((best, time) => (gap(time) > gap(best) ? time : best));
-    left.delete(next);
-    chosen.push(next);
-  }
-  return chosen.sort((a, b) => a - b);
+/** At most `count` of some values, the first and the last among them. */
+function evenly(some, count) {
+  if (some.length <= count) return some;
+  return Array.from({ length: count }, (_, i) => some[Math.round((i * (some.length - 1)) / (count - 1))]);
 }
 
 /**
- * Record from the webcam and look at pictures meanwhile, always the newest.
+ * Record from the webcam and look at pictures meanwhile, always the newest. onLook(frames, recorded) is told after each.
  *
- * It ends after `seconds`, when stopped() says so, or when hands were seen and are down again. A slow device
- * looks into the widest gaps then, until `FIRST`.
- * {frames, aspect, ended, again}: what was seen by then, and when the sign ended; again(progress, cancelled)
- * looks for the hands in the whole recording and then closely at these pictures; it is null where enough were
- * looked at.
+ * It ends after `seconds`, when stopped() says so, or when hands were seen and are down again.
+ * {frames, aspect, began, recorded, again}: what was seen by then, and the moment that times are counted from;
+ * again(progress, cancelled) looks for the hands in the whole recording and then closely at these pictures. It is
+ * null where enough were looked at, as on a fast device.
  */
-export async function record(video, estimator, seconds, stopped) {
+export async function record(video, estimator, seconds, stopped, onLook) {
   await estimator.reset();
   const pictures = [];
   const frames = [];
   const began = performance.now();
   const now = () => (performance.now() - began) / 1000;
   let over = false;
-  let lowered = false;
-  let handAt = null;
-  let spent = 0; // milliseconds of looking
+
+  /** A slow device loses a hand in single pictures, so one picture alone says neither "up" nor "down". */
+  function lowered() {
+    const last = frames.findLastIndex(({ joints }) => showsHand(joints));
+    const up = frames.filter(({ joints }) => showsHand(joints)).length >= SURE;
+    return up && frames.length - 1 - last >= SURE && frames.at(-1).time - frames[last].time >= LOWERED;
+  }
 
   async function watch() {
     let last = -1;
@@ -112,41 +109,25 @@ export async function record(video, estimator, seconds, stopped) {
       }
       last = pictures.length - 1;
       const { image, time } = pictures[last];
-      const { joints, took } = await estimator.look(await createImageBitmap(image), time - (frames.at(-1)?.time ?? 0));
+      const { joints } = await estimator.look(await createImageBitmap(image), time - (frames.at(-1)?.time ?? 0));
       frames.push({ time, joints });
-      spent += took;
-      if (showsHand(joints)) handAt = time;
-      else if (handAt !== null && time - handAt >= LOWERED) over = lowered = true;
+      over ||= lowered();
+      onLook(frames, pictures.length);
     }
   }
 
   const watching = watch();
-  while (!over && now() < seconds && !stopped()) {
-    const time = now();
-    pictures.push({ time, image: await pictureOf(video) });
-    await pause(Math.max(0, 1000 * (time + 1 / RATE - now())));
-  }
-  over = true;
-  const ended = lowered ? began + 1000 * handAt : performance.now();
-  await watching;
-  const aspect = video.videoWidth / video.videoHeight;
-  const left = () => 1000 * FIRST - (performance.now() - ended);
-
-  async function fill() {
-    const known = frames.map(({ time }) => time);
-    const shown = frames.filter(({ joints }) => showsHand(joints)).map(({ time }) => time);
-    const from = shown.length ? shown[0] - ROOM : 0;
-    const to = shown.length ? shown.at(-1) + ROOM : seconds;
-    const inside = pictures.filter(({ time }) => time >= from && time <= to && !known.includes(time));
-    const count = Math.floor((left() * frames.length) / spent);
-    const chosen = widest(inside.map(({ time }) => time), known, Math.min(count, ENOUGH - frames.length));
-    for (const { image, time } of pictures.filter((picture) => chosen.includes(picture.time))) {
-      if (left() < 0) break;
-      const { joints } = await estimator.look(await createImageBitmap(image), 1 / RATE);
-      frames.push({ time, joints });
+  try {
+    while (!over && now() < seconds && !stopped()) {
+      const time = now();
+      pictures.push({ time, image: await pictureOf(video) });
+      await pause(Math.max(0, 1000 * (time + 1 / RATE - now())));
     }
-    frames.sort((a, b) => a.time - b.time);
+  } finally {
+    over = true;
+    await watching;
   }
+  const aspect = video.videoWidth / video.videoHeight;
 
   async function looked(some, progress, cancelled) {
     await estimator.reset();
@@ -163,15 +144,19 @@ export async function record(video, estimator, seconds, stopped) {
 
   async function again(progress, cancelled) {
     const some = pictures.filter((_, i) => i % COARSE === 0);
-    const coarse = await looked(some, (done, of) => progress(done, 2 * of), cancelled);
+    const coarse = await looked(some, (done, of) => progress(done / of / 2, done, of), cancelled);
     const times = coarse?.filter(({ joints }) => showsHand(joints)).map(({ time }) => time);
-    if (!times?.length) return coarse;
-    const near = pictures.filter(({ time }) => time >= times[0] - ROOM && time <= times.at(-1) + ROOM);
-    return looked(near, (done, of) => progress(of + done, 2 * of), cancelled);
+    // Hands that no picture of four shows may be in the others: then all are looked at.
+    const near = times?.length
+      ? evenly(pictures.filter(({ time }) => time >= times[0] - ROOM && time <= times.at(-1) + ROOM), CLOSELY)
+      : pictures;
+    const all = coarse && (await looked(near, (done, of) => progress((1 + done / of) / 2, done, of), cancelled));
+    pictures.forEach(({ image }) => image.close());
+    return all;
   }
 
-  if (frames.length) await fill();
-  const whole = frames.length >= Math.min(ENOUGH, pictures.length);
+  const hands = frames.filter(({ joints }) => showsHand(joints)).length;
+  const whole = hands >= ENOUGH || frames.length === pictures.length;
   if (whole) pictures.forEach(({ image }) => image.close());
-  return { frames, aspect, ended, again: whole ? null : again, recorded: pictures.length };
+  return { frames, aspect, began, recorded: pictures.length, again: whole ? null : again };
 }

@@ -28,20 +28,33 @@ function cardOf(dictionary, index, title, actions) {
   return card;
 }
 
-/** The card of answer number `rank`. */
-export function answerCard(dictionary, { gloss, index, similarity }, rank, look) {
+/** The card of one answer, its rank and its similarity not yet filled in. */
+function answerCard(dictionary, { gloss, index }, look) {
   const card = cardOf(dictionary, index, gloss, [["Look this one up", look]]);
-  const nearness = element("p", "similarity", `similarity ${similarity.toFixed(2)}`);
+  const nearness = element("p", "similarity");
   const bar = element("span", "bar");
   bar.setAttribute("aria-hidden", "true");
-  const filled = element("span");
-  filled.style.width = `${Math.round(100 * Math.max(0, similarity))}%`;
-  bar.append(filled);
-  nearness.append(bar);
-  card.querySelector(".gloss").before(element("span", "rank", String(rank)));
+  bar.append(element("span"));
+  nearness.append(element("span", "number"), bar);
+  card.querySelector(".gloss").before(element("span", "rank"));
   card.querySelector(".gloss").after(nearness);
   card.dataset.gloss = gloss;
+  card.dataset.index = index;
   return card;
+}
+
+/** Show answers in `list`. The cards of clips that stand there already stay, so that their skeletons move on. */
+export function showAnswers(list, dictionary, answers, look) {
+  const there = new Map([...list.children].map((card) => [Number(card.dataset.index), card]));
+  list.replaceChildren(
+    ...answers.map((found, i) => {
+      const card = there.get(found.index) ?? answerCard(dictionary, found, look);
+      card.querySelector(".rank").textContent = String(i + 1);
+      card.querySelector(".number").textContent = `similarity ${found.similarity.toFixed(2)}`;
+      card.querySelector(".bar span").style.width = `${Math.round(100 * Math.max(0, found.similarity))}%`;
+      return card;
+    }),
+  );
 }
 
 export function signCard(dictionary, index, look) {

@@ -51,9 +51,13 @@ export class Estimator {
   #ready = null;
   #clock = 0;
 
-  /** Load MediaPipe once; a second call waits for the first. */
+  /** Load MediaPipe once; a second call waits for the first. After a failure it is tried anew. */
   ready(complexity) {
-    this.#ready ??= this.#start(complexity);
+    this.#ready ??= this.#start(complexity).catch((error) => {
+      this.#ready = null;
+      this.#worker.terminate();
+      throw error;
+    });
     return this.#ready;
   }
 

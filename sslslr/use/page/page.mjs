@@ -1,66 +1,52 @@
 // The page: ways to ask, answers, the dictionary.
 
-import { answerCard, signCard } from "./cards.mjs";
+import { showAnswers, signCard } from "./cards.mjs";
 import { closeWebcam, framesOfVideo, openWebcam, record, whyNoWebcam } from "./capture.mjs";
 import { Dictionary } from "./dictionary.mjs";
 import { clipAtRate, Estimator, pictureOf, showsHand } from "./estimate.mjs";
 import { clipOf, readNpy } from "./formats.mjs";
 import { Player } from "./skeleton.mjs";
+import { begin, by, fail, say, working } from "./status.mjs";
 
 const AT_ONCE = 24; // signs of the dictionary that are shown, and added by "Show more"
 const FEW = 8; // pictures with a hand below which no answer is sure
-const by = (id) => document.getElementById(id);
+const OFTEN = 0.4; // seconds between two answers while one signs
 const estimator = new Estimator();
 let dictionary = null;
-let task = 0; // the number of the look-up in hand: an older one that comes late is dropped
 
-/** Show a line; `more` is for those who hear the page. */
-function say(text, more = "") {
-  const heard = document.createElement("span");
-  heard.className = "hidden";
-  heard.textContent = more;
-  by("status").replaceChildren(text, heard);
+/** Why an answer is not sure, or "" where it is; `hands` pictures show a hand. */
+function doubt(answers, hands) {
+  if (hands < FEW) return `Only ${hands} ${hands === 1 ? "picture shows" : "pictures show"} a hand.`;
+  return dictionary.isSure(answers) ? "" : "No sign of the dictionary is near enough to be trusted.";
 }
 
-function working(on) {
-  by("progress").hidden = by("cancel").hidden = !on;
-  by("progress").value = 0;
-}
-
-/** A new look-up; `cancelled()` is true once another began or somebody pressed Stop. */
-function begin(text) {
-  const number = ++task;
-  working(false);
-  say(text);
-  return () => number !== task;
-}
-
-function fail(error, cancelled = () => false) {
-  if (cancelled()) return;
-  working(false);
-  say(error.message);
-}
-
-/** Show the six nearest of a clip. `more` says that it is not the last word; `hands` pictures show one. */
+/** Show the six nearest of a clip. `more` says what follows. */
 function answer(clip, what, { more = "", hands = Infinity } = {}) {
   const answers = dictionary.find(dictionary.embed(clip));
-  const few = hands < FEW;
-  const sure = dictionary.isSure(answers) && !few;
+  const why = doubt(answers, hands);
   const query = new Player("what was seen");
   by("query").replaceChildren(by("query").firstElementChild, query.element);
   query.show(clip);
-  by("cards").replaceChildren(
-    ...answers.map((found, i) => answerCard(dictionary, found, i + 1, lookUpSign)),
-  );
+  by("query").hidden = false;
+  showAnswers(by("cards"), dictionary, answers, lookUpSign);
   by("result").hidden = false;
-  by("verdict").className = sure ? "" : "unsure";
-  const why = few
-    ? `Only ${hands} ${hands === 1 ? "picture shows" : "pictures show"} a hand.${more ? " A closer look follows." : ""}`
-    : "No sign of the dictionary is near enough to be trusted.";
-  by("verdict").textContent = sure ? "The nearest signs of the dictionary:" : `Not sure. ${why} The nearest all the same:`;
+  by("verdict").className = why ? "unsure" : "";
+  by("verdict").textContent = why
+    ? `Not sure. ${why}${more && " A closer look follows."} The nearest all the same:`
+    : "The nearest signs of the dictionary:";
   const names = answers.map(({ gloss, similarity }, i) => `${i + 1} ${gloss} (${similarity.toFixed(2)})`);
-  say(`${what}${more}`, ` ${sure ? "Nearest" : `Not sure. ${few ? `${why} ` : ""}Nearest all the same`}: ${names.join(", ")}.`);
+  say(`${what}${more}`, ` ${why ? `Not sure. ${why} Nearest all the same` : "Nearest"}: ${names.join(", ")}.`);
   return answers;
+}
+
+/** Show the six nearest of what was seen so far, while one still signs. It is not read aloud: it changes too fast. */
+function answerSoFar(clip, hands) {
+  const answers = dictionary.find(dictionary.embed(clip));
+  showAnswers(by("cards"), dictionary, answers, lookUpSign);
+  by("query").hidden = true;
+  by("result").hidden = false;
+  by("verdict").className = "unsure";
+  by("verdict").textContent = `So far, by ${hands} pictures with a hand:`;
 }
 
 const handsIn = (frames) => frames.filter(({ joints }) => showsHand(joints)).length;
@@ -105,7 +91,7 @@ async function lookUpVideo(file) {
   try {
     await estimator.ready(dictionary.complexity);
     const progress = (done, of) => {
-      by("progress").value = done / of;
+      working.at(done / of, `picture ${done} of ${of}`);
       if (done === 1) say(`${file.name}: looking at ${of} pictures…`);
     };
     const seen = await framesOfVideo(file, estimator, progress, cancelled);
@@ -120,10 +106,12 @@ async function lookUpVideo(file) {
 }
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const camera = { on: false, recording: false, stop: false };
+const camera = { on: false, starting: false, recording: false, stop: false };
 
 async function startWebcam() {
+  if (camera.starting) return;
   const cancelled = begin("Starting the webcam. The browser may ask for it…");
+  camera.starting = true;
   try {
     await openWebcam(by("camera"));
     camera.on = true;
@@ -134,13 +122,36 @@ async function startWebcam() {
     for (let i = 0; i < 2; i++) await estimator.look(await pictureOf(by("camera")), 0.1); // the first is slow
     if (!cancelled()) say("Ready. Press “Sign now”: a countdown of three seconds follows.");
   } catch (error) {
-    closeWebcam(by("camera"));
+    stopWebcam();
     fail(error instanceof DOMException ? new Error(whyNoWebcam(error)) : error, cancelled);
+  } finally {
+    camera.starting = false;
   }
+}
+
+function stopWebcam() {
+  camera.on = false;
+  document.body.classList.remove("camera");
+  closeWebcam(by("camera"));
+  by("record").textContent = "Start the webcam";
 }
 
 async function signNow() {
   const cancelled = begin("Get ready. Three seconds.");
+  const soFar = answersSoFar();
+  try {
+    const seen = await recorded(soFar, cancelled);
+    if (cancelled()) return;
+    if (!seen) say("Stopped.");
+    else if (!seen.frames.length) throw new Error("No picture came from the webcam.");
+    else await lastAnswer(seen, soFar.moments, cancelled);
+  } catch (error) {
+    fail(error, cancelled);
+  }
+}
+
+/** What `record` has after a countdown; null where somebody pressed Stop before its end. */
+async function recorded(soFar, cancelled) {
   const stopped = () => camera.stop || cancelled();
   camera.recording = true;
   camera.stop = false;
@@ -151,20 +162,12 @@ async function signNow() {
     for (const left of [3, 2, 1]) {
       by("countdown").textContent = left;
       await pause(1000);
-      if (stopped()) return;
+      if (stopped()) return null;
     }
     by("countdown").textContent = "";
     say("Sign now.");
     document.body.classList.add("recording");
-    const seconds = Number(by("seconds").value);
-    const seen = await record(by("camera"), estimator, seconds, stopped);
-    document.body.classList.remove("recording");
-    by("record").textContent = "Sign again";
-    if (cancelled()) return;
-    if (!seen.frames.length) throw new Error("No picture came from the webcam.");
-    await firstAnswer(seen, cancelled);
-  } catch (error) {
-    fail(error, cancelled);
+    return await record(by("camera"), estimator, Number(by("seconds").value), stopped, soFar);
   } finally {
     camera.recording = false;
     by("countdown").textContent = "";
@@ -173,40 +176,68 @@ async function signNow() {
   }
 }
 
-/** Answer by the pictures that were looked at in time; on a slow device look at more, and answer again. */
-async function firstAnswer(seen, cancelled) {
+/** A function that shows answers while one signs; its `moments` are when it showed one. */
+function answersSoFar() {
+  const moments = [];
+  let aspect = 0;
+  const show = (frames) => {
+    const hands = handsIn(frames);
+    const due = performance.now() - (moments.at(-1) ?? -Infinity) >= 1000 * OFTEN;
+    // A picture without a hand changes nothing, but for the first one: the sign may have ended.
+    const told = showsHand(frames.at(-1).joints) ? due : frames.length > 1 && showsHand(frames.at(-2).joints);
+    if (hands < 2 || !told) return;
+    try {
+      aspect ||= by("camera").videoWidth / by("camera").videoHeight;
+      answerSoFar(clipOfFrames({ frames: frames.slice(), aspect }), hands);
+      moments.push(performance.now());
+    } catch {
+      // Too little was seen; more pictures follow.
+    }
+  };
+  return Object.assign(show, { moments });
+}
+
+/** Answer by the pictures that were looked at while one signed; on a slow device look at more, and answer again. */
+async function lastAnswer(seen, moments, cancelled) {
   let shown = false;
   const attempt = (frames, more) => {
     try {
       answer(clipOfFrames({ ...seen, frames }), "What you signed.", { more, hands: handsIn(frames) });
-      if (!shown) {
-        performance.measure("first answer", { start: seen.ended, end: performance.now() });
-        show();
-      }
+      moments.push(performance.now());
+      if (!shown) show();
       shown = true;
     } catch (error) {
-      if (!seen.again || !more) throw error; // the second look may find the hands
+      if (!more) throw error; // the second look may find the hands
     }
   };
-  const part = ` At first sight, ${seen.frames.length} of ${seen.recorded} pictures.`;
-  attempt(seen.frames, seen.again ? part : "");
-  if (!seen.again) return;
-  working(true);
-  if (!shown) say("No hand yet. Looking at more pictures…");
-  const all = await seen.again((done, of) => (by("progress").value = done / of), cancelled);
-  if (cancelled()) return;
-  working(false);
-  attempt(all, "");
+  attempt(seen.frames, seen.again ? ` At first sight, ${seen.frames.length} of ${seen.recorded} pictures.` : "");
+  let { frames } = seen;
+  if (seen.again) {
+    working(true);
+    const before = shown ? by("status").firstChild.textContent : "No hand yet.";
+    say(`${before} Looking at the recording again, picture by picture…`);
+    frames = await seen.again((share, done, of) => working.at(share, `picture ${done} of ${of}`), cancelled);
+    if (cancelled()) return;
+    working(false);
+    attempt(frames, "");
+  }
+  measure(frames, seen.began, moments);
+}
+
+/** How long after the sign's end, the last picture with a hand, the first answer came: for tests and the curious. */
+function measure(frames, began, moments) {
+  const last = frames.findLast(({ joints }) => showsHand(joints));
+  const start = began + 1000 * last.time;
+  const end = moments.find((moment) => moment >= start);
+  if (end) performance.measure("first answer", { start, end });
 }
 
 function chooseWay() {
   const way = document.querySelector("[name=way]:checked").value;
   for (const panel of document.querySelectorAll(".panel")) panel.hidden = panel.dataset.way !== way;
   if (way !== "webcam" && camera.on) {
-    camera.on = false;
-    document.body.classList.remove("camera");
-    closeWebcam(by("camera"));
-    by("record").textContent = "Start the webcam";
+    if (camera.recording) begin("Stopped.");
+    stopWebcam();
   }
 }
 
