@@ -136,7 +136,7 @@ Seeds = Annotated[list[Seed], Field(min_length=1), Distinct]
 MOST_VALUES, DEEPEST = 200_000, 50  # of settings, each counted wherever it is referred to
 
 
-def refuse_too_many(values: Any, where: str) -> None:
+def refuse_too_many(values: Any, where: str, most: int = MOST_VALUES) -> None:
     """Raise UserError for settings that a few lines of anchors blew up, or that hold themselves."""
     count, level = 0, [values]
     for _ in range(DEEPEST):
@@ -147,26 +147,33 @@ def refuse_too_many(values: Any, where: str) -> None:
             for inner in (value.values() if isinstance(value, dict) else value)
         ]
         count += len(level)
-        if not level or count > MOST_VALUES:
+        if not level or count > most:
             break
     if level:
         raise UserError(
-            f"{where}: more than {MOST_VALUES} values or {DEEPEST} levels of keys within keys; do its "
+            f"{where}: more than {most} values or {DEEPEST} levels of keys within keys; do its "
             "anchors (&name, *name) refer to each other?"
         )
 
 
-def parse(model: type[BaseModel], values: Any, where: str, most: int | None = None) -> Any:
+def parse(
+    model: type[BaseModel],
+    values: Any,
+    where: str,
+    most: int | None = None,
+    most_values: int = MOST_VALUES,
+) -> Any:
     """Validate `values` as `model`.
 
     Args:
         most: of the lines that say what is wrong; None: all. A file that nobody writes by hand has one.
+        most_values: of settings. JSON has no anchors, so its size bounds what it may hold.
 
     Raises:
         UserError: what is wrong, where, and for an unknown key the nearest known one; or an address
             with a password or token in it, which would be published.
     """
-    refuse_too_many(values, where)
+    refuse_too_many(values, where, most_values)
     refuse_secrets(values, where)
     try:
         return model.model_validate(values)

@@ -21,6 +21,9 @@ from sslslr.utils.files import read_json
 
 AGAIN = "Build it again."
 MOST_COLUMNS = 500
+MOST_VALUES = (
+    10**7
+)  # of a card: a large set may drop a hundred thousand clips, each with its reason
 FEW_VALUES = ["dataset", "language", "gloss", "signer", "split"]
 ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 KINDS = {"string": "text", "int64": "whole numbers", "float64": "numbers"}
@@ -94,7 +97,7 @@ def read_card(file: Path) -> dict[str, Any]:
         rule = f"layout version {found}, this package reads {LAYOUT_VERSION}."
         raise StoreError(file, rule, advice=AGAIN)
     try:
-        parse(Card, card, "")
+        parse(Card, card, "", most_values=MOST_VALUES)
     except UserError as error:
         rule = str(error).splitlines()[0].removeprefix(": ")[:300]
         raise StoreError(file, rule, advice=AGAIN) from None

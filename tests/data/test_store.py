@@ -75,6 +75,15 @@ def test_splits_card_and_hash(tmp_path):
     assert store.check() == []
 
 
+def test_a_card_may_tell_of_a_hundred_thousand_dropped_clips(tmp_path):
+    path = make(tmp_path / "s")
+    card = json.loads((path / "card.json").read_text())
+    clips = [{"clip_id": f"c{i}", "reason": "no frame"} for i in range(100_000)]
+    card["dropped"] = {"count": len(clips), "by_reason": {"no frame": len(clips)}, "clips": clips}
+    (path / "card.json").write_text(json.dumps(card))
+    assert len(ClipStore.open(path).card["dropped"]["clips"]) == 100_000
+
+
 def test_made_twice_it_has_the_same_bytes(tmp_path):
     one, two = make(tmp_path / "one"), make(tmp_path / "two")
     for name in ("keypoints.npy", "clips.parquet", "card.json"):

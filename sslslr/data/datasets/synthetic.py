@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from sslslr.config.settings import Settings
+from sslslr.config.settings import Seed, Settings
 from sslslr.data.datasets import Dataset, register
 from sslslr.data.datasets._body import CURLS, LEAN, POSITION, ROLL, SPREAD, STATE, all_joints
 from sslslr.data.datasets._vocabulary import draw_signs, paths, phonology
@@ -61,7 +61,7 @@ class SyntheticOptions(Settings):
     max_frames: int = Field(90, ge=6, description="Longest clip; longer draws become this long.")
     fps: float = Field(50, gt=0, description="Frames a second (LSFB: 50).")
     language: str = Field("synthetic", description="Name of the made-up sign language.")
-    seed: int = Field(0, ge=0, description="Another seed is another vocabulary with other signers.")
+    seed: Seed = Field(0, description="Another seed is another vocabulary with other signers.")
 
     @model_validator(mode="after")
     def _every_gloss_in_every_split(self) -> "SyntheticOptions":

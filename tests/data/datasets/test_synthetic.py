@@ -23,6 +23,12 @@ def store(tmp_path_factory):
     return ClipStore.open(path)
 
 
+def test_any_seed_that_torch_takes_is_one():
+    assert options_of("synthetic", {**SMALL, "seed": 20_261_129_000}, "toy").seed == 20_261_129_000
+    with pytest.raises(UserError, match="seed"):
+        options_of("synthetic", {**SMALL, "seed": 2**63}, "toy")
+
+
 def clip_phases(store):
     clips = store.clips
     return (clips[name].to_numpy() for name in ("n_frames", "stroke_start", "stroke_end"))
