@@ -68,7 +68,14 @@ def _lengths(lengths: np.ndarray) -> Iterator[str]:
 
 
 def _expected(counts: list[dict]) -> Iterator[str]:
+    """A line a split that lost clips on the way, and one for all others."""
+    whole = 0
     for row in counts:
+        if row["expected"] == row["found"] == row["kept"]:
+            whole += row["kept"]
+            continue
         reasons = "; ".join(f"{count} x {reason}" for reason, count in row["dropped"].items())
         kept = f"{row['kept']} kept" + (f" ({reasons})" if reasons else "")
         yield f"{row['split']}: {row['expected']} expected, {row['found']} found, {kept}"
+    if whole:
+        yield f"splits of which nothing is missing: {whole} clips expected, found and kept"

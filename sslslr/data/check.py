@@ -27,7 +27,7 @@ def examine(store: ClipStore) -> tuple[list[str], list[str]]:
         return findings, []  # what the files break comes first: the rest would be about other data
     rows = np.unique(np.linspace(0, len(store) - 1, min(SAMPLE, len(store))).astype(int))
     used, notes = _preprocessed(store, rows)
-    findings += [*used, *_anatomy(store, rows), *_glosses(store), *_conflicts(store, digests)]
+    findings += [*used, *_anatomy(store, rows), *_glosses(store)]
     findings += unfair(store.clips, digests)
     return [f"{store.path}: {finding}" for finding in findings], notes
 
@@ -92,19 +92,3 @@ def _glosses(store: ClipStore) -> list[str]:
             "with --fold-glosses to join them."
         )
     return findings
-
-
-def _conflicts(store: ClipStore, digests: list[bytes]) -> list[str]:
-    """Equal clips under two glosses."""
-    by_content: dict[bytes, list[int]] = {}
-    for index, digest in enumerate(digests):
-        by_content.setdefault(digest, []).append(index)
-    clips = store.clips
-    pairs = [
-        " = ".join(f"{clips['clip_id'][row]!r} ({clips['gloss'][row]})" for row in rows[:EXAMPLES])
-        for rows in by_content.values()
-        if clips["gloss"].iloc[rows].nunique() > 1
-    ]
-    if not pairs:
-        return []
-    return [f"{len(pairs)} times equal clips have different glosses: {some(pairs)}."]

@@ -1,4 +1,4 @@
-"""What makes a split unfair: copies of clips on two sides, and glosses that are tested and never trained.
+"""What makes scores unfair: copies on two sides of a split or of two glosses, glosses never trained.
 
 Found when a store is written, by `sslslr data check`, and before pretraining begins.
 """
@@ -35,13 +35,14 @@ def missing_of(frames: np.ndarray) -> np.ndarray | None:
 
 
 def unfair(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
-    """A sentence for each of the two, with counts and examples; empty where the split is fair.
+    """A sentence for each of the three, with counts and examples; empty where the split is fair.
 
     Args:
         clips: columns clip_id, gloss and split.
         digests: of each clip, see :func:`content_digest`.
     """
-    return [*copies(clips, digests), *untrained(clips)]
+    digests = list(digests)
+    return [*copies(clips, digests), *conflicts(clips, digests), *untrained(clips)]
 
 
 def copies(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
@@ -63,6 +64,22 @@ def copies(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
         f"{groups} of clips have the same keypoints and lie in several splits: one split leaks into the "
         f"other ({some(shown)})."
     ]
+
+
+def conflicts(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
+    """Equal clips under two glosses, in one sentence."""
+    glosses = clips["gloss"].to_numpy(dtype=object)
+    ids = clips["clip_id"].to_numpy(dtype=object)
+    alike: dict[bytes, list[int]] = {}
+    for row, digest in enumerate(digests):
+        alike.setdefault(digest, []).append(row)
+    groups = [rows for rows in alike.values() if len({glosses[row] for row in rows}) > 1]
+    if not groups:
+        return []
+    shown = [
+        " = ".join(f"{ids[row]!r} ({glosses[row]})" for row in rows[:EXAMPLES]) for rows in groups
+    ]
+    return [f"{len(groups)} times equal clips have different glosses: {some(shown)}."]
 
 
 def untrained(clips: pd.DataFrame) -> list[str]:
