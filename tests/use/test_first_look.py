@@ -39,6 +39,7 @@ def test_the_first_look_runs(make_store, encoder_folder, tmp_path, capsys):
     export(sslslr.load_encoder(encoder_folder), tmp_path / "model", store, lambda _: None)
     names = run(store.path, tmp_path / "model")
     assert names["right"] > 0.9
+    assert names["again"] > 2 / len(store.clips)
     assert names["moving"].to_jshtml(fps=10).count("frames[") > 1
     assert len(capsys.readouterr().out.splitlines()) >= 6
 
@@ -50,4 +51,5 @@ def test_the_first_look_runs_on_the_fingerspelling_data():
         pytest.skip("needs the results of `make demo`")
     names = run(clips, model)
     assert len(names["labels"]) == len(ClipStore.open(clips))
-    assert names["right"] > 2 * names["chance"]
+    # Letters of many languages say little of an encoder that saw none; a clip's own copy says more.
+    assert names["again"] > 0.2  # by lot: one in 410
