@@ -42,7 +42,7 @@ def unfair(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
         digests: of each clip, see :func:`content_digest`.
     """
     digests = list(digests)
-    return [*copies(clips, digests), *conflicts(clips, digests), *untrained(clips)]
+    return [*copies(clips, digests), *untrained(clips), *conflicts(clips, digests)]
 
 
 def copies(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:

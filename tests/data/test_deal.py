@@ -100,17 +100,18 @@ def test_what_cannot_be_dealt_out_is_said(tmp_path, options, message):
         built(tmp_path / "few", **options)
 
 
-def test_copies_on_two_sides_and_untrained_glosses_are_said_when_a_store_is_made(tmp_path):
+def test_copies_and_untrained_glosses_are_said_when_a_store_is_made(tmp_path):
     """And again by pretraining, which reads them from the card."""
     with writing(tmp_path / "s", {"dataset": "s"}) as writer:
         for number in range(10):
             frames = np.random.default_rng(number // 2).normal(size=(4, 75, 2))
             split = ("train", "test")[number % 2]
             writer.add(f"c{number}", frames, gloss="new" if number == 9 else "g", split=split)
-    first, second, *_ = writer.summary()
+    first, second, third, *_ = writer.summary()
     assert first.startswith("s: WARNING: 5 groups of clips have the same keypoints")
     assert "'c0' (train) = 'c1' (test)" in first
     assert first.endswith("and 2 more).")
     assert "1 gloss of test has no training clip ('new')" in second
-    assert len(ClipStore.open(tmp_path / "s").card["warnings"]) == 2
+    assert "1 times equal clips have different glosses: 'c8' (g) = 'c9' (new)" in third
+    assert len(ClipStore.open(tmp_path / "s").card["warnings"]) == 3
     assert pd.isna(ClipStore.open(tmp_path / "s").clips["signer"]).all()
