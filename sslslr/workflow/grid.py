@@ -320,7 +320,8 @@ def evaluate_spec(study: StudyConfig, run: RunSpec) -> EvaluateSpec:
         run=run,
         targets=targets(study, run),
         protocols=protocols,
-        members=list(members(study, run.dataset)),
+        # A member with the share 0 is scored as the others are, and nothing of it is learnt from.
+        members=[name for name, share in members(study, run.dataset).items() if share],
         **views,
     )
 

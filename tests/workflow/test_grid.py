@@ -76,6 +76,17 @@ def test_targets_are_the_own_data_set_or_all():
     assert list(grid.targets(elsewhere, pretrained)) == ["b"]
 
 
+def test_nothing_is_learnt_from_a_member_of_a_pool_whose_share_is_0():
+    """So the set is another language's for what was pretrained on the pool, and claims of transfer count it."""
+    pool = {"source": "pool", "options": {"members": {"a": 1, "b": 0}}}
+    block = {"methods": ["sl_fpn"], "datasets": ["others"]}
+    some = study(block, datasets={**BASE["datasets"], "others": pool})
+    (run,) = grid.runs(some).values()
+    spec = grid.evaluate_spec(some, run)
+    assert spec.members == ["a"]
+    assert list(spec.targets) == ["a", "b"]
+
+
 def test_protocols_follow_the_method():
     blocks = {"methods": ["sl_fpn", "random", "raw_keypoints", "supervised"], "datasets": ["a"]}
     found = {
