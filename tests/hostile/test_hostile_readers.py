@@ -222,15 +222,18 @@ def outcome(tmp_path_factory):
         for file, data in {"fine/good.npy": GOOD, **files}.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_bytes(data() if callable(data) else data)
-        build("x", "local", {"folder": str(folder)}, where / "s", say=lambda line: None)
-        return ClipStore.open(where / "s")
+        began = time.process_time()  # the files are made: what counts is reading them
+        try:
+            build("x", "local", {"folder": str(folder)}, where / "s", say=lambda line: None)
+            return ClipStore.open(where / "s")
+        finally:
+            assert time.process_time() - began < 5
 
     return of
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_is_left_out_or_is_one_line(name, outcome):
-    began = time.process_time()
     try:
         store = outcome(name)
     except UserError as error:
@@ -241,4 +244,3 @@ def test_each_is_left_out_or_is_one_line(name, outcome):
         dropped = store.card["dropped"]["clips"]
         assert all("\n" not in drop["reason"] and len(drop["reason"]) < 300 for drop in dropped)
         assert "fine" in set(store.clips["gloss"])
-    assert time.process_time() - began < 5
