@@ -62,7 +62,7 @@ encoder: $(READY) ## a small encoder to use, in model/, trained on data under th
 	  $(if $(EPOCHS),--config 'pretrain={epochs: $(EPOCHS)}')
 	sslslr export results/small_encoder --out model
 
-test: $(READY) ## all tests but the slow ones, five to seven minutes on 2 cores
+test: $(READY) ## all tests but the slow ones, four to seven minutes on 2 cores
 	python -m pytest -n 2 --dist loadgroup
 
 test-all: $(READY) ## the slow tests too
