@@ -10,8 +10,26 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from sslslr.utils.download.http import DownloadSettings
 
 PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>no file here</body></html>"
+
+
+def download_settings(folder: Path, **changes: Any) -> DownloadSettings:
+    """How a test fetches from `serving`: a cache and sums in `folder`, patient for milliseconds, silent."""
+    usual: dict[str, Any] = {
+        "cache": folder / "cache",
+        "checksums": folder / "checksums.lock",
+        "allow_http": True,
+        "tries": 3,
+        "backoff": 0.01,
+        "timeout": 5,
+        "say": lambda line: None,
+    }
+    return DownloadSettings(**{**usual, **changes})
 
 
 @dataclass

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from openhands_toys import gsl, npy
 from project import Project
-from servers import Fault, serving
+from servers import Fault, download_settings, serving
 from sslslr.cli.main import app
 from sslslr.config.published import published
 from sslslr.config.settings import parse
@@ -21,7 +22,6 @@ from sslslr.config.study import StudyConfig
 from sslslr.data.datasets import build, download
 from sslslr.utils.download.addresses import public, refuse_secrets, secret_of, without_secrets
 from sslslr.utils.download.fetch import File, fetch
-from sslslr.utils.download.http import DownloadSettings
 from sslslr.utils.errors import UserError
 from toys import ROOT
 
@@ -186,16 +186,7 @@ def test_options_of_a_command_line_are_not_repeated_either(options, tmp_path):
 @pytest.fixture
 def settings(tmp_path):
     said = []
-    return DownloadSettings(
-        cache=tmp_path / "cache",
-        checksums=tmp_path / "checksums.lock",
-        allow_http=True,
-        tries=2,
-        backoff=0.01,
-        timeout=5,
-        accepted=("GSL",),
-        say=said.append,
-    )
+    return download_settings(tmp_path, tries=2, accepted=("GSL",), say=said.append)
 
 
 def holding(folder: Path, text: str) -> list[str]:
@@ -208,9 +199,7 @@ def test_a_password_of_netrc_is_sent_and_stored_nowhere(tmp_path, settings, monk
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     place = tmp_path / "study"
     place.mkdir()
-    inside = DownloadSettings(
-        **{**settings.__dict__, "cache": place / "c", "checksums": place / "l"}
-    )
+    inside = replace(settings, cache=place / "c", checksums=place / "l")
     with serving({f"/m/{name}": data for name, data in gsl().items()}) as server:
         server.password = f"anna:{SECRET}"
         with pytest.raises(UserError, match="the server says 401"):

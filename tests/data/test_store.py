@@ -303,16 +303,6 @@ def test_check_finds_copies_across_splits_whatever_their_nan(tmp_path):
     assert "('one' (train) = 'two' (test))" in finding
 
 
-def test_writing_says_that_equal_clips_have_two_glosses(tmp_path):
-    clip = np.random.default_rng(1).random((4, 75, 2))
-    with writing(tmp_path / "s", dict(CARD)) as writer:
-        writer.add("one", clip, gloss="g", split="train")
-        writer.add("two", clip, gloss="h", split="train")
-    assert any(
-        "equal clips have different glosses: 'one' (g) = 'two' (h)" in line for line in writer.notes
-    )
-
-
 def test_copies_within_a_split_are_no_finding(tmp_path):
     with writing(tmp_path / "s", dict(CARD)) as writer:
         for clip_id in ("one", "two"):

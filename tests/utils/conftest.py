@@ -3,8 +3,7 @@
 import pytest
 from downloads import DATA, PATH
 
-from servers import serving
-from sslslr.utils.download.http import DownloadSettings
+from servers import download_settings, serving
 
 
 @pytest.fixture
@@ -15,11 +14,4 @@ def server():
 
 @pytest.fixture
 def settings(tmp_path):
-    return DownloadSettings(
-        checksums=tmp_path / "config" / "checksums.lock",
-        allow_http=True,
-        tries=3,
-        backoff=0.01,
-        timeout=5,
-        say=lambda line: None,
-    )
+    return download_settings(tmp_path, cache=None, checksums=tmp_path / "config" / "checksums.lock")

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from sslslr.utils.download.fetch import File, fetch
-from sslslr.utils.download.http import DownloadSettings
 
 DATA = bytes(range(256)) * 1200  # 307,200 bytes: more than one block
 PATH = "/files/archive.zip"
@@ -12,10 +11,6 @@ PATH = "/files/archive.zip"
 def get(server, tmp_path, settings, path=PATH, **attributes):
     file = File(path.rpartition("/")[2], server.url + path, **attributes)
     return fetch([file], tmp_path / "cache", settings)[0]
-
-
-def changed(settings, **values):
-    return DownloadSettings(**{**settings.__dict__, **values})
 
 
 def leftovers(folder):

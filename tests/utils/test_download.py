@@ -3,9 +3,10 @@
 import email.utils
 import json
 import time
+from dataclasses import replace
 
 import pytest
-from downloads import DATA, PATH, changed, get, leftovers
+from downloads import DATA, PATH, get, leftovers
 
 from servers import Fault
 from sslslr.utils.download.checksums import Checksums
@@ -63,7 +64,7 @@ def test_a_server_that_ignores_ranges(server, tmp_path, settings):
 def test_another_version_is_not_joined_to_the_part(server, tmp_path, settings):
     server.faults[PATH] = Fault(cut=100_000, times=1)
     with pytest.raises(UserError, match="the connection was cut"):
-        get(server, tmp_path, changed(settings, tries=1))
+        get(server, tmp_path, replace(settings, tries=1))
     part = part_of(tmp_path / "cache" / "archive.zip")
     assert part.stat().st_size == 100_000
     server.files[PATH] = DATA[::-1]
@@ -83,7 +84,7 @@ def test_a_tag_that_changes_each_time_ends(server, tmp_path, settings):
 def test_a_part_that_is_whole_needs_no_bytes(server, tmp_path, settings):
     server.faults[PATH] = Fault(cut=100_000)
     with pytest.raises(UserError):
-        get(server, tmp_path, changed(settings, tries=1))
+        get(server, tmp_path, replace(settings, tries=1))
     part_of(tmp_path / "cache" / "archive.zip").write_bytes(DATA)
     server.sent.clear()
     assert get(server, tmp_path, settings).read_bytes() == DATA
@@ -136,13 +137,13 @@ def test_the_server_may_ask_to_wait(server, tmp_path, settings, form):
 def test_a_silent_server(server, tmp_path, settings):
     server.faults[PATH] = Fault(slow=1.0, times=-1)
     with pytest.raises(UserError, match="silent for too long"):
-        get(server, tmp_path, changed(settings, timeout=0.2, tries=2))
+        get(server, tmp_path, replace(settings, timeout=0.2, tries=2))
 
 
 def test_nobody_answers(tmp_path, settings):
     file = File("a", "http://127.0.0.1:9/a")
     with pytest.raises(UserError, match="refused"):
-        fetch([file], tmp_path / "cache", changed(settings, tries=2))
+        fetch([file], tmp_path / "cache", replace(settings, tries=2))
 
 
 @pytest.mark.parametrize("page", ["typed", "silent"])
@@ -178,7 +179,7 @@ def test_an_empty_file(server, tmp_path, settings):
 
 
 def test_https_alone(server, tmp_path, settings):
-    strict = changed(settings, allow_http=False)
+    strict = replace(settings, allow_http=False)
     with pytest.raises(UserError, match=r"refused, because it is not HTTPS.*allow_http"):
         get(server, tmp_path, strict)
     assert server.log == []
@@ -268,7 +269,7 @@ def test_a_damaged_lock_file_is_said_before_the_download(server, tmp_path, setti
 def test_the_notes_say_which_version(server, tmp_path, settings):
     server.faults[PATH] = Fault(cut=1000)
     with pytest.raises(UserError):
-        get(server, tmp_path, changed(settings, tries=1))
+        get(server, tmp_path, replace(settings, tries=1))
     notes = json.loads((tmp_path / "cache" / "archive.zip.part.json").read_text())
     assert notes["total"] == len(DATA)
     assert notes["ETag"] == server.tag_of(PATH)

@@ -6,10 +6,11 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 
 import pytest
-from downloads import DATA, PATH, changed, get, leftovers
+from downloads import DATA, PATH, get, leftovers
 
 from disks import read_only, small_disk
 from servers import Fault
@@ -70,9 +71,9 @@ def test_a_read_only_place(server, tmp_path, settings, monkeypatch):
         with pytest.raises(UserError, match="cannot be locked"):
             fetch([File("a", server.url + "/small")], folder, settings)
         with pytest.raises(UserError, match="cannot be|not writable"):
-            get(server, tmp_path, changed(settings, checksums=folder / "sums.lock"))
+            get(server, tmp_path, replace(settings, checksums=folder / "sums.lock"))
         with pytest.raises(UserError, match="cannot be|not writable"):
-            get(server, tmp_path, changed(settings, checksums=folder / "deep" / "sums.lock"))
+            get(server, tmp_path, replace(settings, checksums=folder / "deep" / "sums.lock"))
 
 
 KILLED = """
@@ -163,7 +164,7 @@ def test_a_list_of_very_many_files_may_lack_some(server, tmp_path, settings):
     said = []
 
     def again():
-        quiet = changed(settings, say=said.append)
+        quiet = replace(settings, say=said.append)
         return fetch(files, tmp_path / "cache", quiet, missing="list", recorded=False)
 
     assert [path.name for path in again()] == ["0", "1", "3", "4", "5"]

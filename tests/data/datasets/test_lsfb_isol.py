@@ -6,16 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from openhands_toys import lsfb, npy
-from servers import Fault, serving
+from servers import Fault, download_settings, serving
 from sslslr.data.datasets import build, download
 from sslslr.data.store import ClipStore
 from sslslr.pose.skeleton import BODY, LEFT_HAND
-from sslslr.utils.download.http import DownloadSettings
 from sslslr.utils.errors import UserError
 
 CLIP = "CLSFBI0003A_S001_B_0_99"
@@ -24,16 +24,7 @@ LEFT = f"/poses/left_hand/{CLIP}.npy"
 
 @pytest.fixture
 def settings(tmp_path):
-    return DownloadSettings(
-        cache=tmp_path / "cache",
-        checksums=tmp_path / "checksums.lock",
-        allow_http=True,
-        tries=3,
-        backoff=0.01,
-        timeout=5,
-        accepted=("CC-BY-NC-SA-4.0",),
-        say=lambda line: None,
-    )
+    return download_settings(tmp_path, accepted=("CC-BY-NC-SA-4.0",))
 
 
 @pytest.fixture
@@ -100,7 +91,7 @@ def test_only_the_wanted_signs_are_fetched(server, tmp_path, settings):
 )
 def test_passing_errors_are_tried_again(fault, server, tmp_path, settings):
     server.faults[LEFT] = Fault(**{**vars(fault), "times": 1})
-    fast = DownloadSettings(**{**settings.__dict__, "timeout": 0.2})
+    fast = replace(settings, timeout=0.2)
     options = get(server, tmp_path, fast if fault.slow else settings)
     assert len(make(tmp_path, options)) == 12
     assert len(server.gets(LEFT)) == 2
@@ -141,7 +132,7 @@ def test_a_server_that_is_down_is_not_asked_for_everything(server, tmp_path, set
     for path in server.files:
         if "/poses/" in path:
             server.faults[path] = Fault(status=500, times=-1)
-    few = DownloadSettings(**{**settings.__dict__, "tries": 1, "parallel": 1})
+    few = replace(settings, tries=1, parallel=1)
     with pytest.raises(UserError, match="21 more failed, 16 of them untried") as caught:
         get(server, tmp_path, few)
     assert len(str(caught.value).splitlines()) == 16
@@ -171,7 +162,7 @@ def test_an_id_that_would_lead_elsewhere(clip, server, tmp_path, settings):
 
 def test_plain_http_is_refused(server, tmp_path, settings):
     with pytest.raises(UserError, match="not HTTPS"):
-        get(server, tmp_path, DownloadSettings(**{**settings.__dict__, "allow_http": False}))
+        get(server, tmp_path, replace(settings, allow_http=False))
     assert server.log == []
 
 

@@ -2,12 +2,13 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from openhands_toys import SETS, gsl, pickled, pose, zipped
-from servers import Fault, serving
+from servers import Fault, download_settings, serving
 from sslslr.data.datasets import DATASETS, build, download, notice
 from sslslr.data.datasets._openhands import Finder
 from sslslr.data.membership import differences, membership
@@ -15,7 +16,6 @@ from sslslr.data.readers import ClipError
 from sslslr.data.readers.openhands import read_clip
 from sslslr.data.store import ClipStore
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
-from sslslr.utils.download.http import DownloadSettings
 from sslslr.utils.errors import UserError
 
 CONSENTS = ("C-UDA", "CC-BY-NC-SA-4.0", "GSL", "AUTSL")
@@ -23,15 +23,7 @@ CONSENTS = ("C-UDA", "CC-BY-NC-SA-4.0", "GSL", "AUTSL")
 
 @pytest.fixture
 def settings(tmp_path):
-    return DownloadSettings(
-        cache=tmp_path / "cache",
-        checksums=tmp_path / "checksums.lock",
-        allow_http=True,
-        tries=3,
-        backoff=0.01,
-        accepted=CONSENTS,
-        say=lambda line: None,
-    )
+    return download_settings(tmp_path, accepted=CONSENTS)
 
 
 def store_of(source, files, tmp_path, settings, name="s", **options):
@@ -87,7 +79,7 @@ def test_each_states_what_it_is(source):
 @pytest.mark.parametrize("source", ["gsl", "autsl", "wlasl", "lsa64", "lsfb_isol"])
 def test_a_licence_that_wants_consent(source, tmp_path, settings):
     said = []
-    careful = DownloadSettings(**{**settings.__dict__, "accepted": ("other",), "say": said.append})
+    careful = replace(settings, accepted=("other",), say=said.append)
     wanted = DATASETS.get(source).consent
     with pytest.raises(
         UserError, match=f"add '{wanted}' to accept_licences.*Nothing was downloaded"
@@ -132,9 +124,7 @@ def test_membership_is_published_and_compared(tmp_path, settings):
         "gsl",
         gsl({"health1_signer3_rep3_glosses/glosses0001"}),
         tmp_path,
-        DownloadSettings(
-            **{**settings.__dict__, "cache": tmp_path / "c", "checksums": tmp_path / "l"}
-        ),
+        replace(settings, cache=tmp_path / "c", checksums=tmp_path / "l"),
         "fewer",
     )
     mine, other = (membership(s.clips, s.card) for s in (store, fewer))
@@ -163,7 +153,7 @@ def test_an_archive_that_fails_resumes_and_is_shared_by_subsets(tmp_path, settin
     with serving(files) as server:
         server.faults["/WLASL.zip"] = Fault(cut=half, times=1)
         server.faults["/nslt_300.json"] = Fault(status=404, times=1)
-        once = DownloadSettings(**{**settings.__dict__, "tries": 1})
+        once = replace(settings, tries=1)
         with pytest.raises(UserError) as caught:
             download("wlasl", {"mirror": server.url}, tmp_path / "raw", once)
         assert len(str(caught.value).splitlines()) == 2

@@ -3,6 +3,7 @@
 import io
 import tarfile
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from servers import serving
 from sslslr.config.settings import parse
 from sslslr.data.datasets import DATASETS, download
 from sslslr.data.datasets.webcam_words import WebcamOptions, repositories
-from sslslr.utils.download.http import DownloadSettings
 from sslslr.utils.errors import UserError
 
 ONE, TWO = "a" * 40, "b" * 40
@@ -60,7 +60,7 @@ def entry(commit=ONE, root="MP_Data", **more):
 
 @pytest.fixture
 def agreed(settings):  # noqa: F811
-    return DownloadSettings(**{**settings.__dict__, "accepted": ("NONE-STATED",)})
+    return replace(settings, accepted=("NONE-STATED",))
 
 
 @pytest.mark.parametrize(("pack", "ending"), [(zipped, ".zip"), (tarred, ".tar.gz")])
