@@ -6,6 +6,7 @@ Nothing is asserted: the table is for reading, and docs/performance.md keeps wha
 """
 
 import json
+import os
 import resource
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as `sslslr` does
 import numpy as np
 import pandas as pd
 import torch

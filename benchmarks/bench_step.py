@@ -6,11 +6,13 @@ coordinates, at the same width. Rounds of all parts alternate, and each figure i
 processor times, so other jobs stretch both sides alike. Part of `make bench`.
 """
 
+import os
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as `sslslr` does
 import torch
 from peers import PlainConvolution
 from torch import nn

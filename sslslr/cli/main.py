@@ -3,6 +3,7 @@
 import atexit
 import errno
 import gc
+import os
 import re
 import sys
 from pathlib import Path
@@ -80,6 +81,8 @@ app.command("check-results")(provenance.check_results)
 
 def main() -> None:
     """Entry point: what the user can mend is one line and status 2, a stop is status 75."""
+    # torch, imported later, then asks for large pages where it needs much memory: 6 % of a step.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     # At its end Python would look through all that torch has made for what to free: 0.3 s of a job.
     atexit.register(gc.freeze)
     try:

@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 from sslslr.encoders._base import Encoder, TransformerOptions
 
+FEW_TOKENS = 64  # that attention may have whose scores (B, heads, N, N) are held in memory
+
 
 class Block(nn.Module):
     """A pre-norm transformer block: attention, then an MLP, each with a residual."""
@@ -35,8 +37,26 @@ class Block(nn.Module):
     def attend(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
         q, k, v = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+        half_on_cpu = q.dtype == torch.bfloat16 and q.device.type == "cpu"
+        attention = _by_products if half_on_cpu and q.shape[2] <= FEW_TOKENS else _in_one
+        mixed = attention(q, k, v, mask, dropout)
         return self.out(mixed.transpose(1, 2).flatten(2))
+
+
+def _in_one(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+
+
+def _by_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+    """The same in bfloat16 on a CPU, where torch's kernel is slow for few tokens (docs/performance.md)."""
+    scores = k @ q.transpose(-1, -2)  # (B, heads, keys, queries): softmax runs along the queries
+    hidden = scores.new_zeros((), dtype=torch.float32)
+    if mask is not None:
+        hidden = torch.zeros_like(mask, dtype=torch.float32).masked_fill_(~mask, float("-inf"))
+        hidden = hidden.transpose(-1, -2)
+    scores = torch.add(hidden, scores, alpha=1 / math.sqrt(q.shape[-1]))
+    shares = F.dropout(scores.softmax(dim=-2).to(v.dtype), dropout)
+    return shares.transpose(-1, -2) @ v
 
 
 class TransformerEncoder(Encoder):

@@ -88,7 +88,7 @@ class Inputs(nn.Module):
                     torch.cat([part[number] for number in own])
                     for part in (self.mean.split(self.widths), self.deviation.split(self.widths))
                 )
-                joined = _scaled(joined, mean, deviation, hands)
+                joined = _scaled(joined, mean, deviation, hands, shared=False)
             found.append(joined)
         return found[0], found[1]
 
@@ -121,11 +121,16 @@ def _shown(hands: Hands) -> dict[int, Tensor]:
     return {4: hands.inside[:, :, None] & hands.there[:, None], 3: hands.inside}
 
 
-def _scaled(values: Tensor, mean: Tensor, deviation: Tensor, hands: Hands) -> Tensor:
-    """Standardised values, clamped, zero where they mean nothing; these are the largest tensors of a step."""
+def _scaled(
+    values: Tensor, mean: Tensor, deviation: Tensor, hands: Hands, shared: bool = True
+) -> Tensor:
+    """Standardised values, clamped, zero where they mean nothing.
+
+    These are the largest tensors of a step, and another of their size costs as much as the arithmetic.
+    """
     shown = _shown(hands)[values.ndim][..., None]
-    scaled = torch.addcmul(-mean / deviation, values, 1 / deviation)
-    return scaled.clamp_(-LARGEST, LARGEST).mul_(shown)
+    scaled = values * (1 / deviation) if shared else values.mul_(1 / deviation)
+    return scaled.sub_(mean / deviation).clamp_(-LARGEST, LARGEST).mul_(shown)
 
 
 def measure_inputs(module: nn.Module, clips: Batch) -> None:

@@ -12,7 +12,7 @@ from sslslr.evaluation.protocols import Fit, Task
 from sslslr.evaluation.protocols._logistic import (
     Fitted,
     fit_logistic,
-    in_span,
+    principal_axes,
     softmax_strength,
     standardised,
 )
@@ -37,7 +37,7 @@ def reference_accuracy(task: Task, rows: Tensor) -> float:
     key = ("logistic", rows.cpu().numpy().tobytes())
     if key not in task.kept:
         features = torch.as_tensor(task.features).to(task.device)
-        clips, _ = in_span(*[standardised(features, rows)[rows]] * 2)
+        clips, _ = principal_axes(*[standardised(features, rows)[rows]] * 2)
         labels = torch.as_tensor(task.labels).to(task.device)[rows]
         n_classes = len(task.classes)
         strength = softmax_strength(STRENGTH, n_classes)

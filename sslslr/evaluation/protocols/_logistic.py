@@ -7,8 +7,9 @@ Minimises, for n clips of equal weight,
 which is scikit-learn's LogisticRegression(C). Newton's method without its Hessian over features
 times classes: each step solves H s = -gradient by conjugate gradients, which need products with H
 alone, and only as exactly as the gradient is small (Dembo, Eisenstat and Steihaug 1982). They are
-preconditioned class by class with the clips' mean curvature in the eigenbasis of the features. The
-gradient is in double precision; the direction of a step, which it corrects, in single.
+preconditioned with H's own diagonal, which says nearly all of H where the features are turned into the
+clips' principal axes beforehand. The gradient is in double precision; the direction of a step, which it
+corrects, in single.
 """
 
 from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ def fit_logistic(
     """Fit one problem.
 
     Args:
-        features: (n, d), standardised.
+        features: (n, d), standardised, best along their principal axes.
         labels: int64 (n,).
         strength: scikit-learn's C.
         max_iter, tolerance: steps of Newton's method at most; stop where no entry of the gradient
@@ -109,20 +110,17 @@ def _direction(x: Tensor, p: Tensor, penalty: Tensor, gradient: Tensor, largest:
         p: (n, classes), the classes' probabilities.
         gradient: scaled to a largest entry of 1; `largest` is what it was.
     """
-    n = len(x)
-    share = p / n
-    curvature = share * (1 - p)
-    by_clip = curvature.mean(dim=1)
-    by_class = curvature.sum(dim=0) / by_clip.sum().clamp_min(1e-30)
-    values, vectors = torch.linalg.eigh((x.T * by_clip) @ x)
-    damped = values.clamp_min(0)[:, None] * by_class + penalty.max()
+    share = p / len(x)
+    diagonal = (x * x).T @ (share * (1 - p)) + penalty
+    # What all classes share has no curvature but the penalty's, and the intercept none at all.
+    diagonal = diagonal.clamp_min(1e-6 * diagonal.max())
 
     def product(v: Tensor) -> Tensor:
         moved = share * (x @ v)
         return x.T @ (moved - p * moved.sum(dim=1, keepdim=True)) + penalty * v
 
     def precondition(r: Tensor) -> Tensor:
-        z = vectors @ ((vectors.T @ r) / damped)
+        z = r / diagonal
         return z - z.mean(dim=1, keepdim=True)  # what all classes share moves no probability
 
     return _conjugate_gradients(
@@ -175,14 +173,19 @@ def standardised(features: Tensor, rows: Tensor) -> Tensor:
     return (features.double() - mean) / torch.where(std > 1e-12, std, torch.inf)
 
 
-def in_span(fitted: Tensor, scored: Tensor) -> tuple[Tensor, Tensor]:
-    """The same clips in no more dimensions than `fitted` has clips; scores do not change.
+def principal_axes(fitted: Tensor, scored: Tensor) -> tuple[Tensor, Tensor]:
+    """The same clips along the principal axes of those a probe is fitted on; scores do not change.
 
-    The weights of an L2-regularised linear model lie in the span of the clips it is fitted on, so it
-    is exact to express all clips in an orthonormal basis of that span. Raw keypoints (4,500 values)
-    then cost no more than an encoder's features.
+    An L2-regularised linear model does not see a rotation, and its weights lie in the span of the clips it
+    is fitted on. So it is exact to express all clips in an orthonormal basis of that span: raw keypoints
+    (4,500 values) have no more dimensions than there are clips. Of these bases the principal axes let
+    :func:`fit_logistic` converge fastest.
+
+    Returns:
+        fitted (n, k) and scored (m, k), k the smaller of n and the features' number d.
     """
-    if fitted.shape[1] <= fitted.shape[0]:
-        return fitted, scored
-    basis, _ = torch.linalg.qr(fitted.T)
-    return fitted @ basis, scored @ basis
+    if fitted.shape[1] > fitted.shape[0]:
+        basis, _ = torch.linalg.qr(fitted.T)
+        fitted, scored = fitted @ basis, scored @ basis
+    _, axes = torch.linalg.eigh(fitted.T @ fitted)
+    return fitted @ axes, scored @ axes

@@ -26,8 +26,8 @@ from sslslr.evaluation.protocols._fit import of_head, of_logistic, reference_acc
 from sslslr.evaluation.protocols._logistic import (
     FIT_PASSES,
     fit_logistic,
-    in_span,
     linear_scores,
+    principal_axes,
     softmax_strength,
     standardised,
 )
@@ -171,7 +171,7 @@ def _logistic(task: Task, options: FewLabelsConfig, found: list[Problem]) -> End
     strength = softmax_strength(options.C, n_classes)
     for problem in found:
         rows = train[problem.mask]
-        clips, scored = in_span(features[rows], features[test])
+        clips, scored = principal_axes(features[rows], features[test])
         fitted = fit_logistic(clips, labels[rows], n_classes, strength, options.max_iter)
         yield problem, linear_scores(scored, fitted), of_logistic(fitted)
 

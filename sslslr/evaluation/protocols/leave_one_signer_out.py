@@ -17,8 +17,8 @@ from sslslr.evaluation.protocols._fit import GRADIENT
 from sslslr.evaluation.protocols._logistic import (
     Fitted,
     fit_logistic,
-    in_span,
     linear_scores,
+    principal_axes,
     softmax_strength,
     standardised,
 )
@@ -87,7 +87,7 @@ def probe(
     features = torch.as_tensor(task.features).to(task.device)
     rows = torch.as_tensor(fitted_rows)
     scaled = standardised(features, rows)
-    clips, scored = in_span(scaled[rows], scaled[torch.as_tensor(scored_rows)])
+    clips, scored = principal_axes(scaled[rows], scaled[torch.as_tensor(scored_rows)])
     shown, labels = np.unique(np.asarray(task.labels)[fitted_rows], return_inverse=True)
     strength = softmax_strength(options.C, len(shown))
     labels = torch.as_tensor(labels).to(task.device)

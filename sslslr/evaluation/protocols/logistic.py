@@ -21,8 +21,8 @@ from sslslr.evaluation.protocols._logistic import (
     FIT_PASSES,
     Fitted,
     fit_logistic,
-    in_span,
     linear_scores,
+    principal_axes,
     softmax_strength,
     standardised,
 )
@@ -98,7 +98,7 @@ def _fits(
     features = torch.as_tensor(task.features).to(task.device)
     labels = torch.as_tensor(task.labels).to(task.device)[fitted_rows]
     scaled = standardised(features, fitted_rows)
-    train, test = in_span(scaled[fitted_rows], scaled[scored_rows])
+    train, test = principal_axes(scaled[fitted_rows], scaled[scored_rows])
     n_classes, start = len(task.classes), None
     for c in strengths:
         strength = softmax_strength(c, n_classes)

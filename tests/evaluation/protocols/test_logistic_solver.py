@@ -5,7 +5,12 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from sslslr.evaluation.protocols._logistic import TOLERANCE, fit_logistic, standardised
+from sslslr.evaluation.protocols._logistic import (
+    TOLERANCE,
+    fit_logistic,
+    principal_axes,
+    standardised,
+)
 
 
 def problem(n: int, d: int, classes: int, noise: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -22,11 +27,12 @@ def problem(n: int, d: int, classes: int, noise: float = 1.0) -> tuple[torch.Ten
 def test_guesses_and_probabilities_are_those_of_scikit_learn(strength):
     features, labels = problem(n=300, d=24, classes=12, noise=1.5)
     train, test = slice(0, 200), slice(200, None)
-    fitted = fit_logistic(features[train], labels[train], 12, strength)
+    clips, scored = principal_axes(features[train], features[test])
+    fitted = fit_logistic(clips, labels[train], 12, strength)
     assert fitted.gradient <= TOLERANCE
     plain = LogisticRegression(C=strength, max_iter=10_000, tol=1e-9)
     plain.fit(features[train], labels[train])
-    scores = features[test] @ fitted.weights + fitted.bias
+    scores = scored @ fitted.weights + fitted.bias
     np.testing.assert_array_equal(scores.argmax(dim=1), plain.predict(features[test]))
     expected = plain.predict_proba(features[test])
     np.testing.assert_allclose(torch.softmax(scores, dim=1), expected, atol=1e-5)
@@ -54,3 +60,14 @@ def test_constant_features_become_zero():
     found = standardised(features, torch.arange(5))
     assert (found[:, 0] == 0).all()
     torch.testing.assert_close(found[:, 1].std(unbiased=False), torch.tensor(1.0).double())
+
+
+@pytest.mark.parametrize("width", [6, 50])
+def test_principal_axes_keep_every_product_of_clips_and_part_their_directions(width):
+    features, _ = problem(n=30, d=width, classes=3)
+    fitted, scored = principal_axes(features[:20], features[20:])
+    assert fitted.shape == (20, min(20, width))
+    torch.testing.assert_close(fitted @ fitted.T, features[:20] @ features[:20].T)
+    torch.testing.assert_close(scored @ fitted.T, features[20:] @ features[:20].T)
+    gram = fitted.T @ fitted
+    torch.testing.assert_close(gram, torch.diag(gram.diagonal()), atol=1e-9, rtol=0)
