@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sslslr.cli._arguments import from_json
+from sslslr.utils.words import counted
 
 app = typer.Typer(help="Fetch, build, import, look at and check clip stores.", no_args_is_help=True)
 
@@ -242,9 +243,9 @@ def check(store: Store) -> None:
     for note in notes:
         typer.echo(f"{store}: {note}")
     if findings:
-        typer.echo(f"{store}: {len(findings)} findings.")
+        typer.echo(f"{store}: {counted(len(findings), 'finding')}.")
         raise typer.Exit(1)
-    typer.echo(f"{store}: sound; {len(opened)} clips, {len(opened.keypoints)} frames.")
+    typer.echo(f"{store}: sound; {counted(len(opened), 'clip')}, {len(opened.keypoints)} frames.")
 
 
 @app.command()

@@ -16,6 +16,7 @@ from sslslr.data.store import ClipStore
 from sslslr.pose.layouts import candidates
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import near_equal
+from sslslr.utils.words import counted
 
 SAMPLE = 200  # clips that anatomy and preprocessing are tried on
 
@@ -88,7 +89,7 @@ def _glosses(store: ClipStore) -> list[str]:
     if alike:
         examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:EXAMPLES])
         findings.append(
-            f"{len(alike)} glosses are written in several ways ({examples}) and count as different; import "
-            "with --fold-glosses to join them."
+            f"{counted(len(alike), 'gloss', 'glosses')} in several spellings, which count as different ({examples}); "
+            "import with --fold-glosses to join them."
         )
     return findings

@@ -17,6 +17,7 @@ from sslslr.utils.errors import UserError
 from sslslr.utils.files import sha256_of
 from sslslr.utils.progress import advancing
 from sslslr.utils.tables import near_equal
+from sslslr.utils.words import counted
 
 MOST_INPUTS = 20  # beyond these a card names one hash of all
 ADVICE = (
@@ -103,7 +104,7 @@ def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:
     if alike:
         examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:3])
         lines.append(
-            f"{len(alike)} glosses are written in several ways ({examples}) and count as different. "
+            f"{counted(len(alike), 'gloss', 'glosses')} in several spellings, which count as different ({examples}). "
             "`--fold-glosses` (fold_glosses: true) joins them."
         )
     writer.notes = (

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sslslr.pose.skeleton import to_75
+from sslslr.utils.words import counted
 
 EXAMPLES = 3
 
@@ -59,10 +60,9 @@ def copies(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
     shown = [
         " = ".join(f"{ids[row]!r} ({split[row]})" for row in rows[:EXAMPLES]) for rows in pairs
     ]
-    groups = "1 group" if len(pairs) == 1 else f"{len(pairs)} groups"
     return [
-        f"{groups} of clips have the same keypoints and lie in several splits: one split leaks into the "
-        f"other ({some(shown)})."
+        f"{counted(len(pairs), 'group')} of clips have the same keypoints and lie in several splits: one split leaks "
+        f"into the other ({some(shown)})."
     ]
 
 
@@ -79,7 +79,9 @@ def conflicts(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
     shown = [
         " = ".join(f"{ids[row]!r} ({glosses[row]})" for row in rows[:EXAMPLES]) for rows in groups
     ]
-    return [f"{len(groups)} times equal clips have different glosses: {some(shown)}."]
+    return [
+        f"{counted(len(groups), 'group')} of equal clips with different glosses: {some(shown)}."
+    ]
 
 
 def untrained(clips: pd.DataFrame) -> list[str]:

@@ -19,6 +19,7 @@ from sslslr.pose.skeleton import N_JOINTS, PARTS, to_75
 from sslslr.utils.errors import StoreError, UserError
 from sslslr.utils.files import atomic_folder, refuse_foreign, sha256_of, write_json
 from sslslr.utils.user_files import shown
+from sslslr.utils.words import counted
 
 LAYOUT_VERSION = 1
 KEYPOINTS, CLIPS, CARD = STORE_FILES = ("keypoints.npy", "clips.parquet", "card.json")
@@ -83,7 +84,7 @@ def fault_of(frames: np.ndarray, min_frames: int) -> str:
     if len(frames) == 0:
         return "no frame"
     if len(frames) < min_frames:
-        count = "1 frame" if len(frames) == 1 else f"{len(frames)} frames"
+        count = counted(len(frames), "frame")
         return f"only {count}; a clip needs at least {min_frames}"
     largest = np.fmax.reduce(np.abs(frames), axis=None)  # NaN only where nothing else is there
     if np.isnan(largest):
@@ -258,7 +259,7 @@ class ClipWriter:
         name, count = self.card["dataset"], len(self.dropped)
         lines = [
             *self.notes,
-            f"{name}: {self.n_clips} clips written to {self.path}, {count} dropped.",
+            f"{name}: {counted(self.n_clips, 'clip')} written to {self.path}, {count} dropped.",
         ]
         if self.dropped:
             reasons = summarise_drops(self.dropped)

@@ -79,7 +79,7 @@ def test_check(store):
     text, status = run("check", store)
     assert status == 1
     assert "its sha256 is not the one in card.json" in text
-    assert "1 findings" in text
+    assert "1 finding." in text
 
 
 def test_splits_are_compared_with_a_list_of_splits_alone(store, tmp_path):
@@ -110,7 +110,7 @@ def test_import_npz_drops_and_says_so(tmp_path):
         run(*arguments)
     text, status = run(*arguments, "--bad-clips", "drop")
     assert status == 0
-    assert "1 clips written" in text
+    assert "1 clip written" in text
     assert "1 x only 1 frame; a clip needs at least 2 (b)" in text
     assert ClipStore.open(tmp_path / "s").card["licence"] == "CC0"
     text, status = run(*arguments, "--min-frames", 1)

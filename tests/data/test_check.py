@@ -39,9 +39,9 @@ def test_a_sound_set_has_no_finding_and_says_its_range(tmp_path):
         ({"change": lambda clip: clip * (1, -1) + (0, 1)}, "noses lie below"),
         ({"change": lambda clip: clip / 5000}, "its unit cannot be measured"),
         ({"clips": {3: np.full((4, 75, 2), 0.5)}}, "1 of 12 clips looked at cannot be used"),
-        ({"glosses": ("a", "A")}, "written in several ways ('a' = 'A')"),
+        ({"glosses": ("a", "A")}, "in several spellings, which count as different ('a' = 'A')"),
         ({"glosses": ("a", "b", "a", "c")}, "1 gloss of test has no training clip ('c')"),
-        ({"clips": {0: signer(seed=5), 1: signer(seed=5)}}, "equal clips have different glosses: 'c0' (a) = 'c1' (b)"),
+        ({"clips": {0: signer(seed=5), 1: signer(seed=5)}}, "equal clips with different glosses: 'c0' (a) = 'c1' (b)"),
         ({"clips": {0: signer(seed=50), 2: signer(seed=50)}}, "1 group of clips have the same keypoints"),
     ],
 )  # fmt: skip
@@ -62,8 +62,9 @@ def test_a_set_with_a_fault_of_each_kind_names_each(tmp_path):
     store = store_of(tmp_path / "s", turned, ("a", "A", "b", "c"), clips=clips)
     findings = "\n".join(examine(store)[0])
     for said in (
-        "hand look exchanged", "noses lie below", "cannot be used", "written in several ways ('a' = 'A')",
-        "no training clip", "equal clips have different glosses: 'c0' (a) = 'c1' (A)",
+        "hand look exchanged", "noses lie below", "cannot be used",
+        "in several spellings, which count as different ('a' = 'A')",
+        "no training clip", "equal clips with different glosses: 'c0' (a) = 'c1' (A)",
         "of clips have the same keypoints",
     ):  # fmt: skip
         assert said in findings, (said, findings)

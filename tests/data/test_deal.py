@@ -112,6 +112,6 @@ def test_copies_and_untrained_glosses_are_said_when_a_store_is_made(tmp_path):
     assert "'c0' (train) = 'c1' (test)" in first
     assert first.endswith("and 2 more).")
     assert "1 gloss of test has no training clip ('new')" in second
-    assert "1 times equal clips have different glosses: 'c8' (g) = 'c9' (new)" in third
+    assert "1 group of equal clips with different glosses: 'c8' (g) = 'c9' (new)" in third
     assert len(ClipStore.open(tmp_path / "s").card["warnings"]) == 3
     assert pd.isna(ClipStore.open(tmp_path / "s").clips["signer"]).all()

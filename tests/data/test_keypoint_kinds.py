@@ -169,7 +169,7 @@ def test_zeros_padding_and_other_fillers(tmp_path):
     found, _ = one(tmp_path, ".npy", npy(padded), said)
     assert found.shape == (8, 75, 2)
     assert np.isnan(found[3, RIGHT_HAND]).all()
-    assert "x: 12 empty frames at the end of 1 clip were cut off." in said
+    assert "x: Empty frames cut off at the end of 1 clip: 12." in said
     (tmp_path / "b").mkdir()
     padded[3, RIGHT_HAND] = -1
     found, _ = one(tmp_path / "b", ".npy", npy(padded[:8]))

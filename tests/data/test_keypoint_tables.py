@@ -50,6 +50,9 @@ def test_near_equal_glosses(tmp_path):
     lines = "".join(f"{number}.npy,{gloss}\n" for number, gloss in enumerate(glosses))
     (folder / "labels.csv").write_text(f"file,gloss\n{lines}", encoding="utf-8")
     imported(folder, tmp_path / "s", said=said)
-    assert any("2 glosses are written in several ways ('book' = 'Book'" in line for line in said)
+    assert any(
+        "2 glosses in several spellings, which count as different ('book' = 'Book'" in line
+        for line in said
+    )
     store = imported(folder, tmp_path / "s", fold_glosses=True)
     assert store.clips["gloss"].tolist() == ["book"] * 3 + ["ice cream"] * 2 + ["tree"]

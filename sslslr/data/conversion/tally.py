@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sslslr.data.conversion.anatomy import watched
+from sslslr.utils.words import counted
 
 TOGETHER = 64  # clips
 FROZEN = 5  # equal frames at the end of a clip that are no camera's
@@ -86,22 +87,27 @@ class Tally:
     def lines(self) -> list[str]:
         """A sentence for everything that was left out or changed."""
         said = (
-            (self.depth, f"A third coordinate (depth) was dropped in {_clips(self.depth)}."),
-            (self.unsure, f"{_joints(self.unsure)} of too little confidence count as missing."),
-            (self.absent, f"{_joints(self.absent)} of confidence 0 count as missing."),
-            (self.zeros, f"{_joints(self.zeros)} at exactly (0, 0) count as missing."),
-            (self.padded, f"{self.padding} empty frames at the end of {_clips(self.padded)} were cut off."),
-            (self.several, f"Several persons in {_clips(self.several)}: the largest and most complete is followed."),
-            (self.cut, f"Cut to start and end of the table: {_clips(self.cut)}."),
-            (self.uncut, f"start and end of the table were not used in {_clips(self.uncut)}: cut already."),
-            (self.centred, f"Coordinates around zero in {_clips(self.centred)}: taken as normalised already."),
-            (self.frozen, f"The last frame of {_clips(self.frozen)} is repeated at the end ({FROZEN} times or more): "
+            (self.depth, f"A third coordinate (depth) was dropped in {counted(self.depth, 'clip')}."),
+            (self.unsure, f"{counted(self.unsure, 'joint')} of too little confidence count as missing."),
+            (self.absent, f"{counted(self.absent, 'joint')} of confidence 0 count as missing."),
+            (self.zeros, f"{counted(self.zeros, 'joint')} at exactly (0, 0) count as missing."),
+            (self.padded, f"Empty frames cut off at the end of {counted(self.padded, 'clip')}: {self.padding}."),
+            (self.several, f"Several persons in {counted(self.several, 'clip')}: "
+             "the largest and most complete is followed."),
+            (self.cut, f"Cut to start and end of the table: {counted(self.cut, 'clip')}."),
+            (self.uncut, f"start and end of the table were not used in {counted(self.uncut, 'clip')}: cut already."),
+            (self.centred, f"Coordinates around zero in {counted(self.centred, 'clip')}: taken as normalised already."),
+            (self.frozen, f"The last frame of {counted(self.frozen, 'clip')} is repeated at the end "
+             f"({FROZEN} times or more): "
              "padded to one length? A column `end` of the table cuts it off."),
-            (self.points, f"{_clips(self.points)} with all joints at one point: nothing can be measured by it."),
+            (self.points, f"{counted(self.points, 'clip')} with all joints at one point: "
+             "nothing can be measured by it."),
         )  # fmt: skip
         lines = [line for count, line in said if count]
         for rate, count in sorted(self.rates.items()):
-            lines.append(f"A frame rate of {rate} was not stored ({_clips(count)}): no camera's.")
+            lines.append(
+                f"A frame rate of {rate} was not stored ({counted(count, 'clip')}): no camera's."
+            )
         for what, count in sorted(self.renamed.items()):
             lines.append(f"{count} {'file was' if count == 1 else 'files were'} found {what}.")
         return lines
@@ -110,11 +116,3 @@ class Tally:
         """For card.json: what is not zero."""
         self._count()
         return {name: value for name, value in vars(self).items() if value and name[0] != "_"}
-
-
-def _clips(count: int) -> str:
-    return "1 clip" if count == 1 else f"{count} clips"
-
-
-def _joints(count: int) -> str:
-    return "1 joint" if count == 1 else f"{count} joints"

@@ -12,6 +12,7 @@ from sslslr.report.names import CEILING, NO_DATA, UNTRAINED, protocol_title, pro
 from sslslr.report.results import Results
 from sslslr.report.tables._cells import METHOD, TAGGED_METHOD, difference
 from sslslr.report.tables.verdicts import Verdicts
+from sslslr.utils.words import counted
 
 # In the order of the page, with a mark for who sees no colour.
 OUTCOMES = {"holds": "✓", "does not hold": "✗", "cannot tell": "?"}
@@ -80,7 +81,7 @@ def claims(results: Results) -> Forest:
             for part in own
         ]
         at = _points(row)
-        seeds = f", {_counted(int(row['seeds']), 'seed')}" if at else ""
+        seeds = f", {counted(int(row['seeds']), 'seed')}" if at else ""
         lines.append(
             Line(
                 row["statement"],
@@ -134,7 +135,7 @@ def asked(results: Results) -> list[str]:
                 if (n := sum(counts[key] for key in counts if key.startswith(name)))
                 for text in [text.format(s="s" * (n == 1), es="es" * (n == 1), are="is" if n == 1 else "are")]
             ]  # fmt: skip
-            n = _counted(sum(counts.values()), "statement")
+            n = counted(sum(counts.values()), "statement")
             sentences.append(f"Of {n} {words}, {_listed(parts)}.")
     return sentences
 
@@ -186,10 +187,6 @@ def _place(row: dict[str, Any]) -> str:
         if source not in (row["dataset"], NO_DATA)
         else row["dataset"]
     )
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def _listed(parts: Sequence[str]) -> str:
