@@ -1,8 +1,12 @@
-"""Kill the workflow with SIGKILL at random moments; one plain re-run must end with the same bytes.
+"""Kill the workflow with SIGKILL at random moments; a plain re-run must end with the same bytes.
 
     python tests/chaos.py --kills 50 --seed 0                    a tiny study of all stages
-    python tests/chaos.py --kills 50 --seed 0 --from 23          go on where that was interrupted
-    python tests/chaos.py --config config/demo.yaml --kills 5    the demo itself
+    python tests/chaos.py --kills 50 --seed 0 --from 20          go on where that was interrupted
+    python tests/chaos.py --config config/demo.yaml --kills 50   the demo itself
+
+A run is killed `--each` times, one kill after the other: a re-run of what was killed is killed again, and
+what the last one leaves is compared. Then the next run begins from a fresh clone's state.
+
     python tests/chaos.py --target evaluate --kills 3            up to the metrics
 
 In turn (`KINDS`) the whole process group is killed; Snakemake alone, whose jobs the re-run finds at
@@ -10,7 +14,8 @@ work; Snakemake alone, whose jobs end before the re-run; and one job alone, as b
 
 Moments are spread over the work, not over the clock: a share of the undisturbed run's time becomes
 "so many jobs had ended, and so long after", so that a machine that is slower or faster now is killed
-at the same work. What kill N is depends on the seed and on N alone. Exit status 1 at a difference.
+at the same work. What kill N is depends on the seed and on N alone, what came before it on `--each`.
+Exit status 1 at a difference.
 """
 
 import argparse
@@ -26,6 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,11 +184,12 @@ def undisturbed(project: Project, command: list[str]) -> Timeline:
 
 def run_and_kill(
     project: Project, command: list[str], done: int, further: float, kind: str, pick: random.Random
-) -> str:
+) -> tuple[str, int]:
     """Start a command and kill at the moment when `done` jobs have ended, `further` seconds later.
 
     Returns:
-        What was at work then, in words; empty if all had ended before it could be killed.
+        What was at work then, in words, empty if all had ended before it could be killed; and how many
+        jobs this process had ended.
     """
     workflow = Workflow.start(project, command)
     process, due = workflow.process, None
@@ -195,11 +202,11 @@ def run_and_kill(
                 break
         time.sleep(LOOK)
     else:
-        return ""
+        return "", workflow.jobs_done()
     at_work = ", ".join(sorted(jobs)) or "no job"
     if kind == "one job alone":
         process.wait(3600)
-        return f"{at_work} at work, {victim} killed"
+        return f"{at_work} at work, {victim} killed", workflow.jobs_done()
     processes = workflow.all_processes()
     if kind == "the group":
         os.killpg(process.pid, signal.SIGKILL)
@@ -208,7 +215,7 @@ def run_and_kill(
     process.wait()
     if kind.endswith("ended"):
         psutil.wait_procs(processes, timeout=600)
-    return f"{workflow.jobs_done()} jobs done, {at_work} at work"
+    return f"{at_work} at work", workflow.jobs_done()
 
 
 def _killed_one(jobs: dict[str, psutil.Process], pick: random.Random) -> str:
@@ -236,25 +243,40 @@ def clean(project: Project) -> None:
 
 
 def disturbed(
-    project: Project, command: list[str], number: int, seed: int, timeline: Timeline, expected: dict
-) -> tuple[list[str], str]:
-    """One round: from clean, kill, one plain re-run, compare.
+    project: Project,
+    command: list[str],
+    numbers: Iterable[int],
+    seed: int,
+    timeline: Timeline,
+    expected: dict,
+) -> Iterator[str]:
+    """One round: from clean, the kills of these numbers in the order of their moments, a plain re-run.
 
-    Returns:
-        Differences, and where the kill hit and what the re-run said of it.
+    Yields:
+        Where each kill hit, then what the re-run said of it.
+
+    Raises:
+        AssertionError: with what differs at the end.
     """
-    (share, draws), kind = share_of(seed, number), KINDS[number % len(KINDS)]
-    done, further = timeline.moment(share)
     clean(project)
-    while not (hit := run_and_kill(project, command, done, further, kind, draws)):
-        done, further = (done, further / 2) if further > 0.2 else (max(done - 1, 0), 1.0)
-        clean(project)
-    hit = f"{kind}, at {share:.0%}, {hit}"
+    ended = 0
+    for number in sorted(numbers, key=lambda number: share_of(seed, number)[0]):
+        (share, draws), kind = share_of(seed, number), KINDS[number % len(KINDS)]
+        done, further = timeline.moment(share)
+        while True:
+            hit, more = run_and_kill(project, command, done - ended, further, kind, draws)
+            ended += more
+            if hit:
+                break
+            # All had ended before: once more from the start, and earlier.
+            done, further = (done, further / 2) if further > 0.2 else (max(done - 1, 0), 1.0)
+            clean(project)
+            ended = 0
+        yield f"kill {number}: {kind}, at {share:.0%}, {ended} jobs done, {hit}"
     again = project.run(*command, check=False, timeout=3600, quick=False)
-    if again.returncode:
-        return [f"the re-run ended with status {again.returncode}: {again.stderr[-3000:]}"], hit
-    said = [line for line in again.stderr.splitlines() if "killed" in line or "cleared" in line]
-    return differences(project.path / "results", expected), "; ".join([hit, *said])
+    assert not again.returncode, f"the re-run ended with {again.returncode}: {again.stderr[-3000:]}"
+    yield from (line for line in again.stderr.splitlines() if "killed" in line or "cleared" in line)
+    assert not (found := differences(project.path / "results", expected)), "; ".join(found)
 
 
 def arguments_of() -> argparse.Namespace:
@@ -262,6 +284,7 @@ def arguments_of() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--from", type=int, default=0, dest="first", help="go on with this kill")
+    parser.add_argument("--each", type=int, default=5, help="kills of one run before it may end")
     parser.add_argument("--config", help="a study of the repository [the tiny one of the tests]")
     parser.add_argument("--target", nargs="*", default=[], help="of Snakemake [everything]")
     return parser.parse_args()
@@ -280,16 +303,22 @@ def main() -> int:
     size = f"{len(timeline.ends)} jobs, {len(expected)} files are compared"
     print(f"undisturbed: {timeline.lasts:.1f} s, {size}", flush=True)
     failed, numbers = 0, range(arguments.first, arguments.kills)
-    for number in numbers:
-        started = time.monotonic()
-        found, how = disturbed(project, command, number, arguments.seed, timeline, expected)
-        outcome = "; ".join(found) if found else "the same bytes"
-        print(f"kill {number}: {outcome} ({how}; {time.monotonic() - started:.0f} s)", flush=True)
-        failed += bool(found)
-        if found:
+    for first in numbers[:: arguments.each]:
+        kills = range(first, min(first + arguments.each, arguments.kills))
+        started, outcome = time.monotonic(), "the same bytes"
+        try:
+            for line in disturbed(project, command, kills, arguments.seed, timeline, expected):
+                print(line, flush=True)
+        except AssertionError as error:
+            failed, outcome = failed + 1, str(error)
             with contextlib.suppress(OSError):
-                shutil.copytree(project.path, folder / f"failed-{number}", symlinks=True)
-    print(f"{failed} of {len(numbers)} kills ended with other results", flush=True)
+                shutil.copytree(project.path, folder / f"failed-{first}", symlinks=True)
+        names = ", ".join(map(str, kills))
+        print(f"kills {names}: {outcome} ({time.monotonic() - started:.0f} s)", flush=True)
+    print(
+        f"{len(numbers)} kills; {failed} of the runs ended with other results",
+        flush=True,
+    )
     if not failed:
         shutil.rmtree(folder, ignore_errors=True)
     return int(failed > 0)
