@@ -33,6 +33,14 @@ from sslslr.utils.user_files import name_fault, read_user_text
 
 CONFIG = "config/demo.yaml"  # the study of dvc.yaml
 LOCK = Path("dvc.lock")
+DVC_CONFIG = Path(".dvc/config")
+# What a commit may say there: where remotes are. Other settings name files with commands in them (AWS's
+# `credential_process`), secrets, or a cache anywhere on the disk.
+OF_A_REMOTE = {"url", "endpointurl", "region", "profile", "verify", "version_aware", "jobs"}
+OF_DVC = {
+    "core": {"remote", "analytics", "autostage", "check_update", "no_scm"},
+    "cache": {"type"},
+}
 LONGEST_LIST = 1 << 26  # bytes of a list of files
 SHOWN = 12  # lines of a list before it is cut
 HASH = re.compile(r"[0-9a-f]{32}")
@@ -48,6 +56,7 @@ def main() -> int:
     remote = parser.parse_args().remote
     os.chdir(Path(__file__).resolve().parents[1])
     try:
+        refuse_settings_of_dvc()
         results = Path(load(CONFIG).results)
         outs = locked_outs(results)
         refuse_links_out(results, outs)
@@ -62,6 +71,42 @@ def main() -> int:
         return 1
     print(f"restore: {count} files have the hashes of {LOCK}; Snakemake has nothing to do.")
     return 0
+
+
+def refuse_settings_of_dvc() -> None:
+    """Before DVC goes by it: the committed configuration names remotes and nothing else."""
+    from dvc.config import Config, ConfigError
+
+    local = Path(f"{DVC_CONFIG}.local")
+    if local.exists() and run("git", "ls-files", "--", str(local), show=False).strip():
+        raise Refused(
+            f"{local} is in git, where it came with a commit. It is each person's own: git rm --cached {local}, "
+            "look at what it says, and run this again."
+        )
+    if not DVC_CONFIG.exists():
+        return
+    read_user_text(DVC_CONFIG)  # a plain file of a sound size
+    try:
+        stated = Config.load_file(str(DVC_CONFIG))  # by the parser that DVC itself goes by
+        parts = {(kind, ""): settings for kind, settings in stated.items() if kind != "remote"}
+        parts |= {("remote", name): settings for name, settings in stated.get("remote", {}).items()}
+        more = [
+            (kind, name, key)
+            for (kind, name), settings in parts.items()
+            for key in dict(settings)
+            if key not in (OF_A_REMOTE if kind == "remote" else OF_DVC.get(kind, ()))
+        ]
+    except (ConfigError, ValueError, TypeError, AttributeError):
+        raise Refused(
+            f"{DVC_CONFIG} cannot be read. Get it anew: git checkout -- {DVC_CONFIG}"
+        ) from None
+    for kind, name, key in more:
+        own = f"dvc remote modify --local {name}" if name else f"dvc config --local {kind}."
+        raise Refused(
+            f"{DVC_CONFIG} sets {' '.join(filter(None, (kind, name)))}: {key}. A commit of anybody's may do so, and "
+            "DVC could be led to read a file that names a command, or to write elsewhere. If you trust it, "
+            f"take it out there and set it for yourself: {own}{' ' * bool(name)}{key} VALUE"
+        )
 
 
 def locked_outs(results: Path) -> dict[str, str]:

@@ -9,7 +9,6 @@ import os
 import re
 import runpy
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,12 @@ import yaml
 
 import chaos
 from project import Project
-from sslslr.utils.errors import UserError
 from sslslr.workflow import seals
 from toys import ROOT
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
+RESTORE = runpy.run_path(str(ROOT / "scripts/restore.py"))
 REPORT_RULES = set(
     re.findall(r"^rule (\w+):", (ROOT / "workflow/rules/report.smk").read_text(), re.M)
 )
@@ -205,67 +204,6 @@ def serve_list(clone: Project, change) -> None:
     (clone.path / "dvc.lock").write_text(yaml.safe_dump(lock))
 
 
-RESTORE = runpy.run_path(str(ROOT / "scripts/restore.py"))
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {"relpath": "/tmp/sslslr-planted"},
-        {"relpath": "a/../../../sitecustomize.py"},
-        {"relpath": "a//b"},
-        {"relpath": "./a"},
-        {"relpath": ""},
-        {"relpath": 7},
-        {"relpath": ".git/config"},
-        {"relpath": "a/.GIT/hooks/post-checkout"},
-        {"relpath": "\ud800"},
-        {"relpath": "a" * 300},
-        {"relpath": "a\\..\\b"},
-        {"relpath": "a", "md5": "../../../../sitecustomize"},
-        {"relpath": "a", "md5": "abc"},
-        {"relpath": "a", "md5": None},
-    ],
-    ids=repr,
-)
-def test_a_list_that_names_a_file_elsewhere_is_none(entry):
-    content = json.dumps([{"md5": "ab" + "c" * 30, **entry}]).encode()
-    with pytest.raises(RESTORE["Refused"], match="no file below results/encoders"):
-        RESTORE["check_list"]("results/encoders", hashlib.md5(content).hexdigest(), content)
-
-
-@pytest.mark.parametrize("names", [("a", "a"), ("a", "a/b"), ("b/a", "a", "b/a/c/d"), ("a/b", "a")])
-def test_a_list_that_names_a_place_twice_is_none(names):
-    entries = [{"md5": "ab" + "c" * 30, "relpath": name} for name in (*names, "a.b", "a-b/c")]
-    content = json.dumps(entries).encode()
-    with pytest.raises(RESTORE["Refused"], match="names a file twice"):
-        RESTORE["check_list"]("results/encoders", hashlib.md5(content).hexdigest(), content)
-
-
-def test_a_long_list_of_deep_paths_is_looked_through_at_once():
-    deep = "/".join("a" * 400)
-    entries = [{"md5": "ab" + "c" * 30, "relpath": f"{n}/{deep}"} for n in range(20_000)]
-    content = json.dumps(entries).encode()
-    began = time.process_time()
-    assert (
-        len(RESTORE["check_list"]("results/x", hashlib.md5(content).hexdigest(), content)) == 20_000
-    )
-    assert time.process_time() - began < 5
-
-
-def test_a_link_out_of_the_results_is_refused_and_one_of_the_results_is_not(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("elsewhere/encoders", "sslslr"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "results").symlink_to("elsewhere")
-    RESTORE["refuse_links_out"](Path("results"), {"results/encoders": "", "results/new": ""})
-    (tmp_path / "results/metrics").symlink_to("../sslslr")
-    (tmp_path / "results/tables").symlink_to("../nowhere")
-    for name in ("results/metrics", "results/tables", "results/metrics/linear"):
-        with pytest.raises(RESTORE["Refused"], match="leads out of results"):
-            RESTORE["refuse_links_out"](Path("results"), {name: ""})
-
-
 def test_such_a_list_is_refused_before_anything_is_fetched(clone):
     """A lock file of other hashes could replace a module, which the restore itself then ran."""
     before = {path: path.stat().st_mtime_ns for path in clone.path.rglob("*.py")}
@@ -296,26 +234,6 @@ def test_a_lock_file_of_other_outputs_or_without_hashes_is_refused(pushed, tmp_p
     assert "'sslslr/methods' is no output of a stage in results/" in said_of(path="sslslr/methods")
     assert "is no output of a stage" in said_of(path="results/../sslslr")
     assert "dvc.lock cannot be read" in said_of()
-
-
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (os.mkfifo, "is a pipe"),
-        (lambda lock: lock.symlink_to("/dev/zero"), "is a device"),
-        (Path.mkdir, "is a folder"),
-        (lambda lock: lock.write_text("a: &a {x: 1}\nstages: {b: *a}\n"), "holds an alias"),
-        (lambda lock: lock.write_text("stages: &s {a: *s}\n"), "holds an alias"),
-        (lambda lock: lock.write_text("stages: " + "[" * 2000), "cannot be read"),
-        (lambda lock: lock.write_text("stages: {}\n"), "names no result"),
-    ],
-)
-def test_a_lock_that_is_none_is_refused_at_once(tmp_path, monkeypatch, make, said):
-    monkeypatch.chdir(tmp_path)
-    Path("dvc.yaml").write_text("stages: {}\n")
-    make(Path("dvc.lock"))
-    with pytest.raises((RESTORE["Refused"], UserError), match=said):
-        RESTORE["locked_outs"](Path("results"))
 
 
 def test_a_damaged_list_of_files_is_found(clone):

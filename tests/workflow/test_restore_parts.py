@@ -1,0 +1,147 @@
+"""What `scripts/restore.py` refuses before it fetches anything, part by part, without a built project."""
+
+import hashlib
+import json
+import os
+import runpy
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from sslslr.utils.errors import UserError
+from toys import ROOT
+
+RESTORE = runpy.run_path(str(ROOT / "scripts/restore.py"))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"relpath": "/tmp/sslslr-planted"},
+        {"relpath": "a/../../../sitecustomize.py"},
+        {"relpath": "a//b"},
+        {"relpath": "./a"},
+        {"relpath": ""},
+        {"relpath": 7},
+        {"relpath": ".git/config"},
+        {"relpath": "a/.GIT/hooks/post-checkout"},
+        {"relpath": "\ud800"},
+        {"relpath": "a" * 300},
+        {"relpath": "a\\..\\b"},
+        {"relpath": "a", "md5": "../../../../sitecustomize"},
+        {"relpath": "a", "md5": "abc"},
+        {"relpath": "a", "md5": None},
+    ],
+    ids=repr,
+)
+def test_a_list_that_names_a_file_elsewhere_is_none(entry):
+    content = json.dumps([{"md5": "ab" + "c" * 30, **entry}]).encode()
+    with pytest.raises(RESTORE["Refused"], match="no file below results/encoders"):
+        RESTORE["check_list"]("results/encoders", hashlib.md5(content).hexdigest(), content)
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("a", "a/b"), ("b/a", "a", "b/a/c/d"), ("a/b", "a")])
+def test_a_list_that_names_a_place_twice_is_none(names):
+    entries = [{"md5": "ab" + "c" * 30, "relpath": name} for name in (*names, "a.b", "a-b/c")]
+    content = json.dumps(entries).encode()
+    with pytest.raises(RESTORE["Refused"], match="names a file twice"):
+        RESTORE["check_list"]("results/encoders", hashlib.md5(content).hexdigest(), content)
+
+
+def test_a_long_list_of_deep_paths_is_looked_through_at_once():
+    deep = "/".join("a" * 400)
+    entries = [{"md5": "ab" + "c" * 30, "relpath": f"{n}/{deep}"} for n in range(20_000)]
+    content = json.dumps(entries).encode()
+    began = time.process_time()
+    assert (
+        len(RESTORE["check_list"]("results/x", hashlib.md5(content).hexdigest(), content)) == 20_000
+    )
+    assert time.process_time() - began < 5
+
+
+def test_a_link_out_of_the_results_is_refused_and_one_of_the_results_is_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("elsewhere/encoders", "sslslr"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "results").symlink_to("elsewhere")
+    RESTORE["refuse_links_out"](Path("results"), {"results/encoders": "", "results/new": ""})
+    (tmp_path / "results/metrics").symlink_to("../sslslr")
+    (tmp_path / "results/tables").symlink_to("../nowhere")
+    for name in ("results/metrics", "results/tables", "results/metrics/linear"):
+        with pytest.raises(RESTORE["Refused"], match="leads out of results"):
+            RESTORE["refuse_links_out"](Path("results"), {name: ""})
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, "is a pipe"),
+        (lambda lock: lock.symlink_to("/dev/zero"), "is a device"),
+        (Path.mkdir, "is a folder"),
+        (lambda lock: lock.write_text("a: &a {x: 1}\nstages: {b: *a}\n"), "holds an alias"),
+        (lambda lock: lock.write_text("stages: &s {a: *s}\n"), "holds an alias"),
+        (lambda lock: lock.write_text("stages: " + "[" * 2000), "cannot be read"),
+        (lambda lock: lock.write_text("stages: {}\n"), "names no result"),
+    ],
+)
+def test_a_lock_that_is_none_is_refused_at_once(tmp_path, monkeypatch, make, said):
+    monkeypatch.chdir(tmp_path)
+    Path("dvc.yaml").write_text("stages: {}\n")
+    make(Path("dvc.lock"))
+    with pytest.raises((RESTORE["Refused"], UserError), match=said):
+        RESTORE["locked_outs"](Path("results"))
+
+
+REMOTE = "['remote \"lab\"']\n    url = /shared\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (REMOTE + "    credentialpath = keys\n", "remote lab: credentialpath.*modify --local lab"),
+        (REMOTE + "    configpath = aws\n", "remote lab: configpath"),
+        (REMOTE + "    keyfile = key\n", "remote lab: keyfile"),
+        (REMOTE + "    access_key_id = AKIA\n", "remote lab: access_key_id"),
+        # A reader that takes an indented line for the rest of the one before sees no [cache] here.
+        ("[core]\nremote = lab\n   [cache]\n   dir = /elsewhere\n", "sets cache: dir"),
+        ("[db]\npickle = x\n", r"sets db: pickle.*dvc config --local db\.pickle"),
+        ("[core]\nmachine = x\n", "sets core: machine"),
+        ("[core\n", "cannot be read"),
+        ("remote = lab\n", "cannot be read"),
+        ("core = 3\n", "cannot be read"),
+    ],
+)
+def test_a_committed_configuration_of_dvc_names_remotes_alone(tmp_path, monkeypatch, text, said):
+    monkeypatch.chdir(tmp_path)
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text(text)
+    with pytest.raises(RESTORE["Refused"], match=said):
+        RESTORE["refuse_settings_of_dvc"]()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        (ROOT / ".dvc/config").read_text() + REMOTE + "    endpointurl = https://s3.example.org\n",
+    ],
+)
+def test_remotes_and_our_own_settings_may_stand_there(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    RESTORE["refuse_settings_of_dvc"]()  # none at all
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text(text)
+    RESTORE["refuse_settings_of_dvc"]()
+
+
+def test_a_local_configuration_that_was_committed_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(".dvc").mkdir()
+    Path(".dvc/config.local").write_text("[cache]\ndir = /elsewhere\n")
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    RESTORE["refuse_settings_of_dvc"]()
+    subprocess.run(["git", "add", "--force", ".dvc/config.local"], check=True)
+    with pytest.raises(RESTORE["Refused"], match=r"config\.local is in git"):
+        RESTORE["refuse_settings_of_dvc"]()
