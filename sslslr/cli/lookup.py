@@ -29,7 +29,9 @@ def build(
     from sslslr.use.load import load_encoder
 
     encode = load_encoder(encoder)
-    with clips_of(store) as clips:
+    with clips_of(store, labelled=True) as clips:
+        for line in clips.left_out():
+            typer.echo(line)
         build(encode, clips.labelled(store), out, per_sign, splits, typer.echo)
 
 
@@ -76,8 +78,8 @@ def find(
                 for place, row in enumerate(answer.itertuples(), start=1):
                     near = ", ".join(map(str, row.neighbours))
                     typer.echo(f"  {place}. {row.gloss:<20} {row.similarity:6.3f}  {near}")
-            for drop in embedded.dropped:
-                typer.echo(f"{drop['clip_id']}: left out, {drop['reason']}.")
+            for line in found.left_out(embedded.dropped):
+                typer.echo(line)
 
 
 @app.command()
@@ -97,7 +99,9 @@ def score(
     from sslslr.utils.files import atomic_file
 
     opened = Dictionary.open(dictionary)
-    with clips_of(store) as clips:
+    with clips_of(store, labelled=True) as clips:
+        for line in clips.left_out():
+            typer.echo(line)
         table = score(opened, clips.labelled(store), splits, baselines, typer.echo)
     for line in as_lines(table):
         typer.echo(line)

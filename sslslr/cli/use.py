@@ -25,16 +25,14 @@ def embed(
     from sslslr.use.clips import clips_of
     from sslslr.use.embed import write_features
     from sslslr.use.load import load_encoder
+    from sslslr.utils.words import counted
 
     encode = load_encoder(encoder)
     with clips_of(clips, backend, csv) as found:
         embedded = write_features(encode, found.store, out, found.unlabelled)
-    dropped = [*found.dropped, *embedded.dropped]
-    typer.echo(f"{out}: {len(embedded.indices)} clips, {encode.width} features each.")
-    for drop in dropped[:10]:
-        typer.echo(f"left out: {drop['clip_id']}: {drop['reason']}.")
-    if len(dropped) > 10:
-        typer.echo(f"left out: {len(dropped) - 10} more.")
+    typer.echo(f"{out}: {counted(len(embedded.indices), 'clip')}, {encode.width} features each.")
+    for line in found.left_out(embedded.dropped):
+        typer.echo(line)
 
 
 def export(
@@ -72,5 +70,7 @@ def review(
     from sslslr.use.review import review
 
     encode = load_encoder(encoder)
-    with clips_of(store) as clips:
+    with clips_of(store, labelled=True) as clips:
+        for line in clips.left_out():
+            typer.echo(line)
         review(encode, clips.labelled(store), out, typer.echo)

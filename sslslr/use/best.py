@@ -69,9 +69,10 @@ def best_encoder(results: Path) -> tuple[Path, str]:
         )
     best, gain = str(means.index[0]), 100 * means.iloc[0]
     above = "above a random encoder" if len(random) else "of top-1"
+    rival = f"the most of {len(means)} encoders" if len(means) > 1 else "the only one"
     return (
         results / "encoders" / best,
-        f"{best}: {gain:.1f} points {above} ({there[0]}, mean over targets), the most of {len(means)} encoders.",
+        f"{best}: {gain:.1f} points {above} ({there[0]}, mean over targets), {rival}.",
     )
 
 

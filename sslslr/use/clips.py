@@ -8,9 +8,10 @@ What is no clip store becomes one in a temporary folder, by the same readers as 
 """
 
 import csv
+import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ from sslslr.utils.progress import Log, progress_bar, say
 NO_GLOSS = "not stated"
 # Files that hold nothing but keypoints: .json and .csv may be anything.
 KEYPOINTS = (".pose", ".npy", ".npz", ".h5", ".hdf5")
+FOLDER = "folder"  # what the origin of such a store begins with
+SHOWN = 10  # clips left out that are named
+_NO_SIGNS = "{}: nothing says which clip is which sign. Add labels.csv (file, gloss), or a folder for each sign."
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,14 @@ class Clips:
     unlabelled: bool = False
     dropped: list[dict[str, str]] = field(default_factory=list)
 
+    def left_out(self, embedded: Iterable[dict[str, str]] = ()) -> Iterator[str]:
+        """A line a clip that could not be read, or not be embedded; ten at most."""
+        dropped = [*self.dropped, *embedded]
+        for drop in dropped[:SHOWN]:
+            yield f"left out: {drop['clip_id']}: {drop['reason']}."
+        if len(dropped) > SHOWN:
+            yield f"left out: {len(dropped) - SHOWN} more."
+
     def labelled(self, path: str | Path) -> ClipStore:
         """The store, of clips whose signs are known.
 
@@ -47,22 +59,24 @@ class Clips:
             UserError: nobody said which clip of `path` is which sign.
         """
         if self.unlabelled:
-            raise UserError(
-                f"{path}: nothing says which clip is which sign. Add labels.csv (file, gloss), or a "
-                "folder for each sign."
-            )
+            raise UserError(_NO_SIGNS.format(path))
         return self.store
 
 
 @contextmanager
 def clips_of(
-    path: str | Path, backend: str = "mediapipe", table: Path | None = None, log: Log = say
+    path: str | Path,
+    backend: str = "mediapipe",
+    table: Path | None = None,
+    log: Log = say,
+    labelled: bool = False,
 ) -> Iterator[Clips]:
     """The clips at `path`: a clip store, a folder or archive of keypoints or of videos, or one file.
 
     Args:
         backend: the pose extractor of videos (mediapipe, mmpose; installed by `make pose`).
         table: csv of the clips (file, gloss, ...); without it, labels.csv and the like in the folder.
+        labelled: refuse clips without signs before they are read: videos take minutes.
 
     Raises:
         UserError: there is nothing, or nothing that can be read.
@@ -83,11 +97,30 @@ def clips_of(
         table = table_of(source, str(table) if table else None)
         videos = _is_of_videos(source, table, log)
         if table is None:
-            table = _without_glosses(work / TABLES[0], _unlabelled(source, videos))
-        (_from_videos if videos else _from_keypoints)(source, table, work, backend, log)
-        store = ClipStore.open(work / "clips")
-        unlabelled = bool((store.clips["gloss"] == NO_GLOSS).all())
-        yield Clips(store, unlabelled, list(store.card["dropped"].get("clips", [])))
+            glosses = _unlabelled(source, videos)
+            if labelled and set(glosses.values()) == {NO_GLOSS}:
+                raise UserError(_NO_SIGNS.format(path))
+            table = _without_glosses(work / TABLES[0], glosses)
+        name = path.resolve().name or "clips"
+        try:
+            try:
+                read = _from_videos if videos else _from_keypoints
+                read(name, source, table, work, backend, log)
+            except UserError as error:
+                raise UserError(_with_options(str(error), path, videos)) from None
+            store = ClipStore.open(work / "clips")
+            # Two folders may have files of one name: which folder it was tells their clips apart.
+            place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+            store.card["origin"] = f"{FOLDER} {place}"
+            unlabelled = bool((store.clips["gloss"] == NO_GLOSS).all())
+            yield Clips(store, unlabelled, list(store.card["dropped"].get("clips", [])))
+        except UserError as error:  # also of the caller: the temporary folder says nothing
+            reason = (
+                str(error).replace(str(work / "clips"), str(path)).replace(str(source), str(path))
+            )
+            if reason == str(error):
+                raise
+            raise UserError(reason) from None
 
 
 def _is_of_videos(source: Path, table: Path | None, log: Log) -> bool:
@@ -109,6 +142,13 @@ def _is_of_videos(source: Path, table: Path | None, log: Log) -> bool:
         f"{source}: read as a folder of {kinds[0]}; its {kinds[1]} are left out. Name one to read it alone."
     )
     return chosen
+
+
+def _with_options(reason: str, path: Path, videos: bool) -> str:
+    """The reason why nothing could be read, and which command has the options that it names."""
+    if videos or "--" not in reason:
+        return reason
+    return f"{reason} Such options are those of `sslslr data import {path} --out STORE`; then give STORE."
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
@@ -140,19 +180,23 @@ def _without_glosses(file: Path, glosses: dict[str, str]) -> Path | None:
     return file
 
 
-def _from_keypoints(source: Path, table: Path | None, work: Path, backend: str, log: Log) -> None:
+def _from_keypoints(
+    name: str, source: Path, table: Path | None, work: Path, backend: str, log: Log
+) -> None:
     from sslslr.data.import_keypoints import import_clips
     from sslslr.data.opened import Options
 
     options = Options(folder=str(source), table=str(table) if table else None)
-    card = {"dataset": "clips", "inputs": {}}
+    card = {"dataset": name, "inputs": {}}
     with writing(work / "clips", card, on_bad="drop", min_frames=1) as writer:
         import_clips(options, writer)
     for line in writer.notes:
         log(line)
 
 
-def _from_videos(source: Path, table: Path | None, work: Path, backend: str, log: Log) -> None:
+def _from_videos(
+    name: str, source: Path, table: Path | None, work: Path, backend: str, log: Log
+) -> None:
     from sslslr.data.datasets._extract_folder import extract_folder
 
     values = {"folder": str(source), "table": str(table) if table else None, "backend": backend}
@@ -164,4 +208,4 @@ def _from_videos(source: Path, table: Path | None, work: Path, backend: str, log
             log(line)
 
     with progress_bar("videos") as progress:
-        extract_folder("clips", values, work / "clips", work / "videos", progress, lasting)
+        extract_folder(name, values, work / "clips", work / "videos", progress, lasting)

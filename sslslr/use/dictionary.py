@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from sslslr.config.settings import parse
 from sslslr.data.readers.npz import plain_array
 from sslslr.data.store import CARD, KEYPOINTS, ClipStore, content_digest, writing
+from sslslr.use.clips import FOLDER
 from sslslr.use.export import export
 from sslslr.use.load import Embedded, Encode, load_encoder
 from sslslr.use.ranking import by_gloss, cosines
@@ -33,6 +34,7 @@ from sslslr.utils.files import (
     write_json,
 )
 from sslslr.utils.user_files import read_user_bytes
+from sslslr.utils.words import counted
 
 ABOUT, FEATURES, CLIPS, MODEL = "dictionary.json", "features.npy", "clips", "model"
 FILES = (ABOUT, FEATURES, CLIPS, MODEL)
@@ -194,16 +196,27 @@ def build(
             "centre": [float(value) for value in centre],
         }
         write_json(folder / ABOUT, about)
-    left = f", {len(embedded.dropped)} clips could not be used" if embedded.dropped else ""
-    say(f"{out}: {about['entries']} entries of {about['signs']} signs{left}.")
+    made = f"{counted(len(indices), 'entry', 'entries')} of {counted(about['signs'], 'sign')}"
+    if embedded.dropped:
+        reasons = ", ".join(sorted({drop["reason"] for drop in embedded.dropped}))
+        made += f"; {counted(len(embedded.dropped), 'clip')} could not be used ({reasons})"
+    say(f"{out}: {made}.")
     say(f"{out}: {threshold['why']}")
 
 
 def copies(queries: ClipStore, rows: np.ndarray, entries: ClipStore) -> np.ndarray:
-    """bool (queries, entries): the same clip of the same data set, or the same keypoints."""
+    """bool (queries, entries): the same clip of the same data set, or the same keypoints.
+
+    Of clips that were read from a folder (`clips_of`) names tell only within that folder: two folders may both
+    have hello.mp4.
+    """
+    origins = [str(store.card.get("origin") or "") for store in (queries, entries)]
+    by_name = origins[0] == origins[1] or not any(of.startswith(f"{FOLDER} ") for of in origins)
     ids = list(zip(entries.clips["dataset"], entries.clips["clip_id"], strict=True))
     asked = queries.clips.iloc[rows]
-    own = list(zip(asked["dataset"], asked["clip_id"], strict=True))
+    own: list[Any] = list(zip(asked["dataset"], asked["clip_id"], strict=True))
+    if not by_name:
+        own = [None] * len(rows)
     places: dict[Any, list[int]] = {}
     for place, clip in enumerate(ids):
         places.setdefault(clip, []).append(place)

@@ -22,7 +22,7 @@ from sslslr.config.study import TargetConfig
 from sslslr.data.batch import Batch
 from sslslr.data.preprocess import Preprocessed, preprocess
 from sslslr.data.store import ClipStore
-from sslslr.data.writer import fault_of
+from sslslr.data.writer import ASPECTS, fault_of
 from sslslr.encoders import artifact
 from sslslr.encoders.inputs._base import Inputs, measure_inputs
 from sslslr.evaluation.features import EMBED_BATCH, embed
@@ -201,7 +201,14 @@ def load_encoder(folder: str | Path, device: str | torch.device = "cpu") -> Enco
     Raises:
         UserError: a file is missing, cut, or does not fit the settings that are stated with it.
     """
-    return Encode(Path(folder), device)
+    folder = Path(folder).expanduser()
+    if not any((folder / name).exists() for name in (artifact.RUN, artifact.EXPORTED)):
+        what = "no encoder" if folder.exists() else "there is no such folder"
+        raise UserError(
+            f"{folder}: {what}. Give a run of a study (results/encoders/RUN, with {artifact.RUN}) or a "
+            f"folder of `sslslr export` (with {artifact.EXPORTED})."
+        )
+    return Encode(folder, device)
 
 
 @cache
@@ -227,13 +234,17 @@ def _in_memory(clips: Sequence[np.ndarray], aspects: Sequence[float | None] | No
         raise UserError("there is no clip to embed: the list of clips is empty.")
     if aspects is not None and len(aspects) != len(clips):
         raise UserError(f"{len(aspects)} aspects for {len(clips)} clips; give one for each clip.")
+    aspects = [None] * len(clips) if aspects is None else [_aspect(a) for a in aspects]
     parts = []
-    for number, clip in enumerate(clips):
+    for number, (clip, aspect) in enumerate(zip(clips, aspects, strict=True)):
         try:
             frames = to_75(np.asarray(clip))
         except ValueError as error:
             raise UserError(f"clip {number} of {len(clips)}: {error}.") from None
-        if reason := fault_of(frames, min_frames=1):
+        reason = fault_of(frames, min_frames=1)
+        if not reason and aspect is not None and not ASPECTS[0] <= aspect <= ASPECTS[1]:
+            reason = f"aspect is {aspect:g}; it is width / height, or None where unknown"
+        if reason:
             raise UserError(f"clip {number} of {len(clips)}: {reason}.")
         parts.append(frames.astype(np.float16))  # what a clip store holds
     lengths = np.array([len(part) for part in parts])
@@ -242,7 +253,11 @@ def _in_memory(clips: Sequence[np.ndarray], aspects: Sequence[float | None] | No
             "clip_id": [str(number) for number in range(len(parts))],
             "start": np.cumsum(lengths) - lengths,
             "n_frames": lengths,
-            "aspect": pd.array(aspects or [None] * len(parts), dtype="Float64"),
+            "aspect": pd.array(aspects, dtype="Float64"),
         }
     )
     return _InMemory(Path("keypoints"), np.concatenate(parts), table, {})
+
+
+def _aspect(value: float | None) -> float | None:
+    return None if pd.isna(value) else float(value)

@@ -23,6 +23,7 @@ from sslslr.use.review_page import page
 from sslslr.use.suspects import Neighbours, alike, far_signers, neighbours, taken_for
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import atomic_folder, refuse_foreign, write_text
+from sslslr.utils.words import counted
 
 SUSPECTS, PAGE = "suspects.csv", "index.html"
 COLUMNS = (
@@ -54,10 +55,9 @@ def review(
     for kind, count in table["kind"].value_counts(sort=False).items():
         say(f"{count:6} x {kind}")
     if embedded.dropped:
-        say(f"{len(embedded.dropped)} clips could not be embedded and were not judged.")
-    say(
-        f"{out}: {len(table)} suspects of {len(embedded.indices)} clips; look at {Path(out) / PAGE}."
-    )
+        say(f"{counted(len(embedded.dropped), 'clip')} could not be embedded: not judged.")
+    made = f"{counted(len(table), 'suspect')} of {counted(len(embedded.indices), 'clip')}"
+    say(f"{out}: {made}; look at {Path(out) / PAGE}.")
     return table
 
 

@@ -161,8 +161,16 @@ def _rows(
         for draw in range(DRAWS):
             chosen = spread(clips, k, seed=draw)
             best = by_gloss(similarity[:, chosen], dictionary.gloss_of[chosen], n)
-            drawn.append(ranks(best, right))
-        yield {**own, "clips_a_sign": str(k), "queries": "all", **summary(np.array(drawn), signers)}
+            rank = ranks(best, right).astype(float)
+            rank[~np.isfinite(best[np.arange(len(best)), right])] = np.nan  # its own clip was drawn
+            drawn.append(rank)
+        if not np.isnan(drawn).all():
+            yield {
+                **own,
+                "clips_a_sign": str(k),
+                "queries": "all",
+                **summary(np.array(drawn), signers),
+            }
 
 
 def _random(dictionary: Dictionary, store: ClipStore, queries: Queries) -> np.ndarray:

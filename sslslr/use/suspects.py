@@ -86,7 +86,8 @@ def neighbours(features: np.ndarray, glosses: np.ndarray, signers: np.ndarray) -
         features: (clips, width).
         glosses, signers: (clips,) names; a signer that is not known is "".
     """
-    names, gloss_of = np.unique(glosses, return_inverse=True)
+    found, gloss_of = np.unique(glosses, return_inverse=True)
+    names = found.tolist()  # Python's own strings: they are quoted in sentences
     unit = features - features.mean(axis=0)
     unit = (unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)).astype(
         np.float32
@@ -124,13 +125,13 @@ def neighbours(features: np.ndarray, glosses: np.ndarray, signers: np.ndarray) -
     nearest[~np.isfinite(best)] = -1
     if np.any(signers != ""):
         return Neighbours(
-            list(names), gloss_of, signers, votes, best, nearest, np.zeros_like(votes), k, copies
+            names, gloss_of, signers, votes, best, nearest, np.zeros_like(votes), k, copies
         )
     means = _to_means(unit, gloss_of, len(names))
     # Fewer clips than twice the features do not say how clips of a sign differ.
     told = k < MANY and len(unit) - len(names) >= 2 * unit.shape[1]
     fit = sign_likelihoods(features, gloss_of) if told else None
-    return Neighbours(list(names), gloss_of, signers, votes, best, nearest, means, k, copies, fit)
+    return Neighbours(names, gloss_of, signers, votes, best, nearest, means, k, copies, fit)
 
 
 def sign_likelihoods(features: np.ndarray, gloss_of: np.ndarray) -> np.ndarray:

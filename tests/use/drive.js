@@ -51,6 +51,13 @@ async function drive() {
   await give("keypoint-file", keypoints);
   found.keypoints = await until("keypoints", () => said().startsWith(keypoints) && read());
 
+  const before = said();
+  by("aspect").value = 3;
+  by("aspect").dispatchEvent(new Event("change"));
+  found.wider = await until("keypoints of another width", () => said() !== before && said().startsWith(keypoints) && read());
+  await give("keypoint-file", "ask.json");
+  found.refused = await until("a refusal", () => said().startsWith("ask.json: ") && { said: said(), hidden: by("result").hidden });
+
   choose("video");
   await give("video-file", file);
   found.video = await until("a video", () => said().startsWith(`${file}.`) && by("progress").hidden && read());

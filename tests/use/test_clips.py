@@ -76,3 +76,39 @@ def test_of_keypoints_and_videos_the_table_says_which_are_meant(tmp_path):
     (tmp_path / "d.mp4").write_bytes(b"")
     (tmp_path / "e.mp4").write_bytes(b"")
     assert not _is_of_videos(tmp_path, tmp_path / "labels.csv", lambda _: None)
+
+
+def test_videos_without_signs_are_refused_before_they_are_extracted(tmp_path, monkeypatch):
+    (tmp_path / "a.mp4").write_bytes(b"a film")
+    monkeypatch.setattr(_extract_folder, "extract_folder", lambda *_: pytest.fail("it was read"))
+    with (
+        pytest.raises(UserError, match="which clip is which sign"),
+        clips_of(tmp_path, labelled=True),
+    ):
+        pass
+
+
+def test_errors_name_what_was_given_and_the_command_that_has_the_option(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).uniform(20, 60, (12, 75, 2)))
+    with pytest.raises(UserError) as error, clips_of(tmp_path / "a.npy"):
+        pass
+    text = str(error.value)
+    assert text.startswith(f"{tmp_path / 'a.npy'}: ")
+    assert f"`sslslr data import {tmp_path / 'a.npy'} --out STORE`" in text
+    assert "sslslr_" not in text
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).uniform(0.2, 0.6, (12, 75, 2)))
+    with pytest.raises(UserError) as error, clips_of(tmp_path / "a.npy") as clips:
+        raise UserError(f"{clips.store.path}: not one can be used.")
+    assert str(error.value) == f"{tmp_path / 'a.npy'}: not one can be used."
+
+
+def test_what_could_not_be_read_is_named_and_counted(tmp_path):
+    clip = np.random.default_rng(0).uniform(0.2, 0.8, (12, 75, 2)).astype(np.float32)
+    np.save(tmp_path / "a.npy", clip)
+    for number in range(12):
+        (tmp_path / f"bad_{number}.npy").write_bytes(b"no array")
+    with clips_of(tmp_path) as clips:
+        lines = list(clips.left_out([{"clip_id": "z", "reason": "no hand in any frame"}]))
+    assert len(lines) == 11
+    assert lines[0].startswith("left out: bad_0: ")
+    assert lines[-1] == "left out: 3 more."

@@ -76,3 +76,21 @@ def test_clips_without_hands_are_left_out_and_named(make_store, encoder_folder, 
     assert len(pd.read_parquet(tmp_path / "f.parquet")) == 5
     with pytest.raises(UserError, match="a folder, where a file is to be made"):
         write_features(sslslr.load_encoder(encoder_folder), store, tmp_path)
+
+
+def test_widths_to_heights_may_be_an_array_and_must_be_possible(encoder_folder):
+    encode = sslslr.load_encoder(encoder_folder)
+    clips = [clip for clip, _ in list(toy_clips(2).values())]
+    one_by_one = [encode([clip], [aspect]) for clip, aspect in zip(clips, (1.5, None), strict=True)]
+    both = encode(clips, np.array([1.5, np.nan]))
+    np.testing.assert_allclose(both, np.concatenate(one_by_one), atol=1e-5)
+    for aspect in (0, -1.5, 1e30):
+        with pytest.raises(UserError, match="clip 1 of 2: aspect is .*; it is width / height"):
+            encode(clips, [1.5, aspect])
+
+
+def test_what_is_no_encoder_is_told_what_one_is(tmp_path):
+    with pytest.raises(UserError, match="no encoder. Give a run of a study .*preprocess.json"):
+        sslslr.load_encoder(tmp_path)
+    with pytest.raises(UserError, match="there is no such folder. Give a run"):
+        sslslr.load_encoder(tmp_path / "none")

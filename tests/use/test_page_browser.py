@@ -185,6 +185,9 @@ def test_the_page_finds_what_python_finds(dictionary, tarball, shared_data, tmp_
     assert found["sign"]["cards"][0] == [found["chosen"], 1.0]
     assert len(found["sign"]["cards"]) == min(6, len(SIGNS))
     assert by_python["gloss"][0] == QUERY
+    assert found["wider"]["cards"] != found["keypoints"]["cards"]
+    assert "no .npy file" in found["refused"]["said"]
+    assert found["refused"]["hidden"], "another question's answers stand below an error"
     for way in ("keypoints", "video", "webcam"):
         assert found[way]["cards"][0][0] == QUERY, way
     # Wrong of too few pictures: then it says that it is not sure.

@@ -103,6 +103,7 @@ def test_a_review_names_the_clip_and_draws_it(name, make_store, encoder_folder, 
     labels = table[table["kind"] == "label"]
     assert labels["clip_id"].iloc[0] in (name, "copy")
     assert right in set(labels[labels["clip_id"] == name]["other_gloss"])
+    assert not table["why"].str.contains("np.str_", regex=False).any()
     copy = table[table["kind"] == "near copy"].iloc[0]
     assert {copy["clip_id"], copy["other_clip_id"]} == {"clip_5", "copy"}
     assert "two glosses" in copy["why"]

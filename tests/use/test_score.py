@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import sslslr
-from sslslr.use.dictionary import Dictionary, build
-from sslslr.use.score import as_lines, ask, score
+from sslslr.use.clips import clips_of
+from sslslr.use.dictionary import Dictionary, build, spread
+from sslslr.use.ranking import cosines
+from sslslr.use.score import DRAWS, as_lines, ask, score
 from sslslr.utils.errors import UserError
 from toys import toy_clips
 
@@ -88,3 +90,39 @@ def test_baselines_are_scored_on_the_same_clips(dictionary):
     assert (whole["n"] == 12).all()
     warped = whole[whole["answers"] == "dynamic time warping"]
     assert warped["recall@1"].item() > 0.5
+
+
+def test_few_clips_a_sign_are_scored_without_queries_whose_own_clip_was_drawn(dictionary):
+    """An entry that asks, alone of its sign in a draw, has no right answer there: no miss."""
+    dictionary, store = dictionary
+    table = score(dictionary, store, ["train"], say=lambda _: None).set_index("clips_a_sign")
+    queries, shares = ask(dictionary, store, ["train"]), [[] for _ in range(36)]
+    similarity = cosines(queries.features, dictionary.features, dictionary.centre)
+    for draw in range(DRAWS):
+        drawn = spread(dictionary.store.clips, 1, seed=draw)
+        for query, right in enumerate(queries.right):
+            best = {dictionary.gloss_of[e]: similarity[query, e] for e in drawn if e != query}
+            if right in best:
+                shares[query].append(1 / sum(value >= best[right] for value in best.values()))
+    assert any(len(of) < DRAWS for of in shares)
+    assert table.loc["1", "MRR"] == pytest.approx(np.mean([np.mean(of) for of in shares if of]))
+    assert table.loc["1", "n"] == sum(bool(of) for of in shares)
+
+
+def test_files_of_one_name_in_two_folders_are_two_clips(encoder_folder, tmp_path):
+    """One signer's hello.npy is no copy of another's."""
+    for folder, first in (("entries", 0), ("queries", 12), ("again/entries", 12)):
+        for number, (clip, columns) in enumerate(list(toy_clips(24).values())[first : first + 12]):
+            place = tmp_path / folder / columns["gloss"]
+            place.mkdir(parents=True, exist_ok=True)
+            np.save(place / f"{number}.npy", clip)
+    with clips_of(tmp_path / "entries") as found:
+        build(sslslr.load_encoder(encoder_folder), found.store, tmp_path / "d", say=lambda _: None)
+        assert found.store.name == "entries"
+        opened = Dictionary.open(tmp_path / "d")
+        assert ask(opened, found.store, None).barred.sum() == 12
+    for folder in ("queries", "again/entries"):
+        with clips_of(tmp_path / folder) as found:
+            queries = ask(opened, found.store, None)
+        assert len(queries.rows) == 12
+        assert not queries.barred.any()

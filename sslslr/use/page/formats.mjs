@@ -1,4 +1,4 @@
-// Files that the page reads: safetensors, .npy and .pose; half-precision numbers.
+// Files that the page reads: safetensors and .npy; half-precision numbers.
 
 const HALF_SCRATCH = new DataView(new ArrayBuffer(4));
 

@@ -14,16 +14,16 @@ const OFTEN = 0.4; // seconds between two answers while one signs
 const estimator = new Estimator();
 let dictionary = null;
 
-/** Why an answer is not sure, or "" where it is; `hands` pictures show a hand. */
-function doubt(answers, hands) {
-  if (hands < FEW) return `Only ${hands} ${hands === 1 ? "picture shows" : "pictures show"} a hand.`;
+/** Why an answer is not sure, or "" where it is; `hands` pictures show a hand; `first`: a second look follows. */
+function doubt(answers, hands, first) {
+  if (hands < FEW || first) return `Only ${hands} ${hands === 1 ? "picture shows" : "pictures show"} a hand.`;
   return dictionary.isSure(answers) ? "" : "No sign of the dictionary is near enough to be trusted.";
 }
 
 /** Show the six nearest of a clip. `more` says what follows. */
 function answer(clip, what, { more = "", hands = Infinity } = {}) {
   const answers = dictionary.find(dictionary.embed(clip));
-  const why = doubt(answers, hands);
+  const why = doubt(answers, hands, more !== "");
   const query = new Player("what was seen");
   by("query").replaceChildren(by("query").firstElementChild, query.element);
   query.show(clip);
@@ -242,9 +242,10 @@ function chooseWay() {
 }
 
 function browse() {
-  const wanted = by("filter").value.trim().toLocaleLowerCase();
+  const plain = (text) => text.normalize("NFC").toLocaleLowerCase(); // é may be one character or two
+  const wanted = plain(by("filter").value.trim());
   const order = dictionary.clips.map((_, i) => i).sort((a, b) => compare(dictionary.clips[a], dictionary.clips[b]));
-  const found = order.filter((i) => dictionary.clips[i].gloss.toLocaleLowerCase().includes(wanted));
+  const found = order.filter((i) => plain(dictionary.clips[i].gloss).includes(wanted));
   by("count").textContent = `${found.length} of ${dictionary.clips.length} clips`;
   by("signs").replaceChildren();
   const more = () => {
@@ -301,7 +302,9 @@ async function open() {
   for (const way of document.querySelectorAll("[name=way]")) way.addEventListener("change", chooseWay);
   by("filter").addEventListener("input", browse);
   by("look-up").addEventListener("click", () => lookUpSign(Number(by("sign").value)));
-  by("keypoint-file").addEventListener("change", ({ target }) => target.files[0] && lookUpKeypoints(target.files[0]));
+  for (const id of ["keypoint-file", "aspect"]) {
+    by(id).addEventListener("change", () => by("keypoint-file").files[0] && lookUpKeypoints(by("keypoint-file").files[0]));
+  }
   by("video-file").addEventListener("change", ({ target }) => target.files[0] && lookUpVideo(target.files[0]));
   by("cancel").addEventListener("click", () => begin("Stopped."));
   by("record").addEventListener("click", () => {

@@ -33,5 +33,6 @@ export function begin(text) {
 export function fail(error, cancelled = () => false) {
   if (cancelled()) return;
   working(false);
+  by("result").hidden = true; // what stands there answers another question
   say(error.message);
 }
