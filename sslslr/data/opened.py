@@ -146,7 +146,7 @@ class Opened:
 def _shape_key(raw: RawClip, options: Conversion) -> Any:
     if raw.layout is not None:
         places = raw.layout.places.tobytes()
-        return raw.layout.name, places, raw.points.shape[-1], raw.unit, raw.score is None
+        return raw.layout.name, places, raw.points.shape[-2:], raw.unit, raw.score is None
     shape = raw.points.shape
     if len(shape) == 3 and shape[1] in (75, 42) and shape[2] in (2, 3):
         return shape[1:], raw.score is None

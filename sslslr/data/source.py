@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sslslr.config.settings import SPLITS
-from sslslr.data.readers import ClipError, Unit, damaged_alone, endings, readers
+from sslslr.data.readers import ClipError, Unit, damaged_alone, endings, parts_of, readers
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import (
@@ -19,6 +19,7 @@ from sslslr.utils.tables import (
     without_suffix,
 )
 from sslslr.utils.user_files import shown
+from sslslr.utils.words import counted
 
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 TABLES = ("labels.csv", "instances.csv", "train.csv", "index.csv")
@@ -136,6 +137,9 @@ class Finder:
     def hint(self, text: str) -> str:
         """What to say of a text that names no clip."""
         stem = _stem(path_parts(text)[-1]) if path_parts(text) else ""
+        inside = [u.name for u in self._units if any(parts_of(f)[1] == stem for f in u.files)]
+        if inside:
+            return f"; a file of this name holds {counted(len(inside), 'clip')}, the first called {inside[0]!r}"
         if stem.isdecimal() and len(near := self._digits.get(int(stem), [])) == 1:
             return f"; {near[0].name} is there: did a spreadsheet take the zeros away?"
         return ""
@@ -181,11 +185,16 @@ def rows_of(
         raise UserError(f"{table}: needs a column 'file' or 'clip_id'; found {', '.join(frame)}.")
     rows: list[Row] = []
     seen: dict[str, Any] = {}
+    files: dict[str, int] = {}
     for number, values in enumerate(frame.to_dict("records"), start=frame.attrs["line"]):
         row = _of_table(
             number, {k: v for k, v in values.items() if v is not None}, finder, table.name
         )
         first = seen.setdefault(row.clip_id, number)
+        if (
+            row.unit is not None and not values.get("file") and not row.times
+        ):  # c0 and C0 of one file
+            first = min(first, files.setdefault(row.unit.name, number))
         if first != number and "clip_id" not in values and row.times:
             row.clip_id += f"@{'-'.join(f'{time:g}' for time in row.times.values())}"
             first = seen.setdefault(row.clip_id, number)

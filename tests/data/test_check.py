@@ -30,6 +30,13 @@ def test_a_sound_set_has_no_finding_and_says_its_range(tmp_path):
     assert "shoulder widths" in notes[0]
 
 
+@pytest.mark.parametrize("hands", [LEFT_HAND, RIGHT_HAND, slice(0, 42)])
+def test_hands_without_a_body_tell_nothing_of_an_order(tmp_path, hands, recwarn):
+    alone = np.where(np.isin(np.arange(75), np.arange(75)[hands])[:, None], 0, np.nan)
+    assert examine(store_of(tmp_path / "s", lambda clip: clip + alone))[0] == []
+    assert not len(recwarn)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

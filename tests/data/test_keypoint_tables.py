@@ -41,6 +41,17 @@ def test_files_that_a_table_names_otherwise(tmp_path):
     assert "did a spreadsheet take the zeros away" in dropped[0]["reason"]
 
 
+def test_a_row_given_twice_in_another_case(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "c0.npy", CLIP)
+    (folder / "labels.csv").write_text("clip_id,gloss\nc0,a\nC0,a\n")
+    with pytest.raises(UserError, match="row 3.*clip_id occurs twice"):
+        imported(folder, tmp_path / "s")
+    (folder / "labels.csv").write_text("clip_id,gloss,start,end\nc0,a,0,4\nC0,a,4,8\n")
+    assert len(imported(folder, tmp_path / "s")) == 2
+
+
 def test_near_equal_glosses(tmp_path):
     folder, said = tmp_path / "in", []
     folder.mkdir()

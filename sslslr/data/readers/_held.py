@@ -40,6 +40,8 @@ def clip_of(held: Any) -> RawClip:
         return _of_list(held)
     if not isinstance(held, dict):
         raise ClipError(f"it holds {_kind(held)}, not keypoints")
+    if numbered(held):  # frames by their numbers
+        return _of_list([held[key] for key in sorted(held, key=int)])
     held = {_plain(name): value for name, value in held.items()}
     if (parts := _parts(held)) is not None:
         clip = parts
@@ -70,6 +72,12 @@ def clip_of(held: Any) -> RawClip:
     clip.size = clip.size or _size(held)
     clip.fps = _number(held.get("fps", held.get("frame_rate")))
     return clip
+
+
+def numbered(held: dict) -> bool:
+    """Whether the keys are whole numbers, each once, as of frames."""
+    whole = {int(key) for key in held if str(key).isdecimal() and len(str(key)) < 10}
+    return len(held) > 1 and len(whole) == len(held)
 
 
 def _plain(name: Any) -> Any:
@@ -162,6 +170,8 @@ def _persons(frame: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Points (persons, J, C) and scores (persons, J) of a frame that is a list of persons."""
     if isinstance(frame, dict):
         inner = frame.get("instances", frame.get("predictions", frame.get("people")))
+        if inner is None and (persons := _together(frame)) is not None:
+            return persons
         frame = [frame] if inner is None else inner
     if frame is None:
         frame = []
@@ -186,6 +196,20 @@ def _persons(frame: Any) -> tuple[np.ndarray, np.ndarray | None]:
             raise ClipError(f"a frame of shape {array.shape}, not persons, points and coordinates")
         array = np.empty((0, 0, 2), np.float32)
     return array, None
+
+
+def _together(frame: dict) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """As `_persons`, of a frame whose persons share one array, as rtmlib returns them; None of another."""
+    try:
+        points = np.asarray(next(frame[k] for k in POINTS if k in frame), dtype=np.float32)
+        scores = np.asarray(next((frame[k] for k in SCORES if k in frame), 0), dtype=np.float32)
+    except (ValueError, TypeError, StopIteration):
+        return None
+    if points.size == 0:
+        return np.empty((0, 0, 2), np.float32), np.empty((0, 0), np.float32)
+    if points.ndim != 3:
+        return None
+    return points, scores if scores.shape == points.shape[:2] else None
 
 
 def _scores(values: Any, points: np.ndarray) -> np.ndarray:
