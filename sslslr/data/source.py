@@ -167,10 +167,32 @@ def table_of(folder: Path, table: str | None) -> Path | None:
     return None
 
 
+def table_inside(members: Members, folder: Path) -> str | None:
+    """The table of labels within an archive, or in the one folder within a folder.
+
+    Raises:
+        UserError: several folders have one each.
+    """
+    near = [name for name in members.names if name.count("/") < 2 and not _hidden(name)]
+    for wanted in (wanted for depth in (0, 1) for wanted in ((depth, name) for name in TABLES)):
+        found = [n for n in near if (n.count("/"), n.rpartition("/")[2].lower()) == wanted]
+        if len(found) > 1:
+            raise UserError(
+                f"{folder}: several tables of labels, {shown(', '.join(found[:3]))}. Import each folder by "
+                "itself, or name one table for all: --csv (table)."
+            )
+        if found:
+            return found[0]
+    return None
+
+
 def rows_of(
-    units: list[Unit], table: Path | None, folder: Path
+    units: list[Unit], table: Path | None, folder: Path, data: bytes | None = None
 ) -> tuple[list[Row], Finder, list[str]]:
     """A row a clip; what no row names is not among them. And the columns that have no meaning.
+
+    Args:
+        data: the table's bytes, where it lies in an archive.
 
     Raises:
         UserError: the table cannot be read, or has no column for the clip; without a table, a clip that
@@ -180,7 +202,7 @@ def rows_of(
     if table is None:
         return [_of_folder(unit, folder) for unit in units], finder, []
     stated = all(unit.columns.get("gloss") for unit in units) and bool(units)
-    frame = read_table(table, required=() if stated else ("gloss",))
+    frame = read_table(table, required=() if stated else ("gloss",), data=data)
     if "file" not in frame and "clip_id" not in frame:
         raise UserError(f"{table}: needs a column 'file' or 'clip_id'; found {', '.join(frame)}.")
     rows: list[Row] = []
