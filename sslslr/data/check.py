@@ -87,6 +87,12 @@ def _anatomy(store: ClipStore, rows: np.ndarray) -> list[str]:
 
 def _glosses(store: ClipStore) -> list[str]:
     findings = []
+    if alike := near_equal(store.clips["signer"]):
+        examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:EXAMPLES])
+        findings.append(
+            f"{counted(len(alike), 'signer')} in several spellings, which count as different persons ({examples}); "
+            "write each in one way."
+        )
     alike = near_equal(store.clips["gloss"])
     if alike:
         examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:EXAMPLES])
