@@ -27,7 +27,15 @@ from sslslr.data.readers import (
     recognised,
 )
 from sslslr.data.readers._unpickle import UnsafePickle
-from sslslr.data.source import Row, refuse_videos, rows_of, table_inside, table_of, units_of
+from sslslr.data.source import (
+    Row,
+    holds_clips,
+    refuse_videos,
+    rows_of,
+    table_inside,
+    table_of,
+    units_of,
+)
 from sslslr.pose.layouts import named
 from sslslr.utils.archives import MemberError, Members, open_members
 from sslslr.utils.errors import UserError
@@ -203,6 +211,8 @@ def opened(options: Options) -> Iterator[Opened]:
     table = table_of(folder, options.table)
     with open_members(folder) as members:
         inside, data = _within(table, folder), None
+        if options.table is None and inside and holds_clips(members, inside):
+            table = inside = None
         if table is None and (inside := table_inside(members, folder)):
             table, data = folder / inside, members.read(inside)
         units, why = units_of(members, inside)

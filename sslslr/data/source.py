@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sslslr.config.settings import SPLITS
-from sslslr.data.readers import ClipError, Unit, damaged_alone, endings, parts_of, readers
+from sslslr.data.readers import READERS, ClipError, Unit, damaged_alone, endings, parts_of, readers
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import (
@@ -167,6 +167,11 @@ def table_of(folder: Path, table: str | None) -> Path | None:
     return None
 
 
+def holds_clips(members: Members, name: str) -> bool:
+    """Whether a csv that is called as a table of labels (train.csv) holds the clips themselves."""
+    return bool(READERS.get("spoter").gather(members, [name]))
+
+
 def table_inside(members: Members, folder: Path) -> str | None:
     """The table of labels within an archive, or in the one folder within a folder.
 
@@ -176,6 +181,7 @@ def table_inside(members: Members, folder: Path) -> str | None:
     near = [name for name in members.names if name.count("/") < 2 and not _hidden(name)]
     for wanted in (wanted for depth in (0, 1) for wanted in ((depth, name) for name in TABLES)):
         found = [n for n in near if (n.count("/"), n.rpartition("/")[2].lower()) == wanted]
+        found = [name for name in found if not holds_clips(members, name)]
         if len(found) > 1:
             raise UserError(
                 f"{folder}: several tables of labels, {shown(', '.join(found[:3]))}. Import each folder by "

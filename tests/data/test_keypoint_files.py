@@ -290,7 +290,8 @@ def test_lsfb_and_its_shards(tmp_path):
     same(store.frames(0))
 
 
-def test_csv_of_spoter(tmp_path):
+@pytest.mark.parametrize("name", ["WLASL_train.csv", "train.csv"])
+def test_csv_of_spoter(tmp_path, name):
     names = {
         "wrist": "wrist",
         "thumb_tip": "thumbTip",
@@ -316,7 +317,7 @@ def test_csv_of_spoter(tmp_path):
     }
     folder = tmp_path / "in"
     folder.mkdir()
-    pd.DataFrame([{**row, "labels": "5"}]).to_csv(folder / "WLASL_train.csv", index=False)
+    pd.DataFrame([{**row, "labels": "5"}]).to_csv(folder / name, index=False)
     store = imported(folder, tmp_path / "s")
     assert store.clips.loc[0, ["gloss", "split"]].tolist() == ["5", "train"]
     same(store.frames(0), joints=list(columns.values()))

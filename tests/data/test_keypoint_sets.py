@@ -153,6 +153,7 @@ whole = [persons(frame) for frame in arranged(CLIP, "coco133")]
 empty = {"keypoints": [], "scores": []}
 FRAMES = {
     "persons of rtmlib": whole, "by number": dict(enumerate(whole)), "a frame without persons": [*whole, empty],
+    "keypoints and scores": ([f["keypoints"] for f in whole], [f["scores"] for f in whole]),
     "parts": [{name: frame[part] for name, part in PARTS.items()} for frame in CLIP],
 }  # fmt: skip
 

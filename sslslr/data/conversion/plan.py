@@ -13,12 +13,12 @@ from sslslr.data.conversion.persons import one_person
 from sslslr.data.conversion.pixels import check_pixels
 from sslslr.data.readers import ClipError, RawClip
 from sslslr.pose.layouts import PARTS, Layout, candidates, named
-from sslslr.pose.skeleton import BODY, LEFT_HAND, N_JOINTS, RIGHT_HAND
+from sslslr.pose.skeleton import BODY
 
 LARGEST = 2.0  # coordinates of an image lie in 0..1, a little more where a joint is outside of it
 # Joints found by a detector with less confidence count as missing, as mmpose draws them.
 SCORE = 0.3
-HIGHEST = 20.0  # scores of RTMW go beyond 1
+SCORES = 20.0  # at most: those of RTMW go beyond 1
 FILLED = 0.001  # share of joints at exactly (-1, -1) beyond which that stands for missing joints
 Units = Literal["image", "pixels", "percent"]
 
@@ -225,9 +225,10 @@ def _blanked(xy: np.ndarray) -> np.ndarray:
     return np.where(same[..., None], np.nan, xy)
 
 
-def _detected(layout: Layout) -> bool:
-    """Whether a detector writes this order, and with each point a score instead of a depth."""
-    return any(word in layout.name for word in ("coco", "openpose25"))
+def _are_scores(third: np.ndarray, layout: Layout) -> bool:
+    """Whether a third coordinate is a confidence; detectors' orders have no depth, and higher ones."""
+    most = SCORES if any(word in layout.name for word in ("coco", "openpose25")) else 1.5
+    return bool(third.min() >= 0 and third.max() <= most and (third > 0.01).mean() > 0.2)
 
 
 def _read_scores(plan, raw, clips, scores, options) -> None:
@@ -240,12 +241,7 @@ def _read_scores(plan, raw, clips, scores, options) -> None:
         third = extra[np.isfinite(extra)]
         if not len(third) or (third == 0).all():
             plan.third = "nothing"
-        elif (
-            not stated
-            and third.min() >= 0
-            and third.max() <= (HIGHEST if _detected(plan.layout) else 1.5)
-            and (third > 0.01).mean() > 0.2
-        ):
+        elif not stated and _are_scores(third, plan.layout):
             plan.third = "score"
             scores[:] = [clip[..., 2] for clip in clips]
             stated = True
@@ -265,15 +261,16 @@ def _read_scores(plan, raw, clips, scores, options) -> None:
     plan.threshold = options.min_confidence or 0.0
     if stated:
         found = np.concatenate([_blanked(clip[..., :2])[..., 0] for clip in clips])
-        zero = ~(np.concatenate(scores) > 0).any(axis=0) & np.isfinite(found).any(axis=0)
-        if plan.third == "score" and any(zero[hand].all() for hand in (LEFT_HAND, RIGHT_HAND)):
-            plan.visibility = True  # MediaPipe writes 0 for every point of a hand
+        scored = (np.concatenate(scores) > 0).any(axis=0)
+        zero = ~scored & np.isfinite(found).any(axis=0)
+        # MediaPipe writes 0 for every point of a hand, and more for the body.
+        bodys = zero[: BODY.start].any() and scored[BODY].any() and not scored[: BODY.start].any()
+        if plan.third == "score" and bodys:
+            plan.visibility = True
             plan.why[-1] = "third coordinate: MediaPipe's visibility (0 for hands that were found)"
-        if plan.visibility:
-            plan.unstated = (
-                zero if plan.third else np.where(np.arange(N_JOINTS) < BODY.start, zero, False)
-            )
-        elif options.min_confidence is None:
+        if plan.visibility and (bodys or plan.third == "visibility"):
+            plan.unstated = zero
+        if options.min_confidence is None and not plan.visibility:
             plan.threshold = SCORE
         if plan.threshold:
             plan.why.append(f"joints with a confidence below {plan.threshold:g} count as missing")

@@ -108,6 +108,8 @@ def _of_list(items: Any) -> RawClip:
     """A clip of a list of frames: numbers, arrays of persons, or persons with their scores."""
     if not items:
         raise ClipError("no frame")
+    if (pair := _pair(items)) is not None:
+        return pair
     if all(isinstance(item, np.ndarray) for item in items):
         shapes = {item.shape for item in items}
         if len(shapes) == 1:
@@ -131,6 +133,27 @@ def _of_list(items: Any) -> RawClip:
     return RawClip(
         points, score=_scores(scores, points) if all(s is not None for s in scores) else None
     )
+
+
+def _pair(items: Any) -> RawClip | None:
+    """The clip of keypoints and scores side by side, each a list of frames, as rtmlib's call returns them."""
+    if len(items) != 2 or not all(isinstance(item, list | tuple | np.ndarray) for item in items):
+        return None
+    if not len(items[0]) or len(items[0]) != len(items[1]):
+        return None
+    try:
+        points, scores = ([np.asarray(frame, np.float32) for frame in item] for item in items)
+    except (TypeError, ValueError):
+        return None
+    pairs = list(zip(points, scores, strict=True))
+    if any(
+        p.ndim not in (2, 3) or p.shape[-1] not in (2, 3) or p.shape[:-1] != s.shape
+        for p, s in pairs
+    ):
+        return None
+    clip = _of_list(points)
+    clip.score = _scores(scores, clip.points)
+    return clip
 
 
 def _of_frames(frames: Any) -> RawClip | None:
