@@ -14,6 +14,7 @@ from sslslr.data.leaks import EXAMPLES, some, unfair
 from sslslr.data.preprocess import UNMEASURED, preprocess
 from sslslr.data.store import ClipStore
 from sslslr.pose.layouts import candidates
+from sslslr.pose.skeleton import BODY
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import near_equal
 from sslslr.utils.words import counted
@@ -67,7 +68,8 @@ def _anatomy(store: ClipStore, rows: np.ndarray) -> list[str]:
     for place, row in enumerate(rows):
         frames = np.asarray(store.frames(row), dtype=np.float32)
         tally.watch(frames[:, WATCHED] * np.array([aspects[row], 1.0], dtype=np.float32))
-        misfits[place] = [misfit(order.apply(frames)) for order in orders]
+        if np.isfinite(frames[:, BODY, 0]).any():  # hands alone tell nothing of an order
+            misfits[place] = [misfit(order.apply(frames)) for order in orders]
     told = ~np.isnan(misfits[:, 0])
     if not told.any():
         return []
@@ -85,6 +87,12 @@ def _anatomy(store: ClipStore, rows: np.ndarray) -> list[str]:
 
 def _glosses(store: ClipStore) -> list[str]:
     findings = []
+    if alike := near_equal(store.clips["signer"]):
+        examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:EXAMPLES])
+        findings.append(
+            f"{counted(len(alike), 'signer')} in several spellings, which count as different persons ({examples}); "
+            "write each in one way."
+        )
     alike = near_equal(store.clips["gloss"])
     if alike:
         examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:EXAMPLES])

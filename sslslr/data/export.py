@@ -2,7 +2,8 @@
 
     pose       CLIP.pose (pose-format 0.2, MediaPipe Holistic's names), to look at in its viewers
     npy        CLIP.npy (frames, 75, 2), 0 to 1, NaN = missing
-    parquet    clips.parquet, a row a joint that was found: clip_id, frame, joint, x, y
+    parquet    clips.parquet, a row a joint that was found: clip_id, frame, joint, x, y (and a row of NaN
+               where nothing was found in a clip's last frame)
 
 A labels.csv goes with each, so that `sslslr data import` reads what was written.
 """
@@ -85,7 +86,9 @@ def pose_file(frames: np.ndarray, fps: float | None, aspect: float | None) -> by
     size = PoseHeaderDimensions(round(wide), SIDE, 0)
     order = np.r_[BODY, LEFT_HAND, RIGHT_HAND]
     found = np.isfinite(frames[:, order]).all(axis=-1)
-    points = np.where(found[..., None], frames[:, order], 0) * (size.width, size.height)
+    points = np.where(found[..., None], frames[:, order], 0)
+    if not (points < 0).any(axis=-1).sum() > 0.2 * found.sum():  # else normalised: of no image
+        points = points * (size.width, size.height)
     rate = float(fps) if fps is not None and np.isfinite(fps) else RATE
     body = NumPyPoseBody(
         rate, points[:, None].astype(np.float32), found[:, None].astype(np.float32)
@@ -96,7 +99,9 @@ def pose_file(frames: np.ndarray, fps: float | None, aspect: float | None) -> by
 
 
 def _long(clip_id: str, frames: np.ndarray) -> pd.DataFrame:
-    frame, joint = np.nonzero(np.isfinite(frames).all(axis=-1))
+    found = np.isfinite(frames).all(axis=-1)
+    found[-1, 0] |= not found[-1].any()  # so that the length can be read again
+    frame, joint = np.nonzero(found)
     x, y = frames[frame, joint].T
     names = np.array(NAMES, dtype=object)[joint]
     return pd.DataFrame(

@@ -123,7 +123,7 @@ def _inputs(source: Opened) -> dict[str, str]:
             hashes[file] = sha256_of(source.folder / file)
     else:
         hashes = {source.folder.name: sha256_of(source.folder)}
-    if source.table is not None:
+    if source.table is not None and source.table.is_file():  # not of the archive's own
         hashes[source.table.name] = sha256_of(source.table)
     if len(hashes) > MOST_INPUTS:
         lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(hashes.items()))

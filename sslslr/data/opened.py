@@ -27,7 +27,15 @@ from sslslr.data.readers import (
     recognised,
 )
 from sslslr.data.readers._unpickle import UnsafePickle
-from sslslr.data.source import Row, refuse_videos, rows_of, table_of, units_of
+from sslslr.data.source import (
+    Row,
+    holds_clips,
+    refuse_videos,
+    rows_of,
+    table_inside,
+    table_of,
+    units_of,
+)
 from sslslr.pose.layouts import named
 from sslslr.utils.archives import MemberError, Members, open_members
 from sslslr.utils.errors import UserError
@@ -146,7 +154,7 @@ class Opened:
 def _shape_key(raw: RawClip, options: Conversion) -> Any:
     if raw.layout is not None:
         places = raw.layout.places.tobytes()
-        return raw.layout.name, places, raw.points.shape[-1], raw.unit, raw.score is None
+        return raw.layout.name, places, raw.points.shape[-2:], raw.unit, raw.score is None
     shape = raw.points.shape
     if len(shape) == 3 and shape[1] in (75, 42) and shape[2] in (2, 3):
         return shape[1:], raw.score is None
@@ -202,12 +210,16 @@ def opened(options: Options) -> Iterator[Opened]:
         raise UserError(f"{folder}: there is no such file or folder (data set 'local').")
     table = table_of(folder, options.table)
     with open_members(folder) as members:
-        inside = _within(table, folder)
+        inside, data = _within(table, folder), None
+        if options.table is None and inside and holds_clips(members, inside):
+            table = inside = None
+        if table is None and (inside := table_inside(members, folder)):
+            table, data = folder / inside, members.read(inside)
         units, why = units_of(members, inside)
         refuse_videos(folder, members, units)
         if not units:
             raise UserError(f"{folder}: holds no keypoints that are known{_instead(members)}.")
-        rows, finder, unused = rows_of(units, table, folder)
+        rows, finder, unused = rows_of(units, table, folder, data)
         if any(unit.reader == "clips_npz" for unit in units):  # a stream: in its order
             rows.sort(key=lambda row: row.unit.key if row.unit is not None else -1)
         source = Opened(options, folder, table, members, units, rows, unused)

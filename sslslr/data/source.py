@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sslslr.config.settings import SPLITS
-from sslslr.data.readers import ClipError, Unit, damaged_alone, endings, readers
+from sslslr.data.readers import READERS, ClipError, Unit, damaged_alone, endings, parts_of, readers
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import (
@@ -19,6 +19,7 @@ from sslslr.utils.tables import (
     without_suffix,
 )
 from sslslr.utils.user_files import shown
+from sslslr.utils.words import counted
 
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 TABLES = ("labels.csv", "instances.csv", "train.csv", "index.csv")
@@ -136,6 +137,9 @@ class Finder:
     def hint(self, text: str) -> str:
         """What to say of a text that names no clip."""
         stem = _stem(path_parts(text)[-1]) if path_parts(text) else ""
+        inside = [u.name for u in self._units if any(parts_of(f)[1] == stem for f in u.files)]
+        if inside:
+            return f"; a file of this name holds {counted(len(inside), 'clip')}, the first called {inside[0]!r}"
         if stem.isdecimal() and len(near := self._digits.get(int(stem), [])) == 1:
             return f"; {near[0].name} is there: did a spreadsheet take the zeros away?"
         return ""
@@ -163,10 +167,38 @@ def table_of(folder: Path, table: str | None) -> Path | None:
     return None
 
 
+def holds_clips(members: Members, name: str) -> bool:
+    """Whether a csv that is called as a table of labels (train.csv) holds the clips themselves."""
+    return bool(READERS.get("spoter").gather(members, [name]))
+
+
+def table_inside(members: Members, folder: Path) -> str | None:
+    """The table of labels within an archive, or in the one folder within a folder.
+
+    Raises:
+        UserError: several folders have one each.
+    """
+    near = [name for name in members.names if name.count("/") < 2 and not _hidden(name)]
+    for wanted in (wanted for depth in (0, 1) for wanted in ((depth, name) for name in TABLES)):
+        found = [n for n in near if (n.count("/"), n.rpartition("/")[2].lower()) == wanted]
+        found = [name for name in found if not holds_clips(members, name)]
+        if len(found) > 1:
+            raise UserError(
+                f"{folder}: several tables of labels, {shown(', '.join(found[:3]))}. Import each folder by "
+                "itself, or name one table for all: --csv (table)."
+            )
+        if found:
+            return found[0]
+    return None
+
+
 def rows_of(
-    units: list[Unit], table: Path | None, folder: Path
+    units: list[Unit], table: Path | None, folder: Path, data: bytes | None = None
 ) -> tuple[list[Row], Finder, list[str]]:
     """A row a clip; what no row names is not among them. And the columns that have no meaning.
+
+    Args:
+        data: the table's bytes, where it lies in an archive.
 
     Raises:
         UserError: the table cannot be read, or has no column for the clip; without a table, a clip that
@@ -176,16 +208,21 @@ def rows_of(
     if table is None:
         return [_of_folder(unit, folder) for unit in units], finder, []
     stated = all(unit.columns.get("gloss") for unit in units) and bool(units)
-    frame = read_table(table, required=() if stated else ("gloss",))
+    frame = read_table(table, required=() if stated else ("gloss",), data=data)
     if "file" not in frame and "clip_id" not in frame:
         raise UserError(f"{table}: needs a column 'file' or 'clip_id'; found {', '.join(frame)}.")
     rows: list[Row] = []
     seen: dict[str, Any] = {}
+    files: dict[str, int] = {}
     for number, values in enumerate(frame.to_dict("records"), start=frame.attrs["line"]):
         row = _of_table(
             number, {k: v for k, v in values.items() if v is not None}, finder, table.name
         )
         first = seen.setdefault(row.clip_id, number)
+        if (
+            row.unit is not None and not values.get("file") and not row.times
+        ):  # c0 and C0 of one file
+            first = min(first, files.setdefault(row.unit.name, number))
         if first != number and "clip_id" not in values and row.times:
             row.clip_id += f"@{'-'.join(f'{time:g}' for time in row.times.values())}"
             first = seen.setdefault(row.clip_id, number)

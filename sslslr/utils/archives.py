@@ -201,8 +201,9 @@ class _Tar(Members):
                 _check_bomb(path, len(sizes), sizes, limits)
         _check_bomb(path, len(sizes), sizes, limits)
         files = [info for info in archive.getmembers() if info.isreg()]
-        self._infos = {info.name: info for info in files}
-        super().__init__(path, [info.name for info in files])
+        names = [info.name.removeprefix("./") for info in files]  # as `tar -C FOLDER -c .` has them
+        self._infos = dict(zip(names, files, strict=True))
+        super().__init__(path, names)
 
     def _open(self, name: str) -> Any:
         return self._archive.extractfile(self._infos[name])

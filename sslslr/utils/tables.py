@@ -44,7 +44,9 @@ WIDEST = 1000  # columns
 SEPARATORS = ",;\t|"
 
 
-def read_table(path: str | Path, required: tuple[str, ...] = ("gloss",)) -> pd.DataFrame:
+def read_table(
+    path: str | Path, required: tuple[str, ...] = ("gloss",), data: bytes | None = None
+) -> pd.DataFrame:
     """Read a table of clips; columns are renamed to the first names of `ALIASES`.
 
     All values are text (a clip called 00336 keeps its zeros, a sign called "none" its name); empty
@@ -58,7 +60,7 @@ def read_table(path: str | Path, required: tuple[str, ...] = ("gloss",)) -> pd.D
     Raises:
         UserError: no such file, not a csv, a required column is missing, a number that is none.
     """
-    text, before = _text(Path(path))
+    text, before = _text(Path(path), data)
     table = _parsed(path, text)
     table.columns = [" ".join(str(name).split()) for name in table.columns]
     table = table.fillna("")  # a row that ends early
@@ -81,13 +83,14 @@ def read_table(path: str | Path, required: tuple[str, ...] = ("gloss",)) -> pd.D
     return table
 
 
-def _text(path: Path) -> tuple[str, int]:
+def _text(path: Path, data: bytes | None) -> tuple[str, int]:
     """The text from the header on, and how many lines stand before it (comments, blank lines)."""
-    if path.is_dir():
-        raise UserError(f"{path}: a folder, not a table.")
-    if not path.exists():
-        raise UserError(f"{path}: there is no such file; it names the clips.")
-    data = read_user_bytes(path)
+    if data is None:
+        if path.is_dir():
+            raise UserError(f"{path}: a folder, not a table.")
+        if not path.exists():
+            raise UserError(f"{path}: there is no such file; it names the clips.")
+        data = read_user_bytes(path)
     if data[:2] == b"\x1f\x8b" or data[:4] == b"PK\x03\x04":
         kind = "compressed" if data[:2] == b"\x1f\x8b" else "a zip or an Excel workbook"
         raise UserError(f"{path}: {kind}, not a csv in plain text. Unpack it, or save it as a csv.")

@@ -10,13 +10,14 @@ from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 
 
 def store_of(
-    folder, change=lambda clip: clip, glosses=("a", "b"), splits=("train", "test"), clips=None
-):
+    folder, change=lambda clip: clip, glosses=("a", "b"), splits=("train", "test"), clips=None, signers=(None,)
+):  # fmt: skip
     with writing(folder, {"dataset": "x"}) as writer:
         for number in range(12):
             clip = (clips or {}).get(number, change(signer(seed=number)))
             gloss, split = glosses[number % len(glosses)], splits[number // 2 % len(splits)]
-            writer.add(f"c{number}", clip, gloss=gloss, split=split)
+            person = signers[number % len(signers)]
+            writer.add(f"c{number}", clip, gloss=gloss, split=split, signer=person)
     return ClipStore.open(folder)
 
 
@@ -30,6 +31,13 @@ def test_a_sound_set_has_no_finding_and_says_its_range(tmp_path):
     assert "shoulder widths" in notes[0]
 
 
+@pytest.mark.parametrize("hands", [LEFT_HAND, RIGHT_HAND, slice(0, 42)])
+def test_hands_without_a_body_tell_nothing_of_an_order(tmp_path, hands, recwarn):
+    alone = np.where(np.isin(np.arange(75), np.arange(75)[hands])[:, None], 0, np.nan)
+    assert examine(store_of(tmp_path / "s", lambda clip: clip + alone))[0] == []
+    assert not len(recwarn)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -39,6 +47,7 @@ def test_a_sound_set_has_no_finding_and_says_its_range(tmp_path):
         ({"change": lambda clip: clip * (1, -1) + (0, 1)}, "noses lie below"),
         ({"change": lambda clip: clip / 5000}, "its unit cannot be measured"),
         ({"clips": {3: np.full((4, 75, 2), 0.5)}}, "1 of 12 clips looked at cannot be used"),
+        ({"signers": ("s1", "S1")}, "1 signer in several spellings, which count as different persons ('s1' = 'S1')"),
         ({"glosses": ("a", "A")}, "in several spellings, which count as different ('a' = 'A')"),
         ({"glosses": ("a", "b", "a", "c")}, "1 gloss of test has no training clip ('c')"),
         ({"clips": {0: signer(seed=5), 1: signer(seed=5)}}, "equal clips with different glosses: 'c0' (a) = 'c1' (b)"),

@@ -132,6 +132,20 @@ def test_pose_files_that_were_normalised_are_taken_as_they_are(tmp_path):
         assert pd.isna(store.clips["aspect"][0])  # x and y are one unit already
 
 
+def test_pose_files_with_and_without_points_that_are_not_used(tmp_path):
+    world = [("POSE_WORLD_LANDMARKS", [f"world {i}" for i in range(33)])]
+    parts = [(name, points) for name, points, _ in HOLISTIC]
+    order = np.r_[BODY, LEFT_HAND, RIGHT_HAND]
+    whole = np.concatenate([CLIP[:, order], CLIP[:, BODY]], axis=1) * SIZE
+    folder = tmp_path / "in/book"
+    folder.mkdir(parents=True)
+    (folder / "a.pose").write_bytes(pose_file(whole, [*parts, *world]))
+    (folder / "b.pose").write_bytes(pose_file(whole[:, :75], parts))
+    store = imported(tmp_path / "in", tmp_path / "s")
+    same(store.frames(0))
+    same(store.frames(1))
+
+
 def test_pose_headers_without_size_or_rate(tmp_path):
     with pytest.raises(UserError, match="columns width and height"):
         one(tmp_path, ".pose", holistic(size=(0, 0)))
@@ -276,7 +290,8 @@ def test_lsfb_and_its_shards(tmp_path):
     same(store.frames(0))
 
 
-def test_csv_of_spoter(tmp_path):
+@pytest.mark.parametrize("name", ["WLASL_train.csv", "train.csv"])
+def test_csv_of_spoter(tmp_path, name):
     names = {
         "wrist": "wrist",
         "thumb_tip": "thumbTip",
@@ -302,7 +317,7 @@ def test_csv_of_spoter(tmp_path):
     }
     folder = tmp_path / "in"
     folder.mkdir()
-    pd.DataFrame([{**row, "labels": "5"}]).to_csv(folder / "WLASL_train.csv", index=False)
+    pd.DataFrame([{**row, "labels": "5"}]).to_csv(folder / name, index=False)
     store = imported(folder, tmp_path / "s")
     assert store.clips.loc[0, ["gloss", "split"]].tolist() == ["5", "train"]
     same(store.frames(0), joints=list(columns.values()))

@@ -7,12 +7,16 @@ import pytest
 from bodies import arranged, signer
 from kinds import CLIP, SIZE, flat, imported, npy, one, same
 
+from sslslr.pose.layouts import named
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 from sslslr.utils.errors import UserError
 
 with_third = np.concatenate([CLIP, np.full((8, 75, 1), -0.1, np.float32)], axis=2)
 with_score = np.concatenate([CLIP, np.full((8, 75, 1), 0.9, np.float32)], axis=2)
+with_visibility = np.concatenate([CLIP, np.zeros((8, 75, 1), np.float32)], axis=2)
+with_visibility[:, BODY, 2] = np.linspace(0.1, 1, 33)
 ARRAYS = {
+    "x y visibility, 0 of hands as MediaPipe has it": with_visibility,
     "75": CLIP, "75 x y z": with_third, "75 x y score": with_score, "42": CLIP[:, :42], "doubles": CLIP.astype(float),
     "big endian": CLIP.astype(">f4"), "Fortran order": np.asfortranarray(CLIP), "halves": CLIP.astype("f2"),
     "543": arranged(CLIP, "body-face-left-right", 3), "553": arranged(CLIP, "body-face478-left-right", 4),
@@ -86,6 +90,8 @@ def test_pixels_per_cent_and_parts_of_the_image(tmp_path):
         same(found, joints=there, tolerance=2e-3)
         if number < 2:
             assert store.clips["aspect"][0] == pytest.approx(16 / 9)
+    legs = CLIP.copy()
+    legs[:, 67:, 1] += 1  # guessed far below the picture
     for number, (array, columns, message) in enumerate(
         (
             (CLIP * SIZE, ("", ""), "coordinates up to .*columns width and height"),
@@ -97,6 +103,7 @@ def test_pixels_per_cent_and_parts_of_the_image(tmp_path):
                 "in an image that is said to be 320 x 240",
             ),
             ((CLIP - 0.5) * 900, ("", ""), "around zero that reach"),
+            (legs * 100, (",width,height", ",1920,1080"), "per cent, or pixels of a smaller one"),
         )
     ):
         (tmp_path / f"bad{number}").mkdir()
@@ -145,6 +152,31 @@ def test_a_clip_in_another_unit_than_the_others(tmp_path):
     store = imported(tmp_path / "in", tmp_path / "s", on_bad="drop")
     assert len(store) == 29
     assert "the other clips lie within 0 to 1" in store.card["dropped"]["clips"][0]["reason"]
+
+
+@pytest.mark.parametrize("odd", [CLIP, (CLIP - (0.5, 0.45)) / 0.24])
+@pytest.mark.parametrize("places", [range(13, 14), range(0, 30, 2)])
+def test_clips_of_0_to_1_or_normalised_among_pixels(tmp_path, odd, places):
+    folder = tmp_path / "in/book"
+    folder.mkdir(parents=True)
+    odd = odd * np.where(np.arange(75) == 70, 3, 1)[:, None]  # a foot far below
+    for number in range(30):
+        np.save(folder / f"{number:02d}.npy", odd if number in places else CLIP * SIZE)
+    with pytest.raises(
+        UserError, match="other clips are in pixels|two units|mostly|not 0 to 1|lie within"
+    ):
+        imported(tmp_path / "in", tmp_path / "s", width=1280, height=720)
+
+
+@pytest.mark.parametrize("layout", ["coco133", "openpose25-left-right"])
+def test_scores_of_detectors_go_beyond_1(tmp_path, layout):
+    array = np.concatenate(
+        [arranged(CLIP, layout), np.full((8, named(layout).points, 1), 7.5)], axis=2
+    )
+    array[2, named(layout).places[3], 2] = 0.1
+    found, _ = one(tmp_path, ".npy", npy(array))
+    assert np.isnan(found[2, 3]).all()
+    same(found[3:], CLIP[3:], slice(0, 42))
 
 
 def test_a_third_coordinate_that_is_a_confidence(tmp_path):

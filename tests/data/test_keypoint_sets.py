@@ -141,6 +141,42 @@ def test_a_custom_order_is_checked_against_the_body(tmp_path):
         one(tmp_path, ".pkl", data)
 
 
+def test_553_points_of_a_pickle_in_another_order(tmp_path):
+    same(one(tmp_path, ".pkl", pickle.dumps(openhands(CLIP, "body-left-right-face478")))[0])
+
+
+def persons(frame):
+    return {"keypoints": np.stack([frame * 0.2, frame]), "scores": np.ones((2, 133))}
+
+
+whole = [persons(frame) for frame in arranged(CLIP, "coco133")]
+empty = {"keypoints": [], "scores": []}
+FRAMES = {
+    "persons of rtmlib": whole, "by number": dict(enumerate(whole)), "a frame without persons": [*whole, empty],
+    "keypoints and scores": ([f["keypoints"] for f in whole], [f["scores"] for f in whole]),
+    "parts": [{name: frame[part] for name, part in PARTS.items()} for frame in CLIP],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("files", [1, 6])
+@pytest.mark.parametrize("kind", FRAMES)
+def test_a_pickle_of_frames_is_one_clip(tmp_path, kind, files):
+    for number in range(files):
+        pickled(tmp_path, FRAMES[kind], f"{number}.pkl")
+    rows = "".join(f"{number}.pkl,book\n" for number in range(files))
+    (tmp_path / "labels.csv").write_text(f"file,gloss\n{rows}")
+    store = imported(tmp_path, tmp_path / "s")
+    assert len(store) == files
+    same(store.frames(0)[:8], joints=slice(0, 42))
+
+
+def test_a_file_of_several_clips_is_no_clip(tmp_path):
+    pickled(tmp_path, {"a": openhands(CLIP), "b": openhands(OTHER)})
+    labelled(tmp_path, "all.pkl")
+    with pytest.raises(UserError, match="a file of this name holds 2 clips, the first called 'a'"):
+        imported(tmp_path, tmp_path / "s")
+
+
 def test_rows_with_visibility_in_another_order(tmp_path):
     body = np.concatenate([CLIP[:, BODY], np.full((8, 33, 2), 0.9)], axis=2)
     hands = [

@@ -1,5 +1,8 @@
 """What a set's table says of its clips: beginnings and ends, files under other names, near-equal glosses."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from bodies import signer
@@ -39,6 +42,40 @@ def test_files_that_a_table_names_otherwise(tmp_path):
     assert store.clips["source"].tolist() == ["clips/S0.npy", "clips/s1.npy", "clips/s3.npy"]
     dropped = store.card["dropped"]["clips"]
     assert "did a spreadsheet take the zeros away" in dropped[0]["reason"]
+
+
+def test_a_row_given_twice_in_another_case(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "c0.npy", CLIP)
+    (folder / "labels.csv").write_text("clip_id,gloss\nc0,a\nC0,a\n")
+    with pytest.raises(UserError, match="row 3.*clip_id occurs twice"):
+        imported(folder, tmp_path / "s")
+    (folder / "labels.csv").write_text("clip_id,gloss,start,end\nc0,a,0,4\nC0,a,4,8\n")
+    assert len(imported(folder, tmp_path / "s")) == 2
+
+
+@pytest.mark.parametrize("wrap", ["", "my set/"])
+@pytest.mark.parametrize("ending", ["", ".zip", ".tgz"])
+def test_a_table_within_an_archive_or_an_inner_folder(tmp_path, wrap, ending):
+    folder = tmp_path / "in"
+    (folder / wrap / "kp").mkdir(parents=True)
+    np.save(folder / wrap / "kp/a.npy", CLIP)
+    (folder / wrap / "labels.csv").write_text("file,gloss\nkp/a.npy,book\n")
+    if ending:
+        kind = "zip" if ending == ".zip" else "gztar"
+        made = Path(shutil.make_archive(str(tmp_path / "set"), kind, folder))
+        folder = made.rename(tmp_path / f"set{ending}")
+    assert imported(folder, tmp_path / "s").clips["gloss"].tolist() == ["book"]
+
+
+def test_several_tables_within_are_named(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "x.npy", CLIP)
+        (tmp_path / name / "labels.csv").write_text("file,gloss\nx.npy,book\n")
+    with pytest.raises(UserError, match="several tables of labels, a/labels.csv, b/labels.csv"):
+        imported(tmp_path, tmp_path / "s")
 
 
 def test_near_equal_glosses(tmp_path):

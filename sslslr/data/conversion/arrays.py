@@ -170,6 +170,8 @@ def _unknown(shape: tuple[int, ...], layout: Layout | None) -> str:
         hint = "; 21 are one hand: say which by `layout` (left or right)"
     elif 33 in shape:
         hint = "; 33 are a body without hands: name it by `layout: body`"
+    elif 17 in shape:
+        hint = "; 17 are COCO's body without hands: name it by `layout: coco17`"
     elif len(shape) == 1:
         hint = "; one frame a file is read from a folder a clip"
     elif len(shape) == 2 and math.prod(shape[1:]) > 4:

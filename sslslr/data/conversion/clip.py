@@ -116,13 +116,18 @@ def _scaled(xy: np.ndarray, plan: Plan, size: tuple[float, float] | None) -> np.
     """
     size_of = np.abs(xy)
     peak = float(np.fmax.reduce(size_of, axis=None, initial=0))  # NaN is passed over
+    if plan.unit in ("percent", "pixels"):
+        small = np.count_nonzero((size_of > 0) & (size_of <= LARGEST))
+        if 2 * small > np.count_nonzero(size_of > 0):
+            unit = "per cent" if plan.unit == "percent" else "pixels"
+            raise ClipError(
+                f"most coordinates within {LARGEST:g}: 0 to 1 or normalised, but the other clips are in {unit}"
+            )
     if plan.unit == "percent":
         return xy / np.float32(100)
     if plan.unit == "pixels":
         if size is None:
             raise ClipError("coordinates in pixels, without the image's size to divide them by")
-        if 0 < peak <= LARGEST:
-            raise ClipError(f"coordinates up to {peak:.3g}, but the other clips are in pixels")
         return xy / np.array(size, dtype=np.float32)
     if LARGEST < peak < 1e30 and 2 * np.count_nonzero(size_of > LARGEST) > np.count_nonzero(
         size_of >= 0

@@ -21,9 +21,10 @@ def check_pixels(sized: list[tuple[np.ndarray, tuple[float, float]]], stated: bo
         hands.append((xy[:, : BODY.start] / of).reshape(-1, 2))
     share, hand = np.concatenate(shares), np.concatenate(hands)
     share, hand = share[np.isfinite(share).all(axis=1)], hand[np.isfinite(hand).all(axis=1)]
-    largest = max(
-        float(clip[..., :2][np.isfinite(clip[..., :2])].max(initial=0)) for clip, _ in sized
-    )
+    watched = [clip[:, : BODY.start, :2] for clip, _ in sized]  # legs are guessed far below
+    if not len(hand):
+        watched = [clip[..., :2] for clip, _ in sized]
+    largest = max(float(xy[np.isfinite(xy)].max(initial=0)) for xy in watched)
     if not len(share):
         return
     if np.median(share) > 1.5:  # legs are guessed far below the picture, not most joints

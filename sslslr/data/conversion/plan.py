@@ -12,11 +12,13 @@ from sslslr.data.conversion.arrays import Arrangement, arrangements
 from sslslr.data.conversion.persons import one_person
 from sslslr.data.conversion.pixels import check_pixels
 from sslslr.data.readers import ClipError, RawClip
-from sslslr.pose.layouts import OWN, PARTS, Layout, candidates, named
+from sslslr.pose.layouts import PARTS, Layout, candidates, named
+from sslslr.pose.skeleton import BODY
 
 LARGEST = 2.0  # coordinates of an image lie in 0..1, a little more where a joint is outside of it
 # Joints found by a detector with less confidence count as missing, as mmpose draws them.
 SCORE = 0.3
+SCORES = 20.0  # at most: those of RTMW go beyond 1
 FILLED = 0.001  # share of joints at exactly (-1, -1) beyond which that stands for missing joints
 Units = Literal["image", "pixels", "percent"]
 
@@ -142,7 +144,7 @@ def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | No
     chosen, reason = fitting([layout for _, layout, _ in readings], trial)
     if named_layout is not None:
         chosen, reason = 0, "as options.layout says"
-    elif sample[0].layout is not None and chosen >= 0:
+    elif sample[0].layout is not None and (chosen == 0 or (chosen > 0 and not sample[0].custom)):
         chosen, reason = 0, "by the names of the points"
     if chosen < 0 and not reason:
         raise ClipError(
@@ -181,8 +183,8 @@ def _layouts(raw: RawClip, way: Arrangement | None, layout: Layout | None) -> tu
     if layout is not None:
         return (layout,)
     if raw.layout is not None:
-        first, own = raw.layout, raw.custom and raw.layout.points in OWN
-        others = candidates(first.points) if own else ()
+        first = raw.layout
+        others = candidates(first.points) if raw.custom else ()
         return (first, *(other for other in others if other.name != first.name))
     assert way is not None  # a clip without points of its own has arrangements
     return (named("coco133"),) if way.points == 134 else way.layouts()
@@ -223,6 +225,12 @@ def _blanked(xy: np.ndarray) -> np.ndarray:
     return np.where(same[..., None], np.nan, xy)
 
 
+def _are_scores(third: np.ndarray, layout: Layout) -> bool:
+    """Whether a third coordinate is a confidence; detectors' orders have no depth, and higher ones."""
+    most = SCORES if any(word in layout.name for word in ("coco", "openpose25")) else 1.5
+    return bool(third.min() >= 0 and third.max() <= most and (third > 0.01).mean() > 0.2)
+
+
 def _read_scores(plan, raw, clips, scores, options) -> None:
     """What the third and fourth coordinate are, and the least score."""
     coordinates = clips[0].shape[-1]
@@ -233,11 +241,11 @@ def _read_scores(plan, raw, clips, scores, options) -> None:
         third = extra[np.isfinite(extra)]
         if not len(third) or (third == 0).all():
             plan.third = "nothing"
-        elif not stated and third.min() >= 0 and third.max() <= 1.5 and (third > 0.01).mean() > 0.2:
+        elif not stated and _are_scores(third, plan.layout):
             plan.third = "score"
             scores[:] = [clip[..., 2] for clip in clips]
             stated = True
-            plan.why.append("third coordinate: a confidence (0 to 1, never below 0)")
+            plan.why.append("third coordinate: a confidence (never below 0)")
         else:
             plan.third = "depth"
             plan.why.append("third coordinate: a depth; dropped")
@@ -252,12 +260,18 @@ def _read_scores(plan, raw, clips, scores, options) -> None:
             plan.why.append("third coordinate: a depth, dropped; fourth: visibility")
     plan.threshold = options.min_confidence or 0.0
     if stated:
+        found = np.concatenate([_blanked(clip[..., :2])[..., 0] for clip in clips])
+        scored = (np.concatenate(scores) > 0).any(axis=0)
+        zero = ~scored & np.isfinite(found).any(axis=0)
+        # MediaPipe writes 0 for every point of a hand, and more for the body.
+        bodys = zero[: BODY.start].any() and scored[BODY].any() and not scored[: BODY.start].any()
+        if plan.third == "score" and bodys:
+            plan.visibility = True
+            plan.why[-1] = "third coordinate: MediaPipe's visibility (0 for hands that were found)"
+        if plan.visibility and (bodys or plan.third == "visibility"):
+            plan.unstated = zero
         if options.min_confidence is None and not plan.visibility:
             plan.threshold = SCORE
-        if plan.third == "visibility":  # MediaPipe writes 0 for every point of a hand
-            found = np.concatenate([_blanked(clip[..., :2])[..., 0] for clip in clips])
-            zero = ~(np.concatenate(scores) > 0).any(axis=0)
-            plan.unstated = zero & np.isfinite(found).any(axis=0)
         if plan.threshold:
             plan.why.append(f"joints with a confidence below {plan.threshold:g} count as missing")
 
@@ -274,6 +288,12 @@ def _read_zeros(plan, raw, clips, options) -> None:
     if plan.zeros and zero.any():
         share = 100 * zero.sum() / max(1, there)
         plan.why.append(f"joints at exactly (0, 0) count as missing ({share:.1f} % of the sample)")
+
+
+def _middles(clips: list[np.ndarray]) -> list[float]:
+    """The median size of each clip's coordinates; of a clip without any it is left out."""
+    sizes = [np.abs(_blanked(clip[..., :2])) for clip in clips]
+    return [float(np.median(size[there])) for size in sizes if (there := np.isfinite(size)).any()]
 
 
 def _read_unit(plan, sample, clips, sizes, options) -> None:
@@ -304,6 +324,11 @@ def _read_unit(plan, sample, clips, sizes, options) -> None:
     elif middle <= LARGEST and options.unit is None:
         plan.unit = "image"
         plan.why.append("coordinates within 0 to 1: parts of the image's width and height")
+    elif centred and min(_middles(clips)) <= LARGEST:
+        raise ClipError(
+            f"clips in two units: of {len(clips)} looked at some reach {largest:.0f}, others lie within "
+            f"{LARGEST:g}, as after normalising. Import them apart, or write all in one unit"
+        )
     elif centred:
         raise ClipError(
             f"coordinates around zero that reach {largest:.0f}: centred, and in no unit that is known. "

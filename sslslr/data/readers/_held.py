@@ -40,6 +40,8 @@ def clip_of(held: Any) -> RawClip:
         return _of_list(held)
     if not isinstance(held, dict):
         raise ClipError(f"it holds {_kind(held)}, not keypoints")
+    if numbered(held):  # frames by their numbers
+        return _of_list([held[key] for key in sorted(held, key=int)])
     held = {_plain(name): value for name, value in held.items()}
     if (parts := _parts(held)) is not None:
         clip = parts
@@ -72,6 +74,12 @@ def clip_of(held: Any) -> RawClip:
     return clip
 
 
+def numbered(held: dict) -> bool:
+    """Whether the keys are whole numbers, each once, as of frames."""
+    whole = {int(key) for key in held if str(key).isdecimal() and len(str(key)) < 10}
+    return len(held) > 1 and len(whole) == len(held)
+
+
 def _plain(name: Any) -> Any:
     return name.lower() if isinstance(name, str) else name
 
@@ -100,6 +108,8 @@ def _of_list(items: Any) -> RawClip:
     """A clip of a list of frames: numbers, arrays of persons, or persons with their scores."""
     if not items:
         raise ClipError("no frame")
+    if (pair := _pair(items)) is not None:
+        return pair
     if all(isinstance(item, np.ndarray) for item in items):
         shapes = {item.shape for item in items}
         if len(shapes) == 1:
@@ -123,6 +133,27 @@ def _of_list(items: Any) -> RawClip:
     return RawClip(
         points, score=_scores(scores, points) if all(s is not None for s in scores) else None
     )
+
+
+def _pair(items: Any) -> RawClip | None:
+    """The clip of keypoints and scores side by side, each a list of frames, as rtmlib's call returns them."""
+    if len(items) != 2 or not all(isinstance(item, list | tuple | np.ndarray) for item in items):
+        return None
+    if not len(items[0]) or len(items[0]) != len(items[1]):
+        return None
+    try:
+        points, scores = ([np.asarray(frame, np.float32) for frame in item] for item in items)
+    except (TypeError, ValueError):
+        return None
+    pairs = list(zip(points, scores, strict=True))
+    if any(
+        p.ndim not in (2, 3) or p.shape[-1] not in (2, 3) or p.shape[:-1] != s.shape
+        for p, s in pairs
+    ):
+        return None
+    clip = _of_list(points)
+    clip.score = _scores(scores, clip.points)
+    return clip
 
 
 def _of_frames(frames: Any) -> RawClip | None:
@@ -162,6 +193,8 @@ def _persons(frame: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Points (persons, J, C) and scores (persons, J) of a frame that is a list of persons."""
     if isinstance(frame, dict):
         inner = frame.get("instances", frame.get("predictions", frame.get("people")))
+        if inner is None and (persons := _together(frame)) is not None:
+            return persons
         frame = [frame] if inner is None else inner
     if frame is None:
         frame = []
@@ -186,6 +219,20 @@ def _persons(frame: Any) -> tuple[np.ndarray, np.ndarray | None]:
             raise ClipError(f"a frame of shape {array.shape}, not persons, points and coordinates")
         array = np.empty((0, 0, 2), np.float32)
     return array, None
+
+
+def _together(frame: dict) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """As `_persons`, of a frame whose persons share one array, as rtmlib returns them; None of another."""
+    try:
+        points = np.asarray(next(frame[k] for k in POINTS if k in frame), dtype=np.float32)
+        scores = np.asarray(next((frame[k] for k in SCORES if k in frame), 0), dtype=np.float32)
+    except (ValueError, TypeError, StopIteration):
+        return None
+    if points.size == 0:
+        return np.empty((0, 0, 2), np.float32), np.empty((0, 0), np.float32)
+    if points.ndim != 3:
+        return None
+    return points, scores if scores.shape == points.shape[:2] else None
 
 
 def _scores(values: Any, points: np.ndarray) -> np.ndarray:

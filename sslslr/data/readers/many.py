@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from sslslr.data.conversion.arrays import MOST_PERSONS
 from sslslr.data.readers import RawClip, Reader, Unit, kept, parts_of, register
-from sslslr.data.readers._held import LEFT, POINTS, RIGHT, SCORES, SHAPES, clip_of
+from sslslr.data.readers._held import LEFT, POINTS, RIGHT, SCORES, SHAPES, clip_of, numbered
 from sslslr.data.readers._unpickle import load
 from sslslr.data.readers.mmpose import loaded
 from sslslr.data.readers.one_npz import arrays_of
@@ -81,10 +82,14 @@ def clips_of(held: Any) -> list[tuple[str, Any, dict[str, str]]]:
             return []
         if not all(_is_clip(clip) for clip in held.values()):
             return []
+        if numbered(held) and all(isinstance(v, dict) and _is_frame(v) for v in held.values()):
+            return []
         return [(str(key), clip, columns_of(clip)) for key, clip in held.items()]
     if not isinstance(held, list | tuple) or not held:
         return []
     if not all(isinstance(clip, dict) and _is_clip(clip) for clip in held):
+        return []
+    if all(_is_frame(clip) for clip in held):
         return []
     found, seen = [], set()
     for number, clip in enumerate(held):
@@ -109,6 +114,14 @@ def _is_clip(value: Any) -> bool:
     return _axes(value) >= 3 or (
         _axes(value) == 2 and np.ndim(value[0]) == 1 and len(value[0]) > 40
     )
+
+
+def _is_frame(clip: dict) -> bool:
+    """Whether what looks like a clip is one frame: it says nothing of itself and holds few persons, or parts."""
+    if any(key in clip for key in (*IDS, *LABELS)):
+        return False
+    points = next((clip[name] for name in (*POINTS, *LEFT) if clip.get(name) is not None), ())
+    return _axes(points) < 3 or len(points) <= MOST_PERSONS
 
 
 def _axes(value: Any) -> int:
