@@ -10,6 +10,7 @@ from typing import Any
 
 from sslslr.config.settings import SPLITS
 from sslslr.data.opened import UNREADABLE, Opened, Options, opened
+from sslslr.data.readers import ClipError
 from sslslr.data.source import Row, fold, unnamed
 from sslslr.data.store import ClipWriter
 from sslslr.utils.archives import MemberError
@@ -55,7 +56,7 @@ def add(source: Opened, row: Row, writer: ClipWriter) -> bool:
     """Add the clip of a row, or list it as left out; True if it was added."""
     split = row.columns.get("split")
     counted = split if split is None or split in SPLITS else None
-    reason = row.fault
+    reason, advice = row.fault, ADVICE
     if not reason:
         try:
             clip = source.clip(row)
@@ -63,10 +64,12 @@ def add(source: Opened, row: Row, writer: ClipWriter) -> bool:
             reason = f"its file {error.why}"
         except UNREADABLE as error:
             reason = str(error).removesuffix(".")
+            if isinstance(error, ClipError) and error.of_all:
+                advice = "The same holds for all clips like it."
     if reason:
         if writer.on_bad == "error":
             stop = "" if reason.endswith("?") else "."
-            raise UserError(f"{_where(source, row)}: {reason}{stop} {ADVICE}")
+            raise UserError(f"{_where(source, row)}: {reason}{stop} {advice}")
         return writer.drop(row.clip_id, reason, counted, found=row.found)
     assert row.unit is not None  # else the row has a fault
     columns: dict[str, Any] = {name: row.columns.get(name) for name in ("gloss", "signer", "split")}

@@ -128,6 +128,7 @@ class Opened:
             with damaged_alone():
                 self.plans[key] = make_plan(sample, self.options, sizes)
         except ClipError as error:
+            error.of_all = len(sample) > 1
             self.plans[key] = error
 
     def clip(self, row: Row) -> dict[str, Any]:

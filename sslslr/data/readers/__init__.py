@@ -32,6 +32,8 @@ register = READERS.register
 class ClipError(UserError):
     """A clip that cannot be used, with the reason that is listed."""
 
+    of_all = False  # whether the reason is of all clips of its kind, which an option mends
+
 
 @contextlib.contextmanager
 def damaged_alone() -> Iterator[None]:
