@@ -54,11 +54,13 @@ def test_visibility_of_hands_is_never_stated_by_mediapipe(tmp_path):
 
 def test_orders_that_are_not_the_usual_one(tmp_path):
     array = npy(arranged(CLIP, "body-left-right"))
-    with pytest.raises(
-        UserError,
-        match=r"do as body-left-right.*--layout body-left-right.*holds for all clips like it\.$",
-    ):
+    with pytest.raises(UserError, match="do as body-left-right.*--layout body-left-right"):
         one(tmp_path, ".npy", array)
+    (tmp_path / "in/twin.npy").write_bytes(array)
+    labels = tmp_path / "in/labels.csv"
+    labels.write_text(labels.read_text() + "twin.npy,book\n")
+    with pytest.raises(UserError, match=r"same holds for all clips like it\.$"):
+        imported(tmp_path / "in", tmp_path / "two")
     (tmp_path / "b").mkdir()
     same(one(tmp_path / "b", ".npy", array, layout="body-left-right")[0])
     with pytest.raises(UserError, match="'arms' is no part"):
