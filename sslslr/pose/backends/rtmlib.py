@@ -32,7 +32,8 @@ PACKAGES = ("rtmlib", "onnxruntime")
 
 class Options(TopDownOptions):
     weights: str = Field(
-        description="The whole-body model: a file (.onnx, .zip), or an https URL with weights_sha256."
+        "",
+        description="The whole-body model: a file (.onnx, .zip), or an https URL with weights_sha256.",
     )
     weights_sha256: str | None = Field(
         None, pattern=SHA256, description="What the file of weights must have."
@@ -46,6 +47,11 @@ class Options(TopDownOptions):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if not self.weights:
+            raise ValueError(
+                "weights is missing: a whole-body model of RTMPose or RTMW, as a file (.onnx, .zip) or as an https "
+                """address with weights_sha256, for example --backend-options '{"weights": "rtmw-x.zip"}'"""
+            )
         for name in ("weights", "detector_weights"):
             if "://" in (getattr(self, name) or "") and not getattr(self, f"{name}_sha256"):
                 raise ValueError(f"{name} is an address; give {name}_sha256, what it must have")
