@@ -160,7 +160,6 @@ def test_weights_of_another_model_are_refused_before_the_videos(
     ("options", "message"),
     [
         ({}, "weights is missing: a whole-body model.*--backend-options"),
-        ({}, "weights"),
         ({"weights": "https://x.org/a.onnx"}, "weights_sha256"),
         ({"weights": "a.onnx", "detector": "rtmo"}, "go together"),
         ({"weights": "a.onnx", "detector_weights": "b.onnx"}, "go together"),
