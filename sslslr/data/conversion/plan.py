@@ -261,8 +261,8 @@ def _read_scores(plan, raw, clips, scores, options) -> None:
     plan.threshold = options.min_confidence or 0.0
     if stated:
         found = np.concatenate([_blanked(clip[..., :2])[..., 0] for clip in clips])
-        scored = (np.concatenate(scores) > 0).any(axis=0)
-        zero = ~scored & np.isfinite(found).any(axis=0)
+        scored = np.any(np.concatenate(scores) > 0, axis=0)
+        zero = ~scored & np.any(np.isfinite(found), axis=0)
         # MediaPipe writes 0 for every point of a hand, and more for the body.
         bodys = zero[: BODY.start].any() and scored[BODY].any() and not scored[: BODY.start].any()
         if plan.third == "score" and bodys:
