@@ -62,7 +62,7 @@ encoder: $(READY) ## a small encoder to use, in model/, trained on data under th
 	  $(if $(EPOCHS),--config 'pretrain={epochs: $(EPOCHS)}')
 	sslslr export results/small_encoder --out model
 
-test: $(READY) ## all tests but the slow ones, four to seven minutes on 2 cores
+test: $(READY) ## all tests but the slow ones, four minutes on 2 idle cores
 	python -m pytest -n 2 --dist loadgroup
 
 test-all: $(READY) ## the slow tests too
@@ -71,7 +71,7 @@ test-all: $(READY) ## the slow tests too
 test-pose: $(POSE_READY) ## the tests that need the pose extractors and real videos, a few minutes
 	python -m pytest -m pose
 
-test-page: $(POSE_READY) ## sign to the look-up page in a headless Chromium (needs npm; some minutes)
+test-page: $(POSE_READY) ## sign to the look-up page in a headless Chromium (needs npm; a minute)
 	python -m pytest -m slow -s -rs tests/use/test_page_browser.py
 
 test-notebook: $(READY) ## docs/first-look.ipynb on the letters and the encoder of `make demo`
