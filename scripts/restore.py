@@ -41,6 +41,14 @@ OF_DVC = {
     "core": {"remote", "analytics", "autostage", "check_update", "no_scm"},
     "cache": {"type"},
 }
+OF_AN_OUTPUT = {
+    "path",
+    "md5",
+    "hash",
+    "size",
+    "nfiles",
+    "isexec",
+}  # in the lock; DVC would go by others
 LONGEST_LIST = 1 << 26  # bytes of a list of files
 SHOWN = 12  # lines of a list before it is cut
 HASH = re.compile(r"[0-9a-f]{32}")
@@ -69,6 +77,10 @@ def main() -> int:
     except (Refused, UserError) as refusal:
         print(f"restore: {refusal}\nrestore: nothing was certified.", file=sys.stderr)
         return 1
+    except subprocess.CalledProcessError as error:
+        said = " ".join(error.cmd[:2])
+        print(f"restore: `{said}` failed, see above. Nothing was certified.", file=sys.stderr)
+        return 1
     print(f"restore: {count} files have the hashes of {LOCK}; Snakemake has nothing to do.")
     return 0
 
@@ -82,6 +94,15 @@ def refuse_settings_of_dvc() -> None:
         raise Refused(
             f"{local} is in git, where it came with a commit. It is each person's own: git rm --cached {local}, "
             "look at what it says, and run this again."
+        )
+    # A cache that is a link leads elsewhere, and so may one in it.
+    folder = DVC_CONFIG.parent.as_posix()
+    asked = subprocess.run(["git", "ls-files", "-z", "--", folder], capture_output=True, text=True)
+    own = {f"{folder}/.gitignore", str(DVC_CONFIG), ""}
+    if foreign := sorted(set(asked.stdout.split("\0")) - own):
+        raise Refused(
+            f"{foreign[0]!r} is in git, where it came with a commit; DVC's folder is each person's own, but "
+            f"for its configuration. Look at it, then: git rm --cached {folder}/FILE, and remove it."
         )
     if not DVC_CONFIG.exists():
         return
@@ -118,15 +139,19 @@ def locked_outs(results: Path) -> dict[str, str]:
         )
     try:
         stages = read_lock()["stages"]
-        outs = {
-            out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])
-        }
+        entries = [out for stage in stages.values() for out in stage.get("outs", [])]
+        outs = {out["path"]: out["md5"] for out in entries}
+        odd = [out["path"] for out in entries if set(out) - OF_AN_OUTPUT or out["hash"] != "md5"]
         stated = yaml.safe_load(read_user_text("dvc.yaml"))["stages"].values()
         known = {path for stage in stated for out in stage["outs"] for path in out}
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError, RecursionError):
         raise Refused(f"{LOCK} cannot be read. Get it anew: git checkout -- {LOCK}") from None
     if not outs:
         raise Refused(f"{LOCK} names no result. Get it anew: git checkout -- {LOCK}")
+    if odd:
+        raise Refused(
+            f"{LOCK}: {odd[0]!r} has more than a path and an md5, or another hash; DVC writes none such here."
+        )
     for path, md5 in outs.items():
         if path not in known or not is_plain(path) or results not in Path(path).parents:
             raise Refused(f"{LOCK}: {path!r} is no output of a stage in {results}/.")
@@ -165,7 +190,7 @@ def refuse_links_out(results: Path, outs: dict[str, str]) -> None:
 
 def changes() -> dict[str, str]:
     """What `dvc status` finds: path or key -> how it differs from dvc.lock."""
-    stages = json.loads(run("dvc", "status", "--json", show=False))
+    stages = json.loads(run("dvc", "status", "--json", "dvc.yaml", show=False))
     found: dict[str, str] = {}
     for stage, entries in stages.items():
         for entry in entries:
@@ -253,7 +278,7 @@ def fetch(remote: str, outs: dict[str, str]) -> Path:
                 with atomic_file(object_of(cache, md5)) as temporary:
                     temporary.write_bytes(content)  # what DVC goes by from here on
     try:
-        run("dvc", "fetch", "--remote", remote)
+        run("dvc", "fetch", "--remote", remote, "dvc.yaml")  # and of no other file
     except subprocess.CalledProcessError:
         raise Refused(missing) from None
     return cache

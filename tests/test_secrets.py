@@ -50,6 +50,9 @@ UNSOUND = [
     f"https://anna%3A{SECRET}@example.org/a",
     f"ssh://anna:{SECRET}@example.org:22/a",
     f"webdavs://anna:{SECRET}@example.org/a",
+    f"https://example.org/s/a?rlkey={SECRET}&dl=0",
+    f"https://example.org/a?tok={SECRET}",
+    f"https://example.org/a?user=anna&pin={SECRET}",
 ]
 SOUND = [
     "https://example.org/a/GSL.zip",
@@ -268,6 +271,36 @@ def test_places_on_this_machine_and_what_decides_nothing_are_not_published():
     assert shown["results"] == "results"
     assert {**shown, "datasets": 0} == {**published(shown), "datasets": 0}
     parse(StudyConfig, shown, "what was published")  # `sslslr why` reads it again
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "./../../home/anna/mine", "a/../../home/anna/mine", ".//..//mine", "$HOME/mine", "${HOME}/mine",
+        "%USERPROFILE%\\mine", "FILE:///home/anna/mine", "file:/home/anna/mine",
+    ],
+)  # fmt: skip
+def test_a_place_that_is_named_otherwise_is_one_nevertheless(place):
+    assert published({"folder": place}) == {"folder": "mine"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"AWS_SECRET_ACCESS_KEY={SECRET}", f"fetched with token={SECRET}", f"Authorization: Bearer {SECRET}abcd",
+        f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}",
+    ],
+)  # fmt: skip
+def test_a_secret_that_stands_in_a_text_is_refused(text):
+    with pytest.raises(UserError, match="what looks like a password or a token") as refused:
+        refuse_secrets({"note": text}, "study")
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["max_tokens=100000", "tokens = clips", "secret: the signs", "$5"])
+def test_a_text_that_speaks_of_tokens_is_none(text):
+    refuse_secrets({"note": text}, "study")
+    assert published({"note": text}) == {"note": text}
 
 
 def test_the_card_of_a_clip_store_names_no_folder(tmp_path):

@@ -13,7 +13,10 @@ from sslslr.utils.download.addresses import ADDRESS, public
 # Where files are kept, what was agreed to, what a scheduler is asked for.
 AT_HOME = ("downloads", "accept_licences", "resources")
 # The beginnings of a path that leads out of the study's folder, on any system.
-LOCAL = re.compile(r"(/|~|\.\.[/\\]|[A-Za-z]:[/\\]|\\\\|file://).*")
+LOCAL = re.compile(
+    r"(/|~|(\$\{?|%)\w+[%}]?[/\\]|(\w[^\s/\\:]*[/\\]+|\.[/\\]+)*\.\.([/\\]|$)|[a-z]:[/\\]|\\\\|file:/).*",
+    re.IGNORECASE,
+)
 
 
 def published(config: dict[str, Any]) -> dict[str, Any]:

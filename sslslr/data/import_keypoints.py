@@ -18,6 +18,7 @@ from sslslr.utils.errors import UserError
 from sslslr.utils.files import sha256_of
 from sslslr.utils.progress import advancing
 from sslslr.utils.tables import near_equal
+from sslslr.utils.user_files import shortened
 from sslslr.utils.words import counted
 
 MOST_INPUTS = 20  # beyond these a card names one hash of all
@@ -82,9 +83,8 @@ def add(source: Opened, row: Row, writer: ClipWriter) -> bool:
 
 def _where(source: Opened, row: Row) -> str:
     place = f"{source.table}, row {row.number}" if row.number else str(source.folder)
-    if row.unit is None or row.unit.name == row.clip_id:
-        return f"{place}: clip {row.clip_id!r}"
-    return f"{place}: clip {row.clip_id!r} ({row.unit.name})"
+    clip = f"{place}: clip {shortened(repr(row.clip_id))}"
+    return clip if row.unit is None or row.unit.name == row.clip_id else f"{clip} ({row.unit.name})"
 
 
 def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:

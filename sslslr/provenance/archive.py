@@ -15,6 +15,7 @@ from sslslr.provenance.crate import METADATA
 from sslslr.report.results import PROVENANCE, entities
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import atomic_file, sha256_of
+from sslslr.utils.user_files import name_fault, shown
 
 UNDATED = (1980, 1, 1, 0, 0, 0)
 BLOCK = 1 << 20
@@ -45,6 +46,10 @@ def archive(results: Path, out: Path) -> int:
 
 
 def _inside(results: Path, entity: dict[str, Any]) -> Path:
+    if fault := name_fault(entity["@id"]):
+        raise UserError(
+            f"{results / PROVENANCE}: lists {shown(entity['@id'])!r}, which {fault}, so it lies elsewhere."
+        )
     path = results / entity["@id"]
     if not path.resolve().is_relative_to(results.resolve()):
         raise UserError(f"{results / PROVENANCE}: lists {entity['@id']!r}, which lies elsewhere.")

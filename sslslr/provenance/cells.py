@@ -14,6 +14,7 @@ import pandas as pd
 from sslslr.report.tables import TABLES
 from sslslr.report.tables._base import Table
 from sslslr.utils.errors import UserError, nearest
+from sslslr.utils.user_files import UserFileError, open_user_file
 
 ENDINGS = (".csv", ".md", ".tex")
 
@@ -95,11 +96,13 @@ def read(csv: Path) -> pd.DataFrame:
         UserError: absent or not CSV.
     """
     try:
-        return pd.read_csv(csv, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise UserError(f"{csv}: there is no such file. Build the report first.") from None
+        with open_user_file(csv) as stream:
+            return pd.read_csv(stream, dtype=str, keep_default_na=False)
+    except UserFileError as error:
+        raise UserError(f"{error} Build the report first.") from None
     except ValueError as error:
-        raise UserError(f"{csv}: cannot be read as CSV ({error}).") from None
+        said = " ".join(str(error).split())
+        raise UserError(f"{csv}: cannot be read as CSV ({said}).") from None
 
 
 def describe(frame: pd.DataFrame, table: str, row: int) -> str:

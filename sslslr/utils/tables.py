@@ -118,6 +118,11 @@ def _parsed(path: str | Path, text: str) -> pd.DataFrame:
         raise UserError(
             f"{path}: {header.count(separator) + 1} columns; at most {WIDEST} are read."
         )
+    # pandas makes room for each of them, in each row, before it says so; a cell in quotes may have some.
+    if max(line.count(separator) for line in text.splitlines() or [""]) > 10 * WIDEST:
+        raise UserError(
+            f"{path}: a row has more cells than the header has names, thousands of them."
+        )
     csv.field_size_limit(1 << 24)
     # Read by hand: pandas would call the second of one name `gloss.1`.
     names: list[str] = []

@@ -9,6 +9,7 @@ opened here is a regular file of a bounded size; all else is one line of :class:
     read_user_text("mine/labels.csv")
 """
 
+import contextlib
 import os
 import stat
 from pathlib import Path, PurePosixPath
@@ -31,7 +32,11 @@ class UserFileError(UserError):
 
 def shown(name: str | os.PathLike) -> str:
     """A name as text for a message: bytes that are no UTF-8 and control characters escaped, shortened."""
-    text = os.fspath(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    text = os.fspath(name)
+    with contextlib.suppress(
+        UnicodeEncodeError
+    ):  # half a pair, as JSON can state it: escaped below
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return shortened(text)
 

@@ -183,3 +183,18 @@ def test_anchors_that_say_a_thing_once_are_taken(tmp_path):
         "tag": "again",
     }
     assert len(runs(load(path))) == 2
+
+
+@pytest.mark.parametrize(
+    "results", [".", "sub/..", "link/x", "Sslslr", "up", "file", "file/x", "a" * 300]
+)
+def test_results_do_not_lead_to_the_study_itself(tmp_path, monkeypatch, results):
+    """Where an absolute path, a link or capital letters lead is looked at on the disk."""
+    here = tmp_path / "study"
+    (here / "sslslr").mkdir(parents=True)
+    (here / "link").symlink_to("sslslr")
+    (here / "up").symlink_to(tmp_path)
+    (here / "file").touch()
+    monkeypatch.chdir(here)
+    with pytest.raises(UserError, match="^results: "):
+        check(parse(StudyConfig, {**STUDY, "results": f"{here}/{results}"}, "study.yaml"))

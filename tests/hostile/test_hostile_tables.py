@@ -42,6 +42,8 @@ CASES = {
     "json": (b'[{"clip_id": "good_0", "gloss": "a"}]\n', "missing|needs a column|cannot be read"),
     "open_quote": (b'clip_id,gloss\n"good_0,a\nb,c\n', "cannot be read|missing|no clip was left"),
     "more_cells": (b"clip_id,gloss\ngood_0,a,b,c\n", "more cells than the header"),
+    "wide_below": (b"clip_id,gloss\n" + b"," * 900_000 + b"\n", "more cells than the header"),
+    "long_id": (b"clip_id,gloss\n" + b"x" * 9_000 + b",a\n", "^.{1,1500}$"),
     "wide": (b"gloss," * 200_000 + b"clip_id\n", "200001 columns; at most"),
     "absent": (None, "no table of labels"),
     "folder": (Path.mkdir, "a folder, not a table|no table"),

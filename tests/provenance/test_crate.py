@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from sslslr.cli.main import app
 from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig
-from sslslr.provenance import crate
+from sslslr.provenance import cells, crate
 from sslslr.provenance.archive import archive
 from sslslr.provenance.sources import results_of, study_of
 from sslslr.report.tables import TABLES
@@ -203,3 +203,18 @@ def test_where_the_study_lies_and_what_is_private_is_in_no_crate_and_no_archive(
         assert b"anna" not in told
     assert "--results results" in text.decode()  # the commands work in the study's folder
     assert study_of(results).name == "traced"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda csv: csv.symlink_to("/dev/zero"), Path.mkdir])
+def test_a_table_that_is_no_file_is_not_waited_for(tmp_path, make):
+    make(tmp_path / "linear.csv")
+    with pytest.raises(UserError, match="not a regular file"):
+        cells.read(tmp_path / "linear.csv")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "", "a\\..\\b", "a" * 5000])
+def test_an_archive_of_a_name_that_none_has_is_refused(tmp_path, name):
+    entity = {"@type": "File", "@id": name, "sha256": "a" * 64}
+    (tmp_path / "provenance.json").write_text(json.dumps({"@graph": [entity]}))
+    with pytest.raises(UserError, match="lies elsewhere"):
+        archive(tmp_path, tmp_path / "out.zip")

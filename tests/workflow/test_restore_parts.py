@@ -74,6 +74,11 @@ def test_a_link_out_of_the_results_is_refused_and_one_of_the_results_is_not(tmp_
             RESTORE["refuse_links_out"](Path("results"), {name: ""})
 
 
+def write_out(lock, **more):
+    out = {"path": "results/x", "hash": "md5", "md5": "a" * 32, **more}
+    lock.write_text(json.dumps({"stages": {"s": {"outs": [out]}}}))
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -84,6 +89,14 @@ def test_a_link_out_of_the_results_is_refused_and_one_of_the_results_is_not(tmp_
         (lambda lock: lock.write_text("stages: &s {a: *s}\n"), "holds an alias"),
         (lambda lock: lock.write_text("stages: " + "[" * 2000), "cannot be read"),
         (lambda lock: lock.write_text("stages: {}\n"), "names no result"),
+        (lambda lock: write_out(lock, hash="md5-dos2unix"), "another hash"),
+        (lambda lock: write_out(lock, hash="../x"), "another hash"),
+        (lambda lock: write_out(lock, cloud={"lab": {"version_id": "x"}}), "more than a path"),
+        (lambda lock: write_out(lock, etag="../x"), "more than a path"),
+        (
+            lambda lock: write_out(lock, files=[{"relpath": "../../x", "md5": "../../../x"}]),
+            "more than a path",
+        ),
     ],
 )
 def test_a_lock_that_is_none_is_refused_at_once(tmp_path, monkeypatch, make, said):
@@ -144,4 +157,18 @@ def test_a_local_configuration_that_was_committed_is_refused(tmp_path, monkeypat
     RESTORE["refuse_settings_of_dvc"]()
     subprocess.run(["git", "add", "--force", ".dvc/config.local"], check=True)
     with pytest.raises(RESTORE["Refused"], match=r"config\.local is in git"):
+        RESTORE["refuse_settings_of_dvc"]()
+
+
+@pytest.mark.parametrize("name", ["cache", "cache/files/md5/ab", "tmp/lock", "plots/x.json"])
+def test_what_a_commit_put_into_dvcs_folder_is_refused(tmp_path, monkeypatch, name):
+    """A cache that is a link is written to, wherever it leads."""
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / ".dvc" / name
+    place.parent.mkdir(parents=True)
+    place.symlink_to("/elsewhere")
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    RESTORE["refuse_settings_of_dvc"]()  # one's own
+    subprocess.run(["git", "add", "--force", ".dvc"], check=True)
+    with pytest.raises(RESTORE["Refused"], match=rf"\.dvc/{name}' is in git"):
         RESTORE["refuse_settings_of_dvc"]()

@@ -14,7 +14,7 @@ from sslslr.utils.errors import UserError
 
 # Parameters of a query that let somebody in: a word of the name (`X-Amz-Signature`, `sig`), or a part.
 SECRET = re.compile(
-    r"(^|[^a-z])(auth|bearer|creds?|jwt|key|pass|pwd|sas|j?session|j?sessionid|sid|sig|ticket)($|[^a-z])"
+    r"(^|[^a-z])(auth|bearer|creds?|jwt|key|login|pass|pin|pwd|rlkey|sas|tok|j?session|j?sessionid|sid|sig|ticket)($|[^a-z])"
     r"|token|secret|passw|signature|credential|api_?key|access_?key|authoriz|hmac",
     re.IGNORECASE,
 )
@@ -23,10 +23,12 @@ RANDOM = re.compile(
     r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/=_~%-]{20,}|[0-9a-fA-F]{32,}|[0-9a-f-]{36}"
 )
 # Tokens whose makers gave them a beginning, wherever they stand (GitHub, GitLab, Hugging Face, AWS, Slack,
-# Google, OpenAI and others, PyPI, npm), and JSON web tokens.
+# Google, OpenAI and others, PyPI, npm), JSON web tokens, and what is said to be one (API_TOKEN=...).
 KNOWN = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|hf_[A-Za-z]{30,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abp]-[\w-]{10,}|AIza[\w-]{30,}|\bsk-[\w-]{20,}|\bnpm_[A-Za-z0-9]{30,}"
+    r"|\b(?i:\w{0,40}(?:password|secret|token|api_?key|access_key)\w{0,20}=(?![0-9.]+\b)[^\s&;=#]{6,})"
+    r"|\bBearer [\w.~+/-]{16,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
     r"|pypi-[\w-]{30,}|\beyJ[\w-]{10,}\.[\w-]{10,}"
 )
 # `user:password@host` without a scheme, as scp and git write it, or behind one that lacks a slash.
