@@ -148,7 +148,7 @@ def _with_options(reason: str, path: Path, videos: bool) -> str:
     """The reason why nothing could be read, and which command has the options that it names."""
     if videos or "--" not in reason:
         return reason
-    return f"{reason} Such options are those of `sslslr data import {path} --out STORE`; then give STORE."
+    return f"{reason} Such options are those of `sslslr data import {path} --name NAME --out STORE`; then give STORE."
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ from sslslr.utils.errors import UserError
 from sslslr.utils.files import atomic_file
 
 METADATA = b"sslslr"
+ENDINGS = (".parquet", ".pq")
 COLUMNS = ("clip_id", "gloss", "signer", "split")
 
 
@@ -34,6 +35,8 @@ def write_features(
     """
     if Path(out).is_dir():
         raise UserError(f"{out}: a folder, where a file is to be made, such as features.parquet.")
+    if Path(out).suffix.lower() not in ENDINGS:
+        raise UserError(f"{out}: the table is parquet; name it so, such as features.parquet.")
     measured = encode.measure(store)
     embedded = encode.store(store)
     rows = store.clips.iloc[embedded.indices]

@@ -204,7 +204,7 @@ def as_lines(table: pd.DataFrame) -> Iterator[str]:
     """The table for a terminal: a line a row, 95 % intervals over clips in brackets."""
     shown = [name for name in MEASURES if name != "recall@20"]
     yield f"{'answers':<44}{'clips':>6} {'queries':<15}{'n':>6}  " + "".join(
-        f"{n:<20}" for n in shown
+        f"{n:<22}" for n in shown
     )
     for row in table.to_dict("records"):
         cells = []
@@ -213,7 +213,7 @@ def as_lines(table: pd.DataFrame) -> Iterator[str]:
             interval = (
                 f" [{low:.3f}, {row[f'{name}_high']:.3f}]" if low == low and low is not None else ""
             )
-            cells.append(f"{row[name]:.3f}{interval}".ljust(20))
+            cells.append(f"{row[name]:.3f}{interval}".ljust(22))
         yield (
             f"{row['answers'][:43]:<44}{row['clips_a_sign']:>6} {row['queries'][:14]:<15}{row['n']:>6}  "
             + "".join(cells)

@@ -94,7 +94,7 @@ def test_errors_name_what_was_given_and_the_command_that_has_the_option(tmp_path
         pass
     text = str(error.value)
     assert text.startswith(f"{tmp_path / 'a.npy'}: ")
-    assert f"`sslslr data import {tmp_path / 'a.npy'} --out STORE`" in text
+    assert f"`sslslr data import {tmp_path / 'a.npy'} --name NAME --out STORE`" in text
     assert "sslslr_" not in text
     np.save(tmp_path / "a.npy", np.random.default_rng(0).uniform(0.2, 0.6, (12, 75, 2)))
     with pytest.raises(UserError) as error, clips_of(tmp_path / "a.npy") as clips:

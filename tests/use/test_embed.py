@@ -94,3 +94,9 @@ def test_what_is_no_encoder_is_told_what_one_is(tmp_path):
         sslslr.load_encoder(tmp_path)
     with pytest.raises(UserError, match="there is no such folder. Give a run"):
         sslslr.load_encoder(tmp_path / "none")
+
+
+def test_a_table_under_another_ending_is_refused(toy_store, encoder_folder, tmp_path):
+    with pytest.raises(UserError, match="the table is parquet"):
+        write_features(sslslr.load_encoder(encoder_folder), toy_store, tmp_path / "features.npz")
+    assert not list(tmp_path.glob("features*"))

@@ -1,12 +1,13 @@
 """Scores of a dictionary against plain counts; who may answer, and what is left out and said."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import sslslr
 from sslslr.use.clips import clips_of
 from sslslr.use.dictionary import Dictionary, build, spread
-from sslslr.use.ranking import cosines
+from sslslr.use.ranking import MEASURES, cosines
 from sslslr.use.score import DRAWS, as_lines, ask, score
 from sslslr.utils.errors import UserError
 from toys import toy_clips
@@ -126,3 +127,10 @@ def test_files_of_one_name_in_two_folders_are_two_clips(encoder_folder, tmp_path
             queries = ask(opened, found.store, None)
         assert len(queries.rows) == 12
         assert not queries.barred.any()
+
+
+def test_columns_of_the_table_stay_apart():
+    row = {"answers": "a", "clips_a_sign": "all", "queries": "all", "n": 1}
+    for name in MEASURES:
+        row |= {name: 0.5, f"{name}_low": 0.25, f"{name}_high": 0.75}
+    assert "]0" not in list(as_lines(pd.DataFrame([row])))[1]
