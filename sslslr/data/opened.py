@@ -274,7 +274,9 @@ def survey(source: Opened) -> None:
             raw = source.raw(unit)
             with damaged_alone():
                 key = _shape_key(raw, source.options)
-            samples.setdefault(key, []).append((raw, row, unit))
+                sound = np.isfinite(raw.points).any() and not np.isinf(raw.points).any()
+            if sound:  # one that is empty or infinite says nothing of the others
+                samples.setdefault(key, []).append((raw, row, unit))
         except UNREADABLE:
             continue  # said when the clip is read
         times = [row.times[name] for name in ("start", "end") if name in row.times]

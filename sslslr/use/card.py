@@ -165,7 +165,7 @@ def front_matter(about: dict[str, Any]) -> dict[str, Any]:
 
 def _grouped(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: SHOWN.index(row["metric"])):
         groups.setdefault((row["target_dataset"], row["protocol"]), []).append(row)
     return groups
 

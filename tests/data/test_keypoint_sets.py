@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from bodies import arranged, signer
-from kinds import CLIP, SIZE, imported, labelled, one, same
+from kinds import CLIP, SIZE, imported, labelled, npy, one, same
 
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 from sslslr.utils.errors import UserError
@@ -234,3 +234,26 @@ def test_joints_that_were_standardised_each_by_itself(tmp_path):
     labelled(folder, "a.npy")
     with pytest.raises(UserError, match="in which no body is seen"):
         imported(folder, tmp_path / "s")
+
+
+def test_a_clip_that_is_empty_or_infinite_says_nothing_of_the_others(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    odd = {
+        "a_empty": np.zeros((0, 75, 2), np.float32),
+        "b_nan": np.full((5, 75, 2), np.nan, np.float32),
+        "c_infinite": np.where(np.arange(75)[None, :, None] == 3, np.inf, CLIP),
+        "d_sound": CLIP,
+    }
+    for name, array in odd.items():
+        (folder / f"{name}.npy").write_bytes(npy(array))
+    rows = "".join(f"{name}.npy,book\n" for name in odd)
+    (folder / "labels.csv").write_text(f"file,gloss\n{rows}")
+    store = imported(folder, tmp_path / "s", on_bad="drop")
+    assert list(store.clips["clip_id"]) == ["d_sound"]
+    said = {clip["clip_id"]: clip["reason"] for clip in store.card["dropped"]["clips"]}
+    assert said == {
+        "a_empty": "no frame",
+        "b_nan": "every joint is missing in every frame (all NaN)",
+        "c_infinite": "infinite coordinates (missing joints are NaN)",
+    }
