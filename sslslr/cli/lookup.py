@@ -66,6 +66,7 @@ def find(
     """Rank the dictionary's signs by how similar they are to each clip."""
     from sslslr.use.clips import clips_of
     from sslslr.use.dictionary import Dictionary
+    from sslslr.utils.user_files import shown
 
     opened = Dictionary.open(dictionary)
     for path in clips:
@@ -76,8 +77,8 @@ def find(
                 sure = "" if answer["sure"].iloc[0] else " (not sure)"
                 typer.echo(f"{path.name if len(ids) == 1 else clip_id}:{sure}")
                 for place, row in enumerate(answer.itertuples(), start=1):
-                    near = ", ".join(map(str, row.neighbours))
-                    typer.echo(f"  {place}. {row.gloss:<20} {row.similarity:6.3f}  {near}")
+                    near = ", ".join(map(shown, map(str, row.neighbours)))
+                    typer.echo(f"  {place}. {shown(row.gloss):<20} {row.similarity:6.3f}  {near}")
             for line in found.left_out(embedded.dropped):
                 typer.echo(line)
 

@@ -334,6 +334,6 @@ def summarise_drops(dropped: list[dict[str, str]]) -> str:
     for drop in dropped:
         reasons.setdefault(drop["reason"], []).append(drop["clip_id"])
     return "; ".join(
-        f"{len(ids)} x {reason} ({', '.join(ids[:3])}{', ...' if len(ids) > 3 else ''})"
+        f"{len(ids)} x {reason} ({', '.join(map(shown, ids[:3]))}{', ...' if len(ids) > 3 else ''})"
         for reason, ids in reasons.items()
     )

@@ -8,8 +8,10 @@ import pytest
 from bodies import arranged, signer
 from kinds import CLIP, SIZE, imported, labelled, npy, one, same
 
+from sslslr.data.writer import summarise_drops
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 from sslslr.utils.errors import UserError
+from sslslr.utils.user_files import LONGEST
 
 OTHER = signer(8, 1)
 PARTS = {"pose": BODY, "left_hand": LEFT_HAND, "right_hand": RIGHT_HAND}
@@ -257,3 +259,10 @@ def test_a_clip_that_is_empty_or_infinite_says_nothing_of_the_others(tmp_path):
         "b_nan": "every joint is missing in every frame (all NaN)",
         "c_infinite": "infinite coordinates (missing joints are NaN)",
     }
+
+
+def test_what_was_dropped_is_named_in_one_short_line():
+    said = summarise_drops([{"clip_id": "x" * 10_000 + "\n", "reason": "no frame"}])
+    assert said.startswith("1 x no frame (xxx")
+    assert len(said) < LONGEST + 20
+    assert "\n" not in said
