@@ -41,14 +41,8 @@ OF_DVC = {
     "core": {"remote", "analytics", "autostage", "check_update", "no_scm"},
     "cache": {"type"},
 }
-OF_AN_OUTPUT = {
-    "path",
-    "md5",
-    "hash",
-    "size",
-    "nfiles",
-    "isexec",
-}  # in the lock; DVC would go by others
+# In the lock; by other keys DVC would go as well.
+OF_AN_OUTPUT = {"path", "md5", "hash", "size", "nfiles", "isexec"}
 LONGEST_LIST = 1 << 26  # bytes of a list of files
 SHOWN = 12  # lines of a list before it is cut
 HASH = re.compile(r"[0-9a-f]{32}")
@@ -89,12 +83,6 @@ def refuse_settings_of_dvc() -> None:
     """Before DVC goes by it: the committed configuration names remotes and nothing else."""
     from dvc.config import Config, ConfigError
 
-    local = Path(f"{DVC_CONFIG}.local")
-    if local.exists() and run("git", "ls-files", "--", str(local), show=False).strip():
-        raise Refused(
-            f"{local} is in git, where it came with a commit. It is each person's own: git rm --cached {local}, "
-            "look at what it says, and run this again."
-        )
     # A cache that is a link leads elsewhere, and so may one in it.
     folder = DVC_CONFIG.parent.as_posix()
     asked = subprocess.run(["git", "ls-files", "-z", "--", folder], capture_output=True, text=True)
@@ -102,7 +90,7 @@ def refuse_settings_of_dvc() -> None:
     if foreign := sorted(set(asked.stdout.split("\0")) - own):
         raise Refused(
             f"{foreign[0]!r} is in git, where it came with a commit; DVC's folder is each person's own, but "
-            f"for its configuration. Look at it, then: git rm --cached {folder}/FILE, and remove it."
+            f"for its configuration. Look at what it says or leads to, then take it out: git rm {foreign[0]}"
         )
     if not DVC_CONFIG.exists():
         return

@@ -3,11 +3,10 @@
     python tests/chaos.py --kills 50 --seed 0                    a tiny study of all stages
     python tests/chaos.py --kills 50 --seed 0 --from 20          go on where that was interrupted
     python tests/chaos.py --config config/demo.yaml --kills 50   the demo itself
+    python tests/chaos.py --target evaluate --kills 3            up to the metrics
 
 A run is killed `--each` times, one kill after the other: a re-run of what was killed is killed again, and
 what the last one leaves is compared. Then the next run begins from a fresh clone's state.
-
-    python tests/chaos.py --target evaluate --kills 3            up to the metrics
 
 In turn (`KINDS`) the whole process group is killed; Snakemake alone, whose jobs the re-run finds at
 work; Snakemake alone, whose jobs end before the re-run; and one job alone, as by a lack of memory.

@@ -29,7 +29,7 @@ def examine(store: ClipStore) -> tuple[list[str], list[str]]:
         return findings, []  # what the files break comes first: the rest would be about other data
     rows = np.unique(np.linspace(0, len(store) - 1, min(SAMPLE, len(store))).astype(int))
     used, notes = _preprocessed(store, rows)
-    findings += [*used, *_anatomy(store, rows), *_glosses(store)]
+    findings += [*used, *_anatomy(store, rows), *_spellings(store)]
     findings += unfair(store.clips, digests)
     return [f"{store.path}: {finding}" for finding in findings], notes
 
@@ -85,19 +85,15 @@ def _anatomy(store: ClipStore, rows: np.ndarray) -> list[str]:
     return findings
 
 
-def _glosses(store: ClipStore) -> list[str]:
+def _spellings(store: ClipStore) -> list[str]:
     findings = []
-    if alike := near_equal(store.clips["signer"]):
-        examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:EXAMPLES])
-        findings.append(
-            f"{counted(len(alike), 'signer')} in several spellings, which count as different persons ({examples}); "
-            "write each in one way."
-        )
-    alike = near_equal(store.clips["gloss"])
-    if alike:
-        examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:EXAMPLES])
-        findings.append(
-            f"{counted(len(alike), 'gloss', 'glosses')} in several spellings, which count as different ({examples}); "
-            "import with --fold-glosses to join them."
-        )
+    for column, nouns, advice in (
+        ("signer", ("signer", "signers"), "write each in one way"),
+        ("gloss", ("gloss", "glosses"), "import with --fold-glosses to join them"),
+    ):
+        if alike := near_equal(store.clips[column]):
+            examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:EXAMPLES])
+            findings.append(
+                f"{counted(len(alike), *nouns)} in several spellings, which count as different ({examples}); {advice}."
+            )
     return findings

@@ -38,12 +38,12 @@ class Block(nn.Module):
         q, k, v = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
         half_on_cpu = q.dtype == torch.bfloat16 and q.device.type == "cpu"
-        attention = _by_products if half_on_cpu and q.shape[2] <= FEW_TOKENS else _in_one
+        attention = _by_products if half_on_cpu and q.shape[2] <= FEW_TOKENS else _by_kernel
         mixed = attention(q, k, v, mask, dropout)
         return self.out(mixed.transpose(1, 2).flatten(2))
 
 
-def _in_one(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+def _by_kernel(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
 
 

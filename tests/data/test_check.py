@@ -47,7 +47,7 @@ def test_hands_without_a_body_tell_nothing_of_an_order(tmp_path, hands, recwarn)
         ({"change": lambda clip: clip * (1, -1) + (0, 1)}, "noses lie below"),
         ({"change": lambda clip: clip / 5000}, "its unit cannot be measured"),
         ({"clips": {3: np.full((4, 75, 2), 0.5)}}, "1 of 12 clips looked at cannot be used"),
-        ({"signers": ("s1", "S1")}, "1 signer in several spellings, which count as different persons ('s1' = 'S1')"),
+        ({"signers": ("s1", "S1")}, "1 signer in several spellings, which count as different ('s1' = 'S1')"),
         ({"glosses": ("a", "A")}, "in several spellings, which count as different ('a' = 'A')"),
         ({"glosses": ("a", "b", "a", "c")}, "1 gloss of test has no training clip ('c')"),
         ({"clips": {0: signer(seed=5), 1: signer(seed=5)}}, "equal clips with different glosses: 'c0' (a) = 'c1' (b)"),

@@ -156,7 +156,7 @@ def test_a_local_configuration_that_was_committed_is_refused(tmp_path, monkeypat
     subprocess.run(["git", "init", "--quiet"], check=True)
     RESTORE["refuse_settings_of_dvc"]()
     subprocess.run(["git", "add", "--force", ".dvc/config.local"], check=True)
-    with pytest.raises(RESTORE["Refused"], match=r"config\.local is in git"):
+    with pytest.raises(RESTORE["Refused"], match=r"config\.local' is in git"):
         RESTORE["refuse_settings_of_dvc"]()
 
 

@@ -69,7 +69,7 @@ class Inputs(nn.Module):
             return values
         means, deviations = self.mean.split(self.widths), self.deviation.split(self.widths)
         return [
-            _scaled(part, mean, deviation, hands)
+            _scale_(part.clone(), mean, deviation, hands)
             for part, mean, deviation in zip(values, means, deviations, strict=True)
         ]
 
@@ -88,7 +88,7 @@ class Inputs(nn.Module):
                     torch.cat([part[number] for number in own])
                     for part in (self.mean.split(self.widths), self.deviation.split(self.widths))
                 )
-                joined = _scaled(joined, mean, deviation, hands, shared=False)
+                joined = _scale_(joined, mean, deviation, hands)
             found.append(joined)
         return found[0], found[1]
 
@@ -121,16 +121,13 @@ def _shown(hands: Hands) -> dict[int, Tensor]:
     return {4: hands.inside[:, :, None] & hands.there[:, None], 3: hands.inside}
 
 
-def _scaled(
-    values: Tensor, mean: Tensor, deviation: Tensor, hands: Hands, shared: bool = True
-) -> Tensor:
-    """Standardised values, clamped, zero where they mean nothing.
+def _scale_(values: Tensor, mean: Tensor, deviation: Tensor, hands: Hands) -> Tensor:
+    """Standardise and clamp values where they are; zero where they mean nothing.
 
     These are the largest tensors of a step, and another of their size costs as much as the arithmetic.
     """
     shown = _shown(hands)[values.ndim][..., None]
-    scaled = values * (1 / deviation) if shared else values.mul_(1 / deviation)
-    return scaled.sub_(mean / deviation).clamp_(-LARGEST, LARGEST).mul_(shown)
+    return values.mul_(1 / deviation).sub_(mean / deviation).clamp_(-LARGEST, LARGEST).mul_(shown)
 
 
 def measure_inputs(module: nn.Module, clips: Batch) -> None:
