@@ -1,6 +1,6 @@
 """A step of `config/encoder_cpu.yaml`, its parts, and what this CPU reaches in products of its sizes.
 
-The recipe's step (`sl_fpn_rate`, `two_hands`, batch 256, one thread, bf16) stands beside the same loop
+The recipe's step (`sl_fpn_rate`, two blocks, batch 256, one thread, bf16) stands beside the same loop
 around what one would write first: depthwise convolutions over time with batch norm, from the joints'
 coordinates, at the same width. Rounds of all parts alternate, and each figure is the median of its
 processor times, so other jobs stretch both sides alike. Part of `make bench`.
@@ -28,7 +28,7 @@ from sslslr.training.pretrain import method_of
 from sslslr.workflow import grid
 
 CONFIG = Path(__file__).parents[1] / "config" / "encoder_cpu.yaml"
-RECIPE = "sl_fpn_rate.each_hand.two_hands.wlasl_2000.s0"
+RECIPE = "sl_fpn_rate.each_hand.transformer.wlasl_2000.s0"
 ROUNDS = 7
 FRAMES, VIEW_FRAMES = 16, 64
 
@@ -90,7 +90,8 @@ def products(step: Step) -> list[Callable[[], object]]:
         found += [lambda y=y, w=weight: y @ w] if backward else []
     encoder = step.method.encoder
     for block in getattr(encoder, "blocks", []):  # attention: two products, four backward
-        groups, tokens = 3 * len(step.data) * block.heads, FRAMES // encoder.merge
+        groups = 3 * len(step.data) * block.heads
+        tokens = FRAMES // encoder.frames_per_token + hasattr(encoder, "class_token")
         deep = encoder.norm.weight.numel() // block.heads
         q, p = (torch.randn(groups, tokens, n).bfloat16() for n in (deep, tokens))
         found += [lambda q=q: q @ q.transpose(1, 2), lambda p=p, q=q: p @ q] * 3
@@ -113,7 +114,7 @@ def measure(n: int = 256, rounds: int = ROUNDS) -> dict[str, float]:
     @torch.no_grad()
     def inputs() -> None:
         with torch.autocast("cpu", torch.bfloat16):
-            method.encoder.inputs.joined(together.keypoints, together.lengths)
+            method.encoder.inputs(together.keypoints, together.lengths)
 
     parts: dict[str, Callable[[], object]] = {
         "step": ours,

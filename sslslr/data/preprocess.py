@@ -330,3 +330,16 @@ def fit(
         one_sided = np.where(np.isnan(a), b, np.where(np.isnan(b), a, between))
         between = np.where(weight == 0, a, one_sided)
     return between, np.full_like(lengths, frames)
+
+
+def view_sources(
+    store: ClipStore,
+    config: PreprocessConfig,
+    prepared: Preprocessed,
+    joints: np.ndarray | None = None,
+) -> Batch:
+    """The clips of `prepared` as views are cut from them: with `config.view_frames` frames, if that is set."""
+    if config.view_frames is None:
+        return prepared.batch
+    longer = config.model_copy(update={"frames": config.view_frames, "view_frames": None})
+    return preprocess(store, longer, prepared.indices, joints).batch

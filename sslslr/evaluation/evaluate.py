@@ -12,6 +12,7 @@ A frozen encoder's weights are compared before and after: an evaluation that mov
 
 import datetime
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,12 @@ from sslslr.augment import compose
 from sslslr.config.run import NO_DATASET, EvaluateSpec
 from sslslr.config.settings import parse
 from sslslr.config.study import TargetConfig
-from sslslr.data.preprocess import Preprocessed, preprocess
+from sslslr.data.preprocess import Preprocessed, preprocess, view_sources
 from sslslr.data.splits import splits_of
 from sslslr.data.store import ClipStore
 from sslslr.encoders import artifact
 from sslslr.encoders.build import build_encoder
-from sslslr.evaluation.features import embed, save_features, weights_hash
+from sslslr.evaluation.features import Averaged, embed, save_features, weights_hash
 from sslslr.evaluation.joints import joint_counts, joints_seen, measured_by_target, why_masked
 from sslslr.evaluation.made_with import refuse_other
 from sslslr.evaluation.pools import in_pool, pool_contents, refuse_tested
@@ -79,15 +80,21 @@ def evaluate(
     predictions: list[pd.DataFrame] = []
     details: list[dict[str, Any]] = []
     data_hashes: dict[str, str] = {}
-    of = prepared = features = None
+    of = prepared = features = sources = averaged = None
     for dataset, target in spec.targets.items():
         store = ClipStore.open(stores[dataset])
         data_hashes[dataset] = store.data_hash
         seen = joints_seen(run, target)
         same = (Path(stores[dataset]), seen.tobytes())
         if same != of:  # else the target before was of the same clips, split otherwise
-            task = prepared = features = None  # one target's at a time in memory
+            task = prepared = features = sources = averaged = (
+                None  # one target's at a time in memory
+            )
             of, prepared = same, preprocess(store, spec.run.preprocess, joints=seen)
+            sources = view_sources(store, spec.run.preprocess, prepared, seen)
+            if spec.views:
+                view = compose(spec.view_steps, "evaluate.average.augmentation")
+                averaged = Averaged(view, spec.views, sources)
         counts = joint_counts(store, seen)
         if counts["n_joints_masked"]:
             say(
@@ -99,13 +106,13 @@ def evaluate(
         ):
             features, before = None, weights_hash(encoder)
         if features is None or hasattr(encoder, "draw_noise"):
-            view = compose(spec.view_steps, "evaluate.average.augmentation")
             seed = derive(spec.run.seed, dataset)
-            features = embed(encoder, prepared.batch, seed, device, view, spec.views)
+            features = embed(encoder, prepared.batch, seed, device, averaged)
         save_features(Path(features_out) / dataset, features, store, prepared)
         task, clip_ids = _task(
             spec, dataset, target, store, prepared, features, encoder, device, say, pooled
         )
+        task = replace(task, sources=sources, averaged=averaged)
         for protocol, values in spec.protocols.items():
             if target.protocols is not None and protocol not in target.protocols:
                 continue

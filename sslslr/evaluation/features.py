@@ -1,11 +1,13 @@
 """Features of a data set's clips under one encoder, in memory and on disk."""
 
 import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sslslr.augment import View, at_frames
 from sslslr.data.batch import Batch
@@ -17,33 +19,61 @@ from sslslr.utils.seeds import generator
 EMBED_BATCH = 512
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Averaged:
+    """What features are a mean over, beside the clip itself.
+
+    Attributes:
+        view, number: so many views of each clip.
+        sources: the clips that views are cut from, in the order of those that are embedded.
+    """
+
+    view: View
+    number: int
+    sources: Batch
+
+
 def embed(
     encoder: nn.Module,
     batch: Batch,
     seed: int,
     device: torch.device | str = "cpu",
-    view: View | None = None,
-    views: int = 0,
+    averaged: Averaged | None = None,
 ) -> np.ndarray:
     """Features of all clips, float32 (B, width), in evaluation mode.
 
     Args:
         seed: of the noise that the encoder `as_released` draws at each forward, and of the views.
-        view, views: features are the mean over the clip and this many views of it.
+        averaged: features are the mean over the clip and views of it.
     """
+    return torch.cat(
+        [part.cpu() for part in embedded_blocks(encoder, batch, seed, device, averaged)]
+    ).numpy()
+
+
+@torch.no_grad()
+def embedded_blocks(
+    encoder: nn.Module,
+    batch: Batch,
+    seed: int,
+    device: torch.device | str = "cpu",
+    averaged: Averaged | None = None,
+) -> Iterator[Tensor]:
+    """What :func:`embed` returns, some hundred clips at a time, on the device."""
     encoder.eval()
     noise = generator(seed, "embed", device=device)
     draws = generator(seed, "embed views", device=device)
-    parts = []
     for start in range(0, len(batch), EMBED_BATCH):
-        part = batch[start : start + EMBED_BATCH].to(device)
+        rows = slice(start, start + EMBED_BATCH)
+        part = batch[rows].to(device)
         features = encoder(part.keypoints, part.lengths, noise).float()
-        for _ in range(views if view is not None else 0):
-            seen = at_frames(view(part, draws), part.keypoints.shape[1])
-            features = features + encoder(seen.keypoints, seen.lengths, noise).float()
-        parts.append((features / (1 + views)).cpu() if views else features.cpu())
-    return torch.cat(parts).numpy()
+        if averaged is not None:
+            frames, sources = part.keypoints.shape[1], averaged.sources[rows].to(device)
+            for _ in range(averaged.number):
+                seen = at_frames(averaged.view(sources, draws), frames)
+                features = features + encoder(seen.keypoints, seen.lengths, noise).float()
+            features = features / (1 + averaged.number)
+        yield features
 
 
 def save_features(

@@ -22,8 +22,7 @@ import torch
 from sslslr.augment import compose
 from sslslr.config.run import RunSpec, fingerprint
 from sslslr.config.settings import parse
-from sslslr.data.batch import Batch
-from sslslr.data.preprocess import Preprocessed, preprocess
+from sslslr.data.preprocess import Preprocessed, preprocess, view_sources
 from sslslr.data.store import ClipStore
 from sslslr.encoders import artifact
 from sslslr.encoders.build import build_encoder
@@ -206,18 +205,10 @@ def _context(
     """Clips on the device, and what each epoch does with them."""
     spec, ranks, prepared = run.spec, Ranks(fabric), clips(run)
     data = prepared.batch.to(fabric.device)
-    sources = data if spec.preprocess.view_frames is None else _sources(run, prepared)
-    sources = sources.to(fabric.device)
+    assert run.store is not None
+    sources = view_sources(run.store, spec.preprocess, prepared).to(fabric.device)
     view = compose(spec.augmentation_steps, f"augmentations.{spec.augmentation}")
     return EpochContext(spec, fabric, ranks, data, sources, view, run.checkpoint, stop, progress)
-
-
-def _sources(run: Run, prepared: Preprocessed) -> Batch:
-    """The same clips with `preprocess.view_frames` frames."""
-    assert run.store is not None
-    settings = run.spec.preprocess
-    longer = settings.model_copy(update={"frames": settings.view_frames})
-    return preprocess(run.store, longer, prepared.indices).batch
 
 
 def _begin(run: Run, context: EpochContext) -> TrainingState:

@@ -9,13 +9,14 @@ import torch
 from sklearn.metrics import balanced_accuracy_score
 from studies import make_study, run
 
-from sslslr.augment import compose
-from sslslr.config.study import EncoderConfig
+from sslslr.augment import TemporalPermutation, at_frames, compose
+from sslslr.config.settings import parse
+from sslslr.config.study import EncoderConfig, StudyConfig
 from sslslr.data.preprocess import preprocess
 from sslslr.encoders import artifact
 from sslslr.encoders.build import build_encoder
 from sslslr.evaluation.evaluate import evaluate
-from sslslr.evaluation.features import embed, weights_hash
+from sslslr.evaluation.features import Averaged, embed, weights_hash
 from sslslr.evaluation.scores import best_classes
 from sslslr.report import reading
 from sslslr.report.tables import linear as tables
@@ -135,20 +136,47 @@ def test_features_are_computed_in_evaluation_mode_and_do_not_depend_on_the_batch
     np.testing.assert_allclose(embed(encoder, batch, 0), together, atol=1e-5)
 
 
-def test_features_can_be_averaged_over_the_clip_and_views_of_it():
+@pytest.mark.parametrize("longer", [12, 30])
+def test_features_can_be_averaged_over_the_clip_and_views_of_it(longer):
     encoder = build_encoder(EncoderConfig(depth=1, width=32, heads=4), 12, 0)
-    batch = random_batch(clips=5, frames=12, seed=1)
+    batch, sources = (random_batch(clips=5, frames=n, seed=1) for n in (12, longer))
     drawn = []
 
     def view(clips, draws):
         drawn.append(compose([{"name": "rotation", "degrees": 40}])(clips, draws))
         return drawn[-1]
 
-    averaged = embed(encoder, batch, 0, "cpu", view, 3)
-    each = [embed(encoder, clips, 0) for clips in (batch, *drawn)]
+    averaged = embed(encoder, batch, 0, "cpu", Averaged(view, 3, sources))
+    assert {clips.keypoints.shape[1] for clips in drawn} == {longer}
+    each = [embed(encoder, at_frames(clips, 12), 0) for clips in (batch, *drawn)]
     assert len(each) == 4
     np.testing.assert_allclose(averaged, np.mean(each, axis=0), atol=1e-6)
     assert np.abs(averaged - each[0]).max() > 1e-3
+
+
+def test_views_of_an_evaluation_are_cut_from_as_many_frames_as_those_of_pretraining(
+    toy_store, tmp_path, monkeypatch
+):
+    """Averaged features and fine-tuning: whoever learns from views gets the same ones."""
+    seen, plain = [], TemporalPermutation.__call__
+
+    def noting(self, batch, generator):
+        seen.append(batch.keypoints.shape[1])
+        return plain(self, batch, generator)
+
+    monkeypatch.setattr(TemporalPermutation, "__call__", noting)
+    settings = make_study("supervised").model_dump(mode="json", exclude_unset=True)
+    settings["preprocess"] = {"frames": 6, "fit": "resample", "view_frames": 15}
+    settings["augmentations"] = {"weak": [{"name": "temporal_permutation"}]}
+    settings["evaluate"] = {
+        "protocols": {"fine_tune": {"epochs": 1, "batch_size": 64, "augmentation": "weak"}},
+        "average": {"augmentation": "weak", "views": 2},
+    }
+    study = parse(StudyConfig, settings, "test")
+    run(study, toy_store, tmp_path)
+    assert set(seen) == {15}
+    # Two views for the features, one in the epoch, and two each for the scores of train and test.
+    assert len(seen) == 7
 
 
 def test_features_file_has_a_row_a_clip(toy_store, tmp_path):

@@ -8,6 +8,7 @@ of them.
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslslr.augment import compose
+from sslslr.augment import at_frames, compose
 from sslslr.config.settings import FASTEST, MOST, Distinct, Settings
+from sslslr.evaluation.features import embedded_blocks
 from sslslr.evaluation.protocols import Fit, Prediction, Predictions, Protocol, Task, register
 from sslslr.evaluation.protocols._subsets import stratified_subset
 from sslslr.utils.seeds import derive, generator
@@ -91,9 +93,9 @@ class FineTune(Protocol):
             )
             self._fit(model, task, train, options, seed, say)
         labels = np.asarray(task.labels)[train]
-        blocks = self._scores(model, task, train, options.batch_size)
+        blocks = self._scores(model, task, train)
         guesses = np.concatenate([block.argmax(axis=1) for block in blocks])
-        scores = self._scores(model, task, torch.as_tensor(task.test), options.batch_size)
+        scores = self._scores(model, task, torch.as_tensor(task.test))
         return scores, Fit(float((guesses == labels).mean()))
 
     def _fit(
@@ -105,7 +107,8 @@ class FineTune(Protocol):
         seed: int,
         say,
     ) -> None:
-        clips = task.clips.to(task.device)
+        clips = (task.clips if task.sources is None else task.sources).to(task.device)
+        frames = task.clips.keypoints.shape[1]
         labels = torch.as_tensor(task.labels).to(task.device)
         steps = options.epochs * math.ceil(len(train) / options.batch_size)
         optimizer = torch.optim.AdamW(
@@ -126,7 +129,7 @@ class FineTune(Protocol):
                 options.batch_size
             ):
                 rows = rows.to(task.device)
-                batch = view(clips[rows], views)
+                batch = at_frames(view(clips[rows], views), frames)
                 features = model["encoder"](batch.keypoints, batch.lengths, noise)
                 logits = model["head"](features)
                 loss = F.cross_entropy(logits, labels[rows])
@@ -142,16 +145,13 @@ class FineTune(Protocol):
                 )
 
     @torch.no_grad()
-    def _scores(
-        self, model: nn.ModuleDict, task: Task, clips: Tensor, batch_size: int
-    ) -> Iterator[np.ndarray]:
-        """Scores (clips, classes) of some clips, a block at a time."""
+    def _scores(self, model: nn.ModuleDict, task: Task, rows: Tensor) -> Iterator[np.ndarray]:
+        """Scores (clips, classes) of some clips, a block at a time; their features averaged as all others."""
         model.eval()
-        noise = generator(task.seed, "fine_tune test", device=task.device)
-        for rows in clips.split(max(batch_size, 256)):
-            batch = task.clips[rows].to(task.device)
-            scores = model["head"](model["encoder"](batch.keypoints, batch.lengths, noise))
-            yield scores.float().cpu().numpy()
+        averaged = task.averaged and replace(task.averaged, sources=task.averaged.sources[rows])
+        encoder, seed = model["encoder"], derive(task.seed, "fine_tune test")
+        for features in embedded_blocks(encoder, task.clips[rows], seed, task.device, averaged):
+            yield model["head"](features).float().cpu().numpy()
 
 
 def _cosine(step: int, steps: int) -> float:
