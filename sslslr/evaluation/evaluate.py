@@ -25,6 +25,7 @@ from sslslr.augment import compose
 from sslslr.config.run import NO_DATASET, EvaluateSpec
 from sslslr.config.settings import parse
 from sslslr.config.study import TargetConfig
+from sslslr.data.batch import Batch
 from sslslr.data.preprocess import Preprocessed, preprocess, view_sources
 from sslslr.data.splits import splits_of
 from sslslr.data.store import ClipStore
@@ -80,21 +81,17 @@ def evaluate(
     predictions: list[pd.DataFrame] = []
     details: list[dict[str, Any]] = []
     data_hashes: dict[str, str] = {}
-    of = prepared = features = sources = averaged = None
+    of = prepared = features = sources = views = None
     for dataset, target in spec.targets.items():
         store = ClipStore.open(stores[dataset])
         data_hashes[dataset] = store.data_hash
         seen = joints_seen(run, target)
         same = (Path(stores[dataset]), seen.tobytes())
         if same != of:  # else the target before was of the same clips, split otherwise
-            task = prepared = features = sources = averaged = (
-                None  # one target's at a time in memory
-            )
+            task = prepared = features = sources = views = None  # one target's at a time
             of, prepared = same, preprocess(store, spec.run.preprocess, joints=seen)
             sources = view_sources(store, spec.run.preprocess, prepared, seen)
-            if spec.views:
-                view = compose(spec.view_steps, "evaluate.average.augmentation")
-                averaged = Averaged(view, spec.views, sources)
+            views = averaged(spec, sources)
         counts = joint_counts(store, seen)
         if counts["n_joints_masked"]:
             say(
@@ -107,12 +104,12 @@ def evaluate(
             features, before = None, weights_hash(encoder)
         if features is None or hasattr(encoder, "draw_noise"):
             seed = derive(spec.run.seed, dataset)
-            features = embed(encoder, prepared.batch, seed, device, averaged)
+            features = embed(encoder, prepared.batch, seed, device, views)
         save_features(Path(features_out) / dataset, features, store, prepared)
         task, clip_ids = _task(
             spec, dataset, target, store, prepared, features, encoder, device, say, pooled
         )
-        task = replace(task, sources=sources, averaged=averaged)
+        task = replace(task, sources=sources, averaged=views)
         for protocol, values in spec.protocols.items():
             if target.protocols is not None and protocol not in target.protocols:
                 continue
@@ -148,6 +145,14 @@ def evaluate(
             },
         },
     )
+
+
+def averaged(spec: EvaluateSpec, sources: Batch) -> Averaged | None:
+    """What the features of this evaluation are a mean over, where its study says `evaluate.average`."""
+    if not spec.views:
+        return None
+    view = compose(spec.view_steps, "evaluate.average.augmentation")
+    return Averaged(view, spec.views, sources)
 
 
 def _task(
