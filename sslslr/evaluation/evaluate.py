@@ -2,7 +2,8 @@
 
 Writes, below the results folder,
 
-    features/RUN/SET/features.npy   float32 (clips, width), and clips.csv, its rows
+    features/RUN/SET/features.npy   float32 (clips, width), and clips.csv, its rows; of the clip alone, as
+                                    `sslslr embed` has them, also where probes see averages over views
     metrics/RUN/metrics.csv         long form, one row a metric
     metrics/RUN/predictions.parquet the ten best labels of every test clip
     metrics/RUN/evaluation.json     what decided these numbers: settings, hashes, versions
@@ -81,14 +82,14 @@ def evaluate(
     predictions: list[pd.DataFrame] = []
     details: list[dict[str, Any]] = []
     data_hashes: dict[str, str] = {}
-    of = prepared = features = sources = views = None
+    of = prepared = features = probed = sources = views = None
     for dataset, target in spec.targets.items():
         store = ClipStore.open(stores[dataset])
         data_hashes[dataset] = store.data_hash
         seen = joints_seen(run, target)
         same = (Path(stores[dataset]), seen.tobytes())
         if same != of:  # else the target before was of the same clips, split otherwise
-            task = prepared = features = sources = views = None  # one target's at a time
+            task = prepared = features = probed = sources = views = None  # one target's at a time
             of, prepared = same, preprocess(store, spec.run.preprocess, joints=seen)
             sources = view_sources(store, spec.run.preprocess, prepared, seen)
             views = averaged(spec, sources)
@@ -104,10 +105,12 @@ def evaluate(
             features, before = None, weights_hash(encoder)
         if features is None or hasattr(encoder, "draw_noise"):
             seed = derive(spec.run.seed, dataset)
-            features = embed(encoder, prepared.batch, seed, device, views)
+            features = probed = embed(encoder, prepared.batch, seed, device)
+            if views is not None:
+                probed = embed(encoder, prepared.batch, seed, device, views)
         save_features(Path(features_out) / dataset, features, store, prepared)
         task, clip_ids = _task(
-            spec, dataset, target, store, prepared, features, encoder, device, say, pooled
+            spec, dataset, target, store, prepared, probed, encoder, device, say, pooled
         )
         task = replace(task, sources=sources, averaged=views)
         for protocol, values in spec.protocols.items():

@@ -66,9 +66,15 @@ def telling(frame: pd.DataFrame, what: str) -> pd.Series:
     )
 
 
-def read_out(encoder: EncoderConfig) -> str:
-    """How an encoder makes one vector of a clip's tokens: `class token`; empty where it has its own way."""
+def read_out(encoder: EncoderConfig, views: int = 0) -> str:
+    """How a clip's tokens become one vector: `class token`; empty where an encoder has its own way.
+
+    Args:
+        views: that features are averaged over, beside the clip itself.
+    """
+    averaged = [f"mean of {1 + views} views"] if views else []
     try:
-        return getattr(encoder_options(encoder), "pooling", "").replace("_", " ")
+        pooling = getattr(encoder_options(encoder), "pooling", "").replace("_", " ")
     except UserError:  # an encoder of another machine's
-        return ""
+        pooling = ""
+    return ", ".join([pooling] * bool(pooling) + averaged)

@@ -134,7 +134,9 @@ class Results:
         metrics = reading.read_metrics(self.paths("metrics"))
         scored = self.evaluations.items()
         return metrics.assign(
-            read_out=metrics["run_id"].map({run: read_out(e.run.encoder) for run, e in scored})
+            read_out=metrics["run_id"].map(
+                {run: read_out(e.run.encoder, e.views) for run, e in scored}
+            )
         )
 
     @cached_property

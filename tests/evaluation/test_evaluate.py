@@ -174,6 +174,12 @@ def test_views_of_an_evaluation_are_cut_from_as_many_frames_as_those_of_pretrain
     }
     study = parse(StudyConfig, settings, "test")
     run(study, toy_store, tmp_path)
+    # What is kept is of the clips alone, what `sslslr embed` gives.
+    kept = np.load(tmp_path / "features" / "toy" / "features.npy")
+    encode = load_encoder(tmp_path / "encoder")
+    np.testing.assert_allclose(
+        encode([toy_store.frames(row) for row in range(4)]), kept[:4], atol=1e-5
+    )
     assert set(seen) == {15}
     # Two views for the features, one in the epoch, and two each for the scores of train and test.
     assert len(seen) == 7
