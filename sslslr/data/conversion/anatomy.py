@@ -24,6 +24,7 @@ WATCHED = np.array([
 ])  # fmt: skip
 # Misfit below which an order is a body's (measured: 0.2 to 0.5; of others: 0.8 to 2).
 PLAUSIBLE = 0.62
+MOST = 0.6  # share of the frames that tell beyond which the hands of a clip, or of a set, are exchanged
 BETTER = 0.6  # a named order is contradicted where another's misfit is below this share of its own
 
 
@@ -114,11 +115,27 @@ def fitting(layouts: list[Layout], clips: list[list[np.ndarray]]) -> tuple[int, 
     if best == 0 or misfits[best] > PLAUSIBLE or misfits[best] > BETTER * usual:
         return 0, f"hands at the body's wrists (misfit {usual:.2f})"
     if layouts[0].points in OWN and layouts[0].name != layouts[best].name:
-        return -1, layouts[best].name  # of rows in another order the parts alone were turned
+        # Of rows in another order the parts alone were turned.
+        return -1, sided(layouts[best].name, clips[best])
     return (
         best,
         f"hands at the body's wrists (misfit {misfits[best]:.2f}; {usual:.2f} in the usual order)",
     )
+
+
+def sided(order: str, clips: list[np.ndarray]) -> str:
+    """The name of an order whose hands are those of the body: of two that fit but for them, the right one.
+
+    Args:
+        order: that places hands and body, such as body-left-right.
+        clips: (frames, 75, 2), read in it.
+    """
+    counts = [watched(frames[:, WATCHED]) for frames in clips]
+    exchanged = sum(count["exchanged"] for count in counts)
+    if exchanged <= MOST * sum(count["compared"] for count in counts):
+        return order
+    other = {"left": "right", "right": "left"}
+    return "-".join(other.get(part, part) for part in order.split("-"))
 
 
 def _median(values: list[float]) -> float:
@@ -127,12 +144,16 @@ def _median(values: list[float]) -> float:
 
 
 def near_wrists(joints: list[list[float]]) -> bool:
-    """Whether a hand of one frame lies at a wrist of the body: then the order of the parts is sound.
+    """Whether a hand of an upright body lies at its wrist in one frame: then the order of the parts is sound.
 
     Args:
         joints: those of `WATCHED`, as numbers of Python (thrice as quick as arrays of seven).
     """
-    *hands, left_wrist, right_wrist, left, right, _ = joints
+    *hands, left_wrist, right_wrist, left, right, nose = joints
+    # In another order a foot and a hand may stand for the shoulders, and everything is near.
+    level = abs(left[0] - right[0]) > abs(left[1] - right[1])
+    if not (level and nose[1] < max(left[1], right[1])):
+        return False
     reach = 0.5 * math.dist(left, right)
     return any(
         math.dist(hand, wrist) <= reach for hand in hands for wrist in (left_wrist, right_wrist)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, near_wrists
+from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, near_wrists, sided
 from sslslr.data.conversion.plan import LARGEST, Conversion, Plan, parted
 from sslslr.data.conversion.tally import FROZEN, Tally
 from sslslr.data.readers import ClipError, RawClip
@@ -157,9 +157,10 @@ def _watch(
     if not mine > PLAUSIBLE:  # NaN: hands that were not found say nothing
         return
     for layout in candidates(plan.layout.points)[1:]:
-        other = misfit(layout.apply(xy))
-        if other < BETTER * min(PLAUSIBLE, mine):
-            raise ClipError(f"its points are in the order {layout.name}, unlike the other clips'")
+        turned = layout.apply(xy)
+        if misfit(turned) < BETTER * min(PLAUSIBLE, mine):
+            order = sided(layout.name, [turned])
+            raise ClipError(f"its points are in the order {order}, unlike the other clips'")
 
 
 def _is_frozen(xy: np.ndarray) -> bool:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from sslslr.data.conversion.anatomy import watched
+from sslslr.data.conversion.anatomy import MOST, watched
 from sslslr.utils.words import counted
 
 TOGETHER = 64  # clips
 FROZEN = 5  # equal frames at the end of a clip that are no camera's
-MOST, TURNED = 0.6, 0.8  # shares of the frames beyond which the whole set is meant
+TURNED = 0.8  # share of the frames beyond which the whole set is meant
 
 
 @dataclass
