@@ -67,6 +67,9 @@ def to_clip(
         xy = np.concatenate([xy[:, RIGHT_HAND], xy[:, LEFT_HAND], xy[:, RIGHT_HAND.stop :]], axis=1)
     _watch(xy, aspect, plan, options, tally, raw.layout is not None)
     tally.frames += frames
+    tally.gaps += raw.gaps
+    tally.gapped += raw.gaps > 0
+    tally.unnumbered += raw.unnumbered
     tally.centred += plan.unit == "shoulders"
     tally.frozen += _is_frozen(xy)
     return {"keypoints": xy, "fps": _rate(raw.fps, tally), "aspect": aspect}

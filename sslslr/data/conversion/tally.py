@@ -15,8 +15,8 @@ TURNED = 0.8  # share of the frames beyond which the whole set is meant
 
 @dataclass
 class Tally:
-    """Counters of joints (unsure, absent, zeros), clips (depth, padded, several, cut, uncut, points, centred, frozen)
-    and frames."""
+    """Counters of joints (unsure, absent, zeros), clips (depth, padded, several, cut, uncut, points, centred, frozen,
+    gapped, unnumbered) and frames (gaps: those that were put in)."""
 
     frames: int = 0
     unsure: int = 0
@@ -31,6 +31,9 @@ class Tally:
     points: int = 0
     centred: int = 0
     frozen: int = 0
+    gaps: int = 0
+    gapped: int = 0
+    unnumbered: int = 0
     rates: dict[str, int] = field(default_factory=dict)
     renamed: dict[str, int] = field(default_factory=dict)
     joints: dict[str, int] = field(default_factory=dict)
@@ -100,6 +103,10 @@ class Tally:
             (self.frozen, f"The last frame of {counted(self.frozen, 'clip')} is repeated at the end "
              f"({FROZEN} times or more): "
              "padded to one length? A column `end` of the table cuts it off."),
+            (self.gaps, f"{counted(self.gaps, 'frame')} left out in the numbering of {counted(self.gapped, 'clip')}: "
+             "put in at their places, without keypoints."),
+            (self.unnumbered, f"Frame numbers without one step in {counted(self.unnumbered, 'clip')}: frames follow "
+             "one another, whatever was left out."),
             (self.points, f"{counted(self.points, 'clip')} with all joints at one point: "
              "nothing can be measured by it."),
         )  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 
 from sslslr.data.conversion.arrays import joined
 from sslslr.data.readers import ClipError, RawClip
+from sslslr.data.readers._numbers import by_numbers
 from sslslr.pose.layouts import named
 
 POINTS = (
@@ -41,7 +42,8 @@ def clip_of(held: Any) -> RawClip:
     if not isinstance(held, dict):
         raise ClipError(f"it holds {_kind(held)}, not keypoints")
     if numbered(held):  # frames by their numbers
-        return _of_list([held[key] for key in sorted(held, key=int)])
+        keys = sorted(held, key=int)
+        return by_numbers(_of_list([held[key] for key in keys]), [int(key) for key in keys])
     held = {_plain(name): value for name, value in held.items()}
     if (parts := _parts(held)) is not None:
         clip = parts

@@ -10,7 +10,8 @@ import numpy as np
 
 from sslslr.data.readers import ClipError, RawClip, Reader, Unit, register
 from sslslr.data.readers._held import clip_of, image_size
-from sslslr.data.readers.openpose import clips_of_frames
+from sslslr.data.readers._numbers import by_numbers
+from sslslr.data.readers.openpose import clips_of_frames, number_of
 
 
 @register
@@ -35,7 +36,8 @@ class MMPose(Reader):
     @classmethod
     def read_unit(cls, members, unit: Unit) -> RawClip:
         frames = [loaded(members.read(name), f"{name}: ") for name in unit.files]
-        return clip_of([frame or None for frame in frames])
+        clip = clip_of([frame or None for frame in frames])
+        return by_numbers(clip, [number_of(name) for name in unit.files])
 
     @classmethod
     def read(cls, data: bytes, name: str) -> RawClip:
@@ -43,9 +45,13 @@ class MMPose(Reader):
         size = None
         if isinstance(held, dict) and "instance_info" in held:
             size, held = _size(held), held["instance_info"]
-        if isinstance(held, list):
-            held = sorted(held, key=lambda frame: frame["frame_id"]) if _numbered(held) else held
+        numbers = None
+        if isinstance(held, list) and _numbered(held):
+            held = sorted(held, key=lambda frame: frame["frame_id"])
+            numbers = [frame["frame_id"] for frame in held]
         clip = clip_of(held)
+        if numbers is not None:
+            clip = by_numbers(clip, numbers)
         clip.size = clip.size or size
         return clip
 
