@@ -140,11 +140,11 @@ class Opened:
         assert row.unit is not None  # else the row has a fault
         raw = self.raw(row.unit)
         with damaged_alone():
-            clip = to_clip(
-                raw, self.plan(raw), self.options, self.tally, _size(row), row.columns.get("aspect")
-            )
-        if row.columns.get("fps") is not None:
-            clip["fps"] = row.columns["fps"]
+            size, aspect = _size(row), _known(row, "aspect")
+            clip = to_clip(raw, self.plan(raw), self.options, self.tally, size, aspect)
+        for name in ("fps", "aspect"):
+            if row.columns.get(name) is not None:  # unknown, although the file has one
+                clip[name] = _known(row, name)
         if row.times and self.times != "none":
             first, end = span(row.times, self.times, clip["fps"], len(clip["keypoints"]))
             self.tally.cut += (first, end) != (0, len(clip["keypoints"]))
@@ -161,6 +161,12 @@ def _shape_key(raw: RawClip, options: Conversion) -> Any:
         return shape[1:], raw.score is None
     way = arrangements(raw.points, named(options.layout) if options.layout else None)[0]
     return way.title, way.points, raw.score is None
+
+
+def _known(row: Row, name: str) -> float | None:
+    """A number of the table; None where it has none, or says that it is unknown."""
+    value = row.columns.get(name)
+    return None if value is None or math.isnan(value) else value
 
 
 def _size(row: Row) -> tuple[float, float] | None:
