@@ -25,6 +25,7 @@ WATCHED = np.array([
 # Misfit below which an order is a body's (measured: 0.2 to 0.5; of others: 0.8 to 2).
 PLAUSIBLE = 0.62
 MOST = 0.6  # share of the frames that tell beyond which the hands of a clip, or of a set, are exchanged
+CENTRED = 0.1  # widths of the shoulders between their middle and zero, at most, of what is centred on them
 BETTER = 0.6  # a named order is contradicted where another's misfit is below this share of its own
 
 
@@ -63,6 +64,21 @@ def upright(frames: np.ndarray) -> float:
     with np.errstate(all="ignore"):
         spread = _mean((xy - _mean(xy, axis=1)[:, None]) ** 2, axis=1)
         return float((spread.min(axis=1) > 1e-4 * spread.max(axis=1)).mean())
+
+
+def shoulders(clips: list[np.ndarray]) -> float:
+    """The width of the shoulders that clips (frames, 75, 2) are centred on, a median; 0 where one is not."""
+    widths = []
+    for xy in clips:
+        left, right = xy[:, LEFT_SHOULDER], xy[:, RIGHT_SHOULDER]
+        told = ~np.isnan(left + right).any(axis=1)
+        if not told.any():
+            continue
+        width = float(_norm(left - right)[told].mean())
+        if not _norm(((left + right) / 2)[told].mean(axis=0)) < CENTRED * width:
+            return 0.0
+        widths.append(width)
+    return _median(widths) if widths else 0.0
 
 
 def shapeless(clips: list[np.ndarray]) -> bool:

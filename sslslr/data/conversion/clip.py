@@ -4,9 +4,19 @@ from typing import Any
 
 import numpy as np
 
-from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, near_wrists, sided
-from sslslr.data.conversion.plan import LARGEST, Conversion, Plan, parted
+from sslslr.data.conversion.anatomy import (
+    BETTER,
+    PLAUSIBLE,
+    WATCHED,
+    misfit,
+    near_wrists,
+    shoulders,
+    sided,
+)
+from sslslr.data.conversion.flips import unflipped
+from sslslr.data.conversion.plan import Conversion, Plan, parted
 from sslslr.data.conversion.tally import FROZEN, Tally
+from sslslr.data.conversion.units import LARGEST
 from sslslr.data.readers import ClipError, RawClip
 from sslslr.pose.layouts import candidates
 from sslslr.pose.skeleton import BODY, LEFT_HAND, N_JOINTS, RIGHT_HAND
@@ -58,7 +68,11 @@ def to_clip(
         or (options.width and options.height and (options.width, options.height))
         or None
     )
+    xy, mirrored = unflipped(xy) or (xy, None)
+    tally.flipped += mirrored is not None
     xy = _scaled(xy, plan, size)
+    if mirrored:
+        xy[..., 0] = 1 - xy[..., 0]
     if aspect is None:
         aspect = options.aspect
     if aspect is None and size is not None and plan.unit != "shoulders":
@@ -126,6 +140,10 @@ def _scaled(xy: np.ndarray, plan: Plan, size: tuple[float, float] | None) -> np.
             raise ClipError(
                 f"most coordinates within {LARGEST:g}: 0 to 1 or normalised, but the other clips are in {unit}"
             )
+    if plan.scale:
+        xy = xy / np.float32(shoulders([xy]) or plan.scale)
+        size_of = np.abs(xy)
+        peak = float(np.fmax.reduce(size_of, axis=None, initial=0))
     if plan.unit == "percent":
         return xy / np.float32(100)
     if plan.unit == "pixels":

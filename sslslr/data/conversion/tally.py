@@ -16,7 +16,7 @@ TURNED = 0.8  # share of the frames beyond which the whole set is meant
 @dataclass
 class Tally:
     """Counters of joints (unsure, absent, zeros), clips (depth, padded, several, cut, uncut, points, centred, frozen,
-    gapped, unnumbered) and frames (gaps: those that were put in)."""
+    flipped, gapped, unnumbered) and frames (gaps: those that were put in)."""
 
     frames: int = 0
     unsure: int = 0
@@ -31,6 +31,7 @@ class Tally:
     points: int = 0
     centred: int = 0
     frozen: int = 0
+    flipped: int = 0
     gaps: int = 0
     gapped: int = 0
     unnumbered: int = 0
@@ -78,7 +79,7 @@ class Tally:
         if self.share("mirrored", "facing") > TURNED:
             lines.append(
                 "WARNING: left shoulders lie on the left of the picture: signers seen from behind, or a "
-                "mirrored picture. If it is mirrored, write 1 - x."
+                "mirrored picture. If it is mirrored, write 1 - x (-x where coordinates lie around zero)."
             )
         if self.share("turned", "facing") > TURNED:
             lines.append(
@@ -100,6 +101,8 @@ class Tally:
             (self.cut, f"Cut to start and end of the table: {counted(self.cut, 'clip')}."),
             (self.uncut, f"start and end of the table were not used in {counted(self.uncut, 'clip')}: cut already."),
             (self.centred, f"Coordinates around zero in {counted(self.centred, 'clip')}: taken as normalised already."),
+            (self.flipped, f"Coordinates below zero throughout in {counted(self.flipped, 'clip')}: "
+             "a flip, which was turned back."),
             (self.frozen, f"The last frame of {counted(self.frozen, 'clip')} is repeated at the end "
              f"({FROZEN} times or more): "
              "padded to one length? A column `end` of the table cuts it off."),
