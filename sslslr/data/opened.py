@@ -29,6 +29,7 @@ from sslslr.data.readers import (
 from sslslr.data.readers._unpickle import UnsafePickle
 from sslslr.data.source import (
     Row,
+    forget_splits,
     holds_clips,
     refuse_videos,
     rows_of,
@@ -76,6 +77,7 @@ class Opened:
     Attributes:
         why: sentences, what was recognised and why.
         plans: by the shape of a clip; a UserError where it cannot be told.
+        other_splits: splits that were left out of the rows, and how many had each.
     """
 
     options: Options
@@ -91,6 +93,7 @@ class Opened:
     times: str = "frames"
     hashes: dict[str, str] = field(default_factory=dict)
     likely: type[Reader] | None = None
+    other_splits: dict[str, int] = field(default_factory=dict)
 
     def raw(self, unit: Unit) -> RawClip:
         """A clip as its file has it.
@@ -204,8 +207,11 @@ def span(times: dict[str, float], unit: str, fps: float | None, frames: int) -> 
 
 
 @contextmanager
-def opened(options: Options) -> Iterator[Opened]:
+def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
     """Open a source, find its clips and decide what their numbers mean.
+
+    Args:
+        all_splits: a clip whose split is none of the three has none, instead of a fault.
 
     Raises:
         UserError: no such folder, no clip, a table that cannot be read.
@@ -237,6 +243,8 @@ def opened(options: Options) -> Iterator[Opened]:
             else "labels: the folder of each clip, or the files themselves"
         )
         source.tally.renamed = dict(finder.how)
+        if all_splits:
+            source.other_splits = forget_splits(rows)
         survey(source)
         yield source
 
