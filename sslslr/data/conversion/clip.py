@@ -55,8 +55,8 @@ def to_clip(
         with np.errstate(over="ignore"):
             xy = xy.astype(np.float32)
     tally.persons(persons)
-    if plan.third == "depth":
-        tally.depth += 1
+    tally.depth += plan.third == "depth"
+    tally.doubtful += plan.third == "a depth?"
     frames = len(xy)
     if score is not None:
         _drop_unsure(xy, score, plan, tally)
@@ -75,6 +75,7 @@ def to_clip(
         xy[..., 0] = 1 - xy[..., 0]
     if aspect is None:
         aspect = options.aspect
+    tally.unsized += plan.unit == "shoulders" and aspect is None and size not in (None, own_size)
     if aspect is None and size is not None and plan.unit != "shoulders":
         aspect = size[0] / size[1]
     if options.exchange_hands:
@@ -100,28 +101,31 @@ def _drop_unsure(xy: np.ndarray, score: np.ndarray, plan: Plan, tally: Tally) ->
 
 
 def _drop_zeros(xy: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
-    """Zeros to NaN, and without the frames at the end that hold nothing else."""
+    """Zeros and fillers to NaN, and without the frames at the end that hold nothing else."""
     if plan.filler is None and xy.all():
         return xy
     zero: Any = (xy == 0).all(axis=-1) if plan.zeros else np.zeros(xy.shape[:2], dtype=bool)
-    if plan.filler is not None:
-        zero |= (xy == plan.filler).all(axis=-1)
     if plan.unit == "shoulders":  # there the point that it was centred on is at zero
         hands = [zero[:, hand].all(axis=1) for hand in (LEFT_HAND, RIGHT_HAND)]
         whole = zero.mean(axis=1) > 0.5
         zero = np.where(whole[:, None], zero, False)
         for hand, empty in zip((LEFT_HAND, RIGHT_HAND), hands, strict=True):
             zero[:, hand] = empty[:, None]
-    if not zero.any():
+    filled = (xy == plan.filler).all(axis=-1) if plan.filler is not None else np.zeros_like(zero)
+    gone = zero | filled
+    if not gone.any():
         return xy
-    xy[zero] = np.nan
-    filled = np.flatnonzero(~np.isnan(xy[..., 0]).all(axis=1))
-    end = int(filled[-1]) + 1 if len(filled) else len(xy)
-    if end < len(xy) and zero[end:].any():
+    xy[gone] = np.nan
+    there = np.flatnonzero(~np.isnan(xy[..., 0]).all(axis=1))
+    end = int(there[-1]) + 1 if len(there) else len(xy)
+    if end < len(xy) and gone[end:].any():
         tally.padded += 1
         tally.padding += len(xy) - end
-        zero, xy = zero[:end], xy[:end]
+        zero, filled, xy = zero[:end], filled[:end], xy[:end]
     tally.zeros += int(zero.sum())
+    if filled.any():
+        name = f"({plan.filler:g}, {plan.filler:g})"
+        tally.fillers[name] = tally.fillers.get(name, 0) + int(filled.sum())
     return xy
 
 

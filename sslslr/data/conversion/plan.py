@@ -10,7 +10,7 @@ from sslslr.config.settings import Settings
 from sslslr.data.conversion.anatomy import PLAUSIBLE, fitting, misfit, upright
 from sslslr.data.conversion.arrays import Arrangement, arrangements
 from sslslr.data.conversion.persons import one_person
-from sslslr.data.conversion.units import blanked, read_unit
+from sslslr.data.conversion.units import blanked, filler_of, read_unit
 from sslslr.data.readers import ClipError, RawClip
 from sslslr.pose.layouts import PARTS, Layout, candidates, named
 from sslslr.pose.skeleton import BODY
@@ -18,7 +18,6 @@ from sslslr.pose.skeleton import BODY
 # Joints found by a detector with less confidence count as missing, as mmpose draws them.
 SCORE = 0.3
 SCORES = 20.0  # at most: those of RTMW go beyond 1
-FILLED = 0.001  # share of joints at exactly (-1, -1) beyond which that stands for missing joints
 Units = Literal["image", "pixels", "percent"]
 
 
@@ -55,7 +54,8 @@ class Plan:
 
     Attributes:
         arrangement, layout: which axis is what, and the order of the points.
-        third: "", "depth", "score" (a detector's confidence) or "nothing" (all zeros).
+        third: "", "depth", "a depth?" (never below 0, as confidences are, but too large), "score" (a
+            detector's confidence) or "nothing" (all zeros).
         visibility: whether the scores are MediaPipe's visibility.
         unstated: bool (75,), joints whose score is 0 though they were found (MediaPipe's hands).
         unit: "image", "pixels", "percent" or "shoulders" (centred, of no image).
@@ -137,9 +137,13 @@ def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | No
         parts = [parted(raw, way) for raw in sample]
         for layout in _layouts(sample[0], way, named_layout):
             readings.append((way, layout, parts))
+    fillers = [
+        filler_of([points for points, *_ in parts]) if options.missing != "nan" else None
+        for *_, parts in readings
+    ]
     trial = [
-        [blanked(layout.apply(points[:, :, :2])) for points, *_ in parts]
-        for _, layout, parts in readings
+        [blanked(layout.apply(points[:, :, :2]), filler) for points, *_ in parts]
+        for (_, layout, parts), filler in zip(readings, fillers, strict=True)
     ]
     readings, trial = _upright(readings, trial)
     chosen, reason = fitting([layout for _, layout, _ in readings], trial)
@@ -242,7 +246,7 @@ def _read_scores(plan, raw, clips, scores, options) -> None:
             stated = True
             plan.why.append("third coordinate: a confidence (never below 0)")
         else:
-            plan.third = "depth"
+            plan.third = "depth" if third.min() < 0 else "a depth?"
             plan.why.append("third coordinate: a depth; dropped")
     elif coordinates == 4:
         plan.third, fourth = "visibility", extra[:, 1][np.isfinite(extra[:, 1])]
@@ -276,10 +280,12 @@ def _read_zeros(plan, raw, clips, options) -> None:
     there = np.isfinite(xy[..., 0]).sum()
     zero = (xy == 0).all(axis=-1)
     plan.zeros = options.missing != "nan"
-    negative = (xy == -1).all(axis=-1)
-    if options.missing != "nan" and there and negative.sum() > FILLED * there:
-        plan.filler = -1.0
-        plan.why.append("joints at (-1, -1) count as missing")
+    if options.missing != "nan" and (filler := filler_of(clips)) is not None:
+        plan.filler = filler
+        plan.why.append(f"joints at ({filler:g}, {filler:g}) count as missing")
+        for number, clip in enumerate(clips):
+            gone = (clip[..., :2] == filler).all(axis=-1, keepdims=True)
+            clips[number] = np.where(gone, np.nan, clip)
     if plan.zeros and zero.any():
         share = 100 * zero.sum() / max(1, there)
         plan.why.append(f"joints at exactly (0, 0) count as missing ({share:.1f} % of the sample)")

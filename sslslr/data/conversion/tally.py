@@ -16,7 +16,7 @@ TURNED = 0.8  # share of the frames beyond which the whole set is meant
 @dataclass
 class Tally:
     """Counters of joints (unsure, absent, zeros), clips (depth, padded, several, cut, uncut, points, centred, frozen,
-    flipped, gapped, unnumbered) and frames (gaps: those that were put in)."""
+    doubtful, unsized, flipped, gapped, unnumbered) and frames (gaps: those that were put in)."""
 
     frames: int = 0
     unsure: int = 0
@@ -31,11 +31,14 @@ class Tally:
     points: int = 0
     centred: int = 0
     frozen: int = 0
+    doubtful: int = 0
+    unsized: int = 0
     flipped: int = 0
     gaps: int = 0
     gapped: int = 0
     unnumbered: int = 0
     rates: dict[str, int] = field(default_factory=dict)
+    fillers: dict[str, int] = field(default_factory=dict)
     renamed: dict[str, int] = field(default_factory=dict)
     joints: dict[str, int] = field(default_factory=dict)
     _unwatched: list[np.ndarray] = field(default_factory=list)
@@ -92,6 +95,8 @@ class Tally:
         """A sentence for everything that was left out or changed."""
         said = (
             (self.depth, f"A third coordinate (depth) was dropped in {counted(self.depth, 'clip')}."),
+            (self.doubtful, f"A third coordinate that is never below 0 and goes beyond 1.5 was dropped as a depth in "
+             f"{counted(self.doubtful, 'clip')}. If it is a confidence, write it as 0 to 1."),
             (self.unsure, f"{counted(self.unsure, 'joint')} of too little confidence count as missing."),
             (self.absent, f"{counted(self.absent, 'joint')} of confidence 0 count as missing."),
             (self.zeros, f"{counted(self.zeros, 'joint')} at exactly (0, 0) count as missing."),
@@ -101,6 +106,8 @@ class Tally:
             (self.cut, f"Cut to start and end of the table: {counted(self.cut, 'clip')}."),
             (self.uncut, f"start and end of the table were not used in {counted(self.uncut, 'clip')}: cut already."),
             (self.centred, f"Coordinates around zero in {counted(self.centred, 'clip')}: taken as normalised already."),
+            (self.unsized, f"The image's size was not used in {counted(self.unsized, 'clip')} around zero: x and y "
+             "count as one unit. Of parts of the image write 0 to 1."),
             (self.flipped, f"Coordinates below zero throughout in {counted(self.flipped, 'clip')}: "
              "a flip, which was turned back."),
             (self.frozen, f"The last frame of {counted(self.frozen, 'clip')} is repeated at the end "
@@ -114,6 +121,8 @@ class Tally:
              "nothing can be measured by it."),
         )  # fmt: skip
         lines = [line for count, line in said if count]
+        for value, count in sorted(self.fillers.items()):
+            lines.append(f"{counted(count, 'joint')} at exactly {value} count as missing.")
         for rate, count in sorted(self.rates.items()):
             lines.append(
                 f"A frame rate of {rate} was not stored ({counted(count, 'clip')}): no camera's."

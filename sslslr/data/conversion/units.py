@@ -8,13 +8,43 @@ from sslslr.data.conversion.pixels import check_pixels
 from sslslr.data.readers import ClipError
 
 LARGEST = 2.0  # coordinates of an image lie in 0..1, a little more where a joint is outside of it
+FILLED = (
+    0.001  # share of joints at exactly (-1, -1) or such beyond which that stands for missing joints
+)
+FAR = 999.0  # a number that stands for a missing coordinate, if it is large
 SCALES = (0.05, 3.0)  # of the shoulders: normalised coordinates that can stay as they are
 
 
-def blanked(xy: np.ndarray) -> np.ndarray:
-    """NaN where both coordinates are 0, or both are -1."""
-    same = (xy[..., 0] == xy[..., 1]) & ((xy[..., 0] == 0) | (xy[..., 0] == -1))
+def blanked(xy: np.ndarray, filler: float | None = None) -> np.ndarray:
+    """NaN where both coordinates are 0, both are -1, or both are a filler."""
+    x = xy[..., 0]
+    same = (x == xy[..., 1]) & ((x == 0) | (x == -1) | (x == (0 if filler is None else filler)))
     return np.where(same[..., None], np.nan, xy)
+
+
+def filler_of(clips: list[np.ndarray]) -> float | None:
+    """The number that stands for missing coordinates besides 0, such as -1 or -999; None where there is none.
+
+    It stands in both coordinates of many joints. But for -1 it lies beyond all others: below them, or, of
+    a large one, far above.
+
+    Args:
+        clips: (frames, points, 2 or more).
+    """
+    xy = np.concatenate([clip[..., :2].reshape(-1, 2) for clip in clips])
+    xy = xy[np.isfinite(xy).all(axis=1)]
+    if not len(xy):
+        return None
+    low, high = float(xy.min()), float(xy.max())
+    for value in (-1.0, low, high):
+        both = (xy == value).all(axis=1)
+        if not FILLED * len(xy) < both.sum() < len(xy):
+            continue
+        if value == -1 or (value == low and low <= -1):
+            return value
+        if value == high >= FAR and xy[~both].max() < high / 2:
+            return value
+    return None
 
 
 def middles(clips: list[np.ndarray]) -> list[float]:

@@ -203,6 +203,7 @@ def _persons(frame: Any) -> tuple[np.ndarray, np.ndarray | None]:
     try:
         if isinstance(frame, list | tuple) and all(isinstance(person, dict) for person in frame):
             points = [np.asarray(p[next(k for k in POINTS if k in p)], np.float32) for p in frame]
+            points = [p.reshape(-1, 3) if p.ndim == 1 and p.size % 3 == 0 else p for p in points]
             keys = [next((k for k in SCORES if k in p), None) for p in frame]
             scores = [np.asarray(p[k], np.float32) for p, k in zip(frame, keys, strict=True) if k]
             if not points:

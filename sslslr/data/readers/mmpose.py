@@ -1,9 +1,11 @@
 """JSON: what mmpose's inferencer writes (`instances` of each frame), and keypoints as nested lists.
 
-Of a folder of images the inferencer writes a file a frame: a list of its persons.
+Of a folder of images the inferencer writes a file a frame: a list of its persons. AlphaPose and COCO's
+results are one list of persons, each with its `image_id` and a flat row of x, y and a confidence.
 """
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -45,8 +47,13 @@ class MMPose(Reader):
         size = None
         if isinstance(held, dict) and "instance_info" in held:
             size, held = _size(held), held["instance_info"]
+        if isinstance(held, dict) and isinstance(held.get("annotations"), list):
+            held = held["annotations"]  # COCO's own form
         numbers = None
-        if isinstance(held, list) and _numbered(held):
+        if isinstance(held, list) and (images := _by_image(held)):
+            numbers = sorted(images)
+            held = [images[number] for number in numbers]
+        elif isinstance(held, list) and _numbered(held):
             held = sorted(held, key=lambda frame: frame["frame_id"])
             numbers = [frame["frame_id"] for frame in held]
         clip = clip_of(held)
@@ -77,6 +84,19 @@ def _is_frame(members, name: str) -> bool:
     except (ClipError, TypeError, KeyError, ValueError):
         return False
     return set(points) == {2} and not _numbered(held)
+
+
+def _by_image(persons: list[Any]) -> dict[int, list[dict]]:
+    """The persons of each frame, where each says its image, as AlphaPose and COCO's results do; else nothing."""
+    images: dict[int, list[dict]] = {}
+    for person in persons:
+        if not isinstance(person, dict) or "keypoints" not in person:
+            return {}
+        number = re.search(r"\d+(?=\D*$)", str(person.get("image_id", "")))
+        if number is None or len(number[0]) > 18:
+            return {}
+        images.setdefault(int(number[0]), []).append(person)
+    return images
 
 
 def _numbered(frames: list[Any]) -> bool:
