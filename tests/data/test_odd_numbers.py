@@ -1,5 +1,6 @@
 """Numbers that mean something else than a place: fillers, confidences in another unit, sizes that cannot be used."""
 
+import io
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from bodies import arranged
 from kinds import CLIP, SIZE, imported, npy, one, same
 
-from sslslr.pose.skeleton import LEFT_HAND
+from sslslr.pose.skeleton import LEFT_HAND, RIGHT_HAND
 
 GAPPED = CLIP.copy()
 GAPPED[2:5, LEFT_HAND] = np.nan
@@ -77,3 +78,51 @@ def test_a_person_an_entry_by_image(tmp_path, form):
     same(np.asarray(store.frames(0), np.float32), expected, slice(0, 42))
     assert any("1 frame left out in the numbering" in line for line in said)
     assert any("Several persons in 1 clip" in line for line in said)
+
+
+def moved(clip, to_own_box):
+    """Hands in boxes of their own, or measured from their wrists."""
+    out = clip.copy()
+    for hand in (LEFT_HAND, RIGHT_HAND):
+        low, high = out[:, hand].min(axis=1, keepdims=True), out[:, hand].max(axis=1, keepdims=True)
+        first = out[:, hand.start, None]
+        out[:, hand] = (out[:, hand] - low) / (high - low) if to_own_box else out[:, hand] - first
+    return out
+
+
+@pytest.mark.parametrize("to_own_box", [False, True])
+def test_hands_that_lie_nowhere_near_the_body_are_said_first(tmp_path, to_own_box):
+    said = []
+    one(tmp_path, ".npy", npy(moved(CLIP, to_own_box)), said)
+    assert "WARNING: no hand lies at a wrist of the body in 100 % of the frames" in said[0]
+    assert not any("exchanged" in line for line in said)
+
+
+@pytest.mark.parametrize("moved", [lambda xy: xy * 4 - (2, 1.8), lambda xy: xy * 0.5 + 0.2])
+def test_zeros_that_were_moved_with_the_rest_are_no_hand(tmp_path, moved):
+    said, array = [], moved(np.nan_to_num(GAPPED))
+    found, _ = one(tmp_path, ".npy", npy(array), said)
+    same(found, moved(GAPPED), tolerance=2e-3)
+    assert "x: 3 hands with all joints at one point: missing." in said
+    (tmp_path / "b").mkdir()
+    same(one(tmp_path / "b", ".npy", npy(array), missing="nan")[0], array, tolerance=2e-3)
+
+
+def npz(**arrays):
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["valid", "visible", "presence"])
+def test_what_says_which_joints_are_there_is_a_confidence(tmp_path, name):
+    array = np.nan_to_num(GAPPED, nan=0.9)
+    same(
+        one(tmp_path, ".npz", npz(keypoints=array, **{name: ~np.isnan(GAPPED[..., 0])}))[0], GAPPED
+    )
+
+
+def test_a_mask_that_may_mean_either_is_said_not_to_be_used(tmp_path):
+    said = []
+    one(tmp_path, ".npz", npz(keypoints=CLIP, mask=np.isnan(GAPPED[..., 0])), said)
+    assert any(line.startswith("x: 'mask' was not used in 1 clip") for line in said)

@@ -25,6 +25,7 @@ WATCHED = np.array([
 # Misfit below which an order is a body's (measured: 0.2 to 0.5; of others: 0.8 to 2).
 PLAUSIBLE = 0.62
 MOST = 0.6  # share of the frames that tell beyond which the hands of a clip, or of a set, are exchanged
+ASTRAY = 0.6  # widths of the shoulders from a hand to a wrist of the body, beyond which it is not its hand
 CENTRED = 0.1  # widths of the shoulders between their middle and zero, at most, of what is centred on them
 BETTER = 0.6  # a named order is contradicted where another's misfit is below this share of its own
 
@@ -184,7 +185,8 @@ def watched(points: np.ndarray) -> dict[str, int]:
 
     Returns:
         `compared` and `exchanged`: frames that tell which hand is which, and where they are exchanged
-        (`sslslr.data.quality`); `facing`, `mirrored`, `upside_down`, `turned`: frames with both
+        (`sslslr.data.quality`); `placed` and `astray`: frames with a hand and a body, and those in which no
+        hand is near a wrist of the body; `facing`, `mirrored`, `upside_down`, `turned`: frames with both
         shoulders, those with the left one on the picture's left, with the nose below them, and with one
         shoulder above the other.
     """
@@ -195,12 +197,17 @@ def watched(points: np.ndarray) -> dict[str, int]:
     here = ~np.isnan(own) & ~np.isnan(other)
     tells = (apart > 0.25 * width) & here.any(axis=1)
     swapped = tells & (np.where(here, own, 0).sum(axis=1) > np.where(here, other, 0).sum(axis=1))
+    nearest = np.fmin(own, other)  # NaN where neither can be compared
+    placed = ~np.isnan(nearest).all(axis=1) & (width > 0)
+    astray = placed & ~(nearest <= ASTRAY * width[:, None]).any(axis=1)
     facing, beside = width > 0, np.abs(shoulders[:, 0] - shoulders[:, 1])
     across = shoulders[:, 0, 0] - shoulders[:, 1, 0]
     above = points[:, 6, 1] - shoulders[:, :, 1].mean(axis=1)
     return {
         "compared": int(tells.sum()),
         "exchanged": int(swapped.sum()),
+        "placed": int(placed.sum()),
+        "astray": int(astray.sum()),
         "facing": int(facing.sum()),
         "mirrored": int((across < -0.3 * width).sum()),
         "upside_down": int((above > 0.1 * width).sum()),

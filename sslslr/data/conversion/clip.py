@@ -68,6 +68,8 @@ def to_clip(
         or (options.width and options.height and (options.width, options.height))
         or None
     )
+    if options.missing != "nan" and score is None:
+        _drop_collapsed(xy, tally)
     xy, mirrored = unflipped(xy) or (xy, None)
     tally.flipped += mirrored is not None
     xy = _scaled(xy, plan, size)
@@ -82,6 +84,8 @@ def to_clip(
         xy = np.concatenate([xy[:, RIGHT_HAND], xy[:, LEFT_HAND], xy[:, RIGHT_HAND.stop :]], axis=1)
     _watch(xy, aspect, plan, options, tally, raw.layout is not None)
     tally.frames += frames
+    for name in raw.unused:
+        tally.unused[name] = tally.unused.get(name, 0) + 1
     tally.gaps += raw.gaps
     tally.gapped += raw.gaps > 0
     tally.unnumbered += raw.unnumbered
@@ -127,6 +131,24 @@ def _drop_zeros(xy: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
         name = f"({plan.filler:g}, {plan.filler:g})"
         tally.fillers[name] = tally.fillers.get(name, 0) + int(filled.sum())
     return xy
+
+
+def _drop_collapsed(xy: np.ndarray, tally: Tally) -> None:
+    """A hand whose joints all lie at one point was not found: zeros that were moved with all others.
+
+    Where the file has confidences, they say it.
+    """
+    for hand in (LEFT_HAND, RIGHT_HAND):
+        first, last = xy[:, hand.start], xy[:, hand.stop - 1]
+        if not (same := (first == last).all(axis=1)).any():  # most clips: two joints tell
+            continue
+        joints = xy[np.isfinite(xy).all(axis=-1)]
+        if (joints == joints[0]).all():  # the whole clip is one point: said of it by itself
+            return
+        rows = np.flatnonzero(same)
+        rows = rows[(xy[rows, hand] == first[rows, None]).all(axis=(1, 2))]
+        xy[rows, hand] = np.nan
+        tally.collapsed += len(rows)
 
 
 def _scaled(xy: np.ndarray, plan: Plan, size: tuple[float, float] | None) -> np.ndarray:

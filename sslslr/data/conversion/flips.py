@@ -21,6 +21,8 @@ def unflipped(xy: np.ndarray) -> tuple[np.ndarray, bool] | None:
     Returns:
         None where no sign was turned.
     """
+    if not len(xy):
+        return None
     middle = xy[len(xy) // 2]
     there = np.count_nonzero(middle == middle)
     if there and 2 * np.count_nonzero(middle < 0) < 0.8 * there:  # quick: most clips

@@ -16,7 +16,7 @@ TURNED = 0.8  # share of the frames beyond which the whole set is meant
 @dataclass
 class Tally:
     """Counters of joints (unsure, absent, zeros), clips (depth, padded, several, cut, uncut, points, centred, frozen,
-    doubtful, unsized, flipped, gapped, unnumbered) and frames (gaps: those that were put in)."""
+    doubtful, collapsed, unsized, flipped, gapped, unnumbered) and frames (gaps: those that were put in)."""
 
     frames: int = 0
     unsure: int = 0
@@ -38,6 +38,8 @@ class Tally:
     gapped: int = 0
     unnumbered: int = 0
     rates: dict[str, int] = field(default_factory=dict)
+    collapsed: int = 0
+    unused: dict[str, int] = field(default_factory=dict)
     fillers: dict[str, int] = field(default_factory=dict)
     renamed: dict[str, int] = field(default_factory=dict)
     joints: dict[str, int] = field(default_factory=dict)
@@ -65,7 +67,14 @@ class Tally:
     def warnings(self, exchange: bool) -> list[str]:
         """What a person must see first: hands exchanged, a mirrored or turned picture."""
         lines = []
-        if self.share("exchanged", "compared") > MOST:
+        if self.share("astray", "placed") > MOST:
+            share = 100 * self.share("astray", "placed")
+            lines.append(
+                f"WARNING: no hand lies at a wrist of the body in {share:.0f} % of the frames that tell: hands in "
+                "boxes of their own, or measured from their wrists? What they do in the picture is lost; write all "
+                "in one frame of reference."
+            )
+        elif self.share("exchanged", "compared") > MOST:
             share = 100 * self.share("exchanged", "compared")
             advice = (
                 "Import without --exchange-hands (exchange_hands: false)." if exchange
@@ -100,12 +109,14 @@ class Tally:
             (self.unsure, f"{counted(self.unsure, 'joint')} of too little confidence count as missing."),
             (self.absent, f"{counted(self.absent, 'joint')} of confidence 0 count as missing."),
             (self.zeros, f"{counted(self.zeros, 'joint')} at exactly (0, 0) count as missing."),
+            (self.collapsed, f"{counted(self.collapsed, 'hand')} with all joints at one point: missing."),
             (self.padded, f"Empty frames cut off at the end of {counted(self.padded, 'clip')}: {self.padding}."),
             (self.several, f"Several persons in {counted(self.several, 'clip')}: "
              "the largest and most complete is followed."),
             (self.cut, f"Cut to start and end of the table: {counted(self.cut, 'clip')}."),
             (self.uncut, f"start and end of the table were not used in {counted(self.uncut, 'clip')}: cut already."),
-            (self.centred, f"Coordinates around zero in {counted(self.centred, 'clip')}: taken as normalised already."),
+            (self.centred, f"Coordinates around zero in {counted(self.centred, 'clip')}: taken as normalised already, "
+             "x and y in one unit."),
             (self.unsized, f"The image's size was not used in {counted(self.unsized, 'clip')} around zero: x and y "
              "count as one unit. Of parts of the image write 0 to 1."),
             (self.flipped, f"Coordinates below zero throughout in {counted(self.flipped, 'clip')}: "
@@ -121,6 +132,11 @@ class Tally:
              "nothing can be measured by it."),
         )  # fmt: skip
         lines = [line for count, line in said if count]
+        for name, count in sorted(self.unused.items()):
+            lines.append(
+                f"{name!r} was not used in {counted(count, 'clip')}: whether it marks what is there or what is "
+                "missing is not known. Write NaN where a joint is missing, or a confidence."
+            )
         for value, count in sorted(self.fillers.items()):
             lines.append(f"{counted(count, 'joint')} at exactly {value} count as missing.")
         for rate, count in sorted(self.rates.items()):

@@ -68,6 +68,7 @@ class RawClip:
         custom: whether `layout` is a tool's custom, which the file itself does not state.
         gaps: frames that were put in without keypoints, since their numbers are left out.
         unnumbered: whether frames have numbers that do not tell which are left out.
+        unused: names of arrays that may say which joints are missing.
         columns: what the file itself says of the clip (gloss, signer, split).
     """
 
@@ -82,6 +83,7 @@ class RawClip:
     custom: bool = False
     gaps: int = 0
     unnumbered: bool = False
+    unused: tuple[str, ...] = ()
     columns: dict[str, Any] = field(default_factory=dict)
 
 

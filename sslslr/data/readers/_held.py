@@ -15,8 +15,9 @@ POINTS = (
 )  # fmt: skip
 SCORES = (
     "confidences", "confidence", "scores", "keypoint_scores", "keypoints_scores", "keypoint_score",
-    "score", "conf", "visibility",
+    "score", "conf", "visibility", "valid", "visible", "presence",
 )  # fmt: skip
+MASKS = ("mask", "masks", "missing", "keypoint_mask", "keypoints_mask")
 SHAPES = ("vid_shape", "img_shape", "original_shape", "image_shape", "frame_shape")  # height, width
 # Of the layouts that MediaPipe writes the confidence is its visibility.
 MEDIAPIPE = (27, 59, 75, 543, 553, 576, 586)
@@ -70,6 +71,7 @@ def clip_of(held: Any) -> RawClip:
     if key is not None and clip.score is None and clip.layout is None:
         clip.score = _scores(held[key], clip.points)
     clip.visibility = bool(set(clip.points.shape) & set(MEDIAPIPE)) and 133 not in clip.points.shape
+    clip.unused = tuple(name for name in MASKS if np.ndim(held.get(name)) > 1)
     clip.zeros |= clip.score is not None
     clip.size = clip.size or _size(held)
     clip.fps = _number(held.get("fps", held.get("frame_rate")))
