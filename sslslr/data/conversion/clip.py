@@ -139,14 +139,14 @@ def _drop_collapsed(xy: np.ndarray, tally: Tally) -> None:
     Where the file has confidences, they say it.
     """
     for hand in (LEFT_HAND, RIGHT_HAND):
-        first, last = xy[:, hand.start], xy[:, hand.stop - 1]
-        if not (same := (first == last).all(axis=1)).any():  # most clips: two joints tell
+        same = xy[:, hand.start, 0] == xy[:, hand.stop - 1, 0]
+        if not same.any():  # most clips: two numbers a frame tell
             continue
         joints = xy[np.isfinite(xy).all(axis=-1)]
         if (joints == joints[0]).all():  # the whole clip is one point: said of it by itself
             return
         rows = np.flatnonzero(same)
-        rows = rows[(xy[rows, hand] == first[rows, None]).all(axis=(1, 2))]
+        rows = rows[(xy[rows, hand] == xy[rows, None, hand.start]).all(axis=(1, 2))]
         xy[rows, hand] = np.nan
         tally.collapsed += len(rows)
 
