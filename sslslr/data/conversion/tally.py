@@ -64,10 +64,15 @@ class Tally:
         self._count()
         return self.joints.get(part, 0) / max(1, self.joints.get(whole, 0))
 
+    @property
+    def astray(self) -> bool:
+        """Whether hands lie at no wrist of the body."""
+        return self.share("astray", "placed") > TURNED
+
     def warnings(self, exchange: bool) -> list[str]:
         """What a person must see first: hands exchanged, a mirrored or turned picture."""
         lines = []
-        if self.share("astray", "placed") > MOST:
+        if self.astray:
             share = 100 * self.share("astray", "placed")
             lines.append(
                 f"WARNING: no hand lies at a wrist of the body in {share:.0f} % of the frames that tell: hands in "
