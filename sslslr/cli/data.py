@@ -222,12 +222,13 @@ def export(
     ] = "pose",
 ) -> None:
     """Write the clips of a store as .pose files, as arrays, or as one table of joints."""
-    from sslslr.data.export import export
+    from sslslr.data.export import export, unstated
     from sslslr.data.store import ClipStore
 
-    typer.echo(
-        f"{out}: {export(ClipStore.open(store), out, format)} clips as {format}, and labels.csv."
-    )
+    opened = ClipStore.open(store)
+    typer.echo(f"{out}: {export(opened, out, format)} clips as {format}, and labels.csv.")
+    for line in unstated(opened, format):
+        typer.echo(f"{out}: {line}")
 
 
 @app.command()

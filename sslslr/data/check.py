@@ -8,7 +8,7 @@ glosses, and glosses that are tested but never trained.
 import numpy as np
 
 from sslslr.config.study import PreprocessConfig
-from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit
+from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, sided
 from sslslr.data.conversion.tally import Tally
 from sslslr.data.leaks import EXAMPLES, some, unfair
 from sslslr.data.preprocess import UNMEASURED, preprocess
@@ -19,6 +19,7 @@ from sslslr.utils.errors import UserError
 from sslslr.utils.tables import near_equal
 from sslslr.utils.words import counted
 
+SIDED = 24  # clips by which left and right of another order are told
 SAMPLE = 200  # clips that anatomy and preprocessing are tried on
 
 
@@ -74,13 +75,18 @@ def _anatomy(store: ClipStore, rows: np.ndarray) -> list[str]:
     if not told.any():
         return []
     usual, *others = np.nanmedian(misfits[told], axis=0)
-    findings = [
-        f"the parts look like {order.name}, not left hand, right hand, body. Import again with --layout "
-        f"{order.name}."
-        for order, other in zip(orders[1:], others, strict=True)
-        if other < min(PLAUSIBLE, BETTER * usual)
-    ]
-    if usual <= PLAUSIBLE:  # else hands and shoulders mean nothing
+    findings = []
+    for order, other in zip(orders[1:], others, strict=True):
+        if other < min(PLAUSIBLE, BETTER * usual):
+            some_clips = [
+                np.asarray(store.frames(row), dtype=np.float32) for row in rows[told][:SIDED]
+            ]
+            name = sided(order.name, [order.apply(frames) for frames in some_clips])
+            findings.append(
+                f"the parts look like {name}, not left hand, right hand, body. Import again with --layout {name}."
+            )
+    # Of another order hands and shoulders mean nothing; without one that fits the hands are astray.
+    if usual <= PLAUSIBLE or (tally.astray and not findings):
         findings += [line.removeprefix("WARNING: ") for line in tally.warnings(False)]
     return findings
 

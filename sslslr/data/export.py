@@ -5,9 +5,11 @@
     parquet    clips.parquet, a row a joint that was found: clip_id, frame, joint, x, y (and a row of NaN
                where nothing was found in a clip's last frame)
 
-A labels.csv goes with each, so that `sslslr data import` reads what was written.
+A labels.csv goes with each, so that `sslslr data import` reads what was written. A `.pose` file has to state
+a rate and a size: of a clip without them `RATE` and a square are written, and labels.csv says `unknown`.
 """
 
+import functools
 import io
 import re
 from pathlib import Path
@@ -20,10 +22,11 @@ from sslslr.data.store import ClipStore
 from sslslr.pose.skeleton import BODY, BODY_NAMES, EDGES, HAND_NAMES, LEFT_HAND, NAMES, RIGHT_HAND
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import atomic_folder
+from sslslr.utils.tables import UNKNOWN
 
 Format = Literal["pose", "npy", "parquet"]
 COLUMNS = ("clip_id", "gloss", "split", "signer", "language", "fps", "aspect")
-SIDE = 1000  # pixels of the height that is written to a .pose file's header
+HEIGHTS = range(720, 1441)  # pixels, of which one is written to a .pose file's header
 RATE = 25.0  # of a .pose file whose clip states none
 
 
@@ -54,8 +57,33 @@ def export(store: ClipStore, out: str | Path, form: Format) -> int:
             pd.concat(parts, ignore_index=True).to_parquet(folder / "clips.parquet", index=False)
         else:
             rows.insert(0, "file", [f"{name}.{form}" for name in names])
+        if form == "pose":
+            for name in ("fps", "aspect"):
+                rows[name] = rows[name].astype(object).where(rows[name].notna(), UNKNOWN)
         rows.to_csv(folder / "labels.csv", index=False)
     return len(names)
+
+
+def unstated(store: ClipStore, form: Format) -> list[str]:
+    """What the store does not know of its clips, and what is written instead; a sentence each."""
+    instead = {"fps": f"{RATE:g}", "aspect": "a square image"}
+    lines = []
+    for name, value in instead.items():
+        if count := int(store.clips[name].isna().sum()):
+            written = (
+                f"{value} is written to their headers, and {UNKNOWN} to labels.csv, which counts in an import"
+                if form == "pose"
+                else "labels.csv leaves it empty"
+            )
+            lines.append(f"{name} is not known of {count} of {len(store)} clips: {written}.")
+    return lines
+
+
+@functools.cache
+def _image(aspect: float) -> tuple[int, int]:
+    """Width and height in whole pixels that come nearest to an aspect; the smallest such."""
+    height = min(HEIGHTS, key=lambda height: abs(round(aspect * height) / height - aspect))
+    return round(aspect * height), height
 
 
 def _file_name(clip_id: str, number: int) -> str:
@@ -82,8 +110,8 @@ def pose_file(frames: np.ndarray, fps: float | None, aspect: float | None) -> by
         )
         for name, points, part, where in parts
     ]  # fmt: skip
-    wide = SIDE * (float(aspect) if aspect is not None and np.isfinite(aspect) else 1.0)
-    size = PoseHeaderDimensions(round(wide), SIDE, 0)
+    known = aspect is not None and np.isfinite(aspect)
+    size = PoseHeaderDimensions(*_image(float(aspect) if known and aspect else 1.0), 0)
     order = np.r_[BODY, LEFT_HAND, RIGHT_HAND]
     found = np.isfinite(frames[:, order]).all(axis=-1)
     points = np.where(found[..., None], frames[:, order], 0)

@@ -28,13 +28,19 @@ ADVICE = (
 )
 
 
-def import_clips(options: Options, writer: ClipWriter) -> None:
+def import_clips(
+    options: Options, writer: ClipWriter, all_splits: bool = False, gloss: str | None = None
+) -> None:
     """Add the clips of a source to a store; what is left out is listed in its card with the reason.
+
+    Args:
+        all_splits: clips whose split is none of the three are added without one, and counted.
+        gloss: of rows that state none.
 
     Raises:
         UserError: nothing can be read; with `on_bad="error"` the first clip that cannot.
     """
-    with opened(options) as source:
+    with opened(options, all_splits) as source:
         if options.fold_glosses:
             changed = fold(source.rows)
             writer.notes.append(
@@ -45,6 +51,7 @@ def import_clips(options: Options, writer: ClipWriter) -> None:
         with advancing(title, len(source.rows)) as advance:
             for row in source.rows:
                 advance(1)
+                row.columns["gloss"] = row.columns.get("gloss") or gloss
                 if add(source, row, writer):
                     languages.add(row.columns.get("language") or options.language)
         if source.table is not None:
@@ -103,6 +110,11 @@ def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:
     if source.table is not None and source.unused:
         shown = ", ".join(source.unused[:12])
         lines.append(f"Columns of {source.table.name} that are not used: {shown}.")
+    for split, count in sorted(source.other_splits.items()):
+        lines.append(
+            f"Split {shortened(repr(split))} of {counted(count, 'clip')} is not one of {', '.join(SPLITS)}: "
+            "taken without a split."
+        )
     alike = near_equal([row.columns.get("gloss") for row in source.rows])
     if alike:
         examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:3])

@@ -29,6 +29,7 @@ from sslslr.data.readers import (
 from sslslr.data.readers._unpickle import UnsafePickle
 from sslslr.data.source import (
     Row,
+    forget_splits,
     holds_clips,
     refuse_videos,
     rows_of,
@@ -76,6 +77,7 @@ class Opened:
     Attributes:
         why: sentences, what was recognised and why.
         plans: by the shape of a clip; a UserError where it cannot be told.
+        other_splits: splits that were left out of the rows, and how many had each.
     """
 
     options: Options
@@ -91,6 +93,7 @@ class Opened:
     times: str = "frames"
     hashes: dict[str, str] = field(default_factory=dict)
     likely: type[Reader] | None = None
+    other_splits: dict[str, int] = field(default_factory=dict)
 
     def raw(self, unit: Unit) -> RawClip:
         """A clip as its file has it.
@@ -140,11 +143,11 @@ class Opened:
         assert row.unit is not None  # else the row has a fault
         raw = self.raw(row.unit)
         with damaged_alone():
-            clip = to_clip(
-                raw, self.plan(raw), self.options, self.tally, _size(row), row.columns.get("aspect")
-            )
-        if row.columns.get("fps") is not None:
-            clip["fps"] = row.columns["fps"]
+            size, aspect = _size(row), _known(row, "aspect")
+            clip = to_clip(raw, self.plan(raw), self.options, self.tally, size, aspect)
+        for name in ("fps", "aspect"):
+            if row.columns.get(name) is not None:  # unknown, although the file has one
+                clip[name] = _known(row, name)
         if row.times and self.times != "none":
             first, end = span(row.times, self.times, clip["fps"], len(clip["keypoints"]))
             self.tally.cut += (first, end) != (0, len(clip["keypoints"]))
@@ -161,6 +164,12 @@ def _shape_key(raw: RawClip, options: Conversion) -> Any:
         return shape[1:], raw.score is None
     way = arrangements(raw.points, named(options.layout) if options.layout else None)[0]
     return way.title, way.points, raw.score is None
+
+
+def _known(row: Row, name: str) -> float | None:
+    """A number of the table; None where it has none, or says that it is unknown."""
+    value = row.columns.get(name)
+    return None if value is None or math.isnan(value) else value
 
 
 def _size(row: Row) -> tuple[float, float] | None:
@@ -198,8 +207,11 @@ def span(times: dict[str, float], unit: str, fps: float | None, frames: int) -> 
 
 
 @contextmanager
-def opened(options: Options) -> Iterator[Opened]:
+def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
     """Open a source, find its clips and decide what their numbers mean.
+
+    Args:
+        all_splits: a clip whose split is none of the three has none, instead of a fault.
 
     Raises:
         UserError: no such folder, no clip, a table that cannot be read.
@@ -231,6 +243,8 @@ def opened(options: Options) -> Iterator[Opened]:
             else "labels: the folder of each clip, or the files themselves"
         )
         source.tally.renamed = dict(finder.how)
+        if all_splits:
+            source.other_splits = forget_splits(rows)
         survey(source)
         yield source
 

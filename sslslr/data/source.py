@@ -266,8 +266,23 @@ def _of_table(number: int, values: dict[str, Any], finder: Finder, table: str) -
             row.clip_id = without_suffix(units[0].name)
     split = row.columns.get("split")
     if not row.fault and split is not None and split not in SPLITS:
-        row.fault = f"split {split!r} is not one of {', '.join(SPLITS)}"
+        row.fault = _split_fault(split)
     return row
+
+
+def _split_fault(split: str) -> str:
+    return f"split {split!r} is not one of {', '.join(SPLITS)}"
+
+
+def forget_splits(rows: list[Row]) -> dict[str, int]:
+    """Take splits that are none of the three from rows that have no other fault; how many had each."""
+    counts: dict[str, int] = defaultdict(int)
+    for row in rows:
+        split = row.columns.get("split")
+        if split is not None and row.fault == _split_fault(split):
+            row.fault, row.columns["split"] = "", None
+            counts[split] += 1
+    return dict(counts)
 
 
 def _of_folder(unit: Unit, folder: Path) -> Row:

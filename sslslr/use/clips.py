@@ -104,8 +104,10 @@ def clips_of(
         name = path.resolve().name or "clips"
         try:
             try:
-                read = _from_videos if videos else _from_keypoints
-                read(name, source, table, work, backend, log)
+                if videos:
+                    _from_videos(name, source, table, work, backend, log)
+                else:
+                    _from_keypoints(name, source, table, work, None if labelled else NO_GLOSS, log)
             except UserError as error:
                 raise UserError(_with_options(str(error), path, videos)) from None
             store = ClipStore.open(work / "clips")
@@ -181,7 +183,7 @@ def _without_glosses(file: Path, glosses: dict[str, str]) -> Path | None:
 
 
 def _from_keypoints(
-    name: str, source: Path, table: Path | None, work: Path, backend: str, log: Log
+    name: str, source: Path, table: Path | None, work: Path, gloss: str | None, log: Log
 ) -> None:
     from sslslr.data.import_keypoints import import_clips
     from sslslr.data.opened import Options
@@ -189,7 +191,7 @@ def _from_keypoints(
     options = Options(folder=str(source), table=str(table) if table else None)
     card = {"dataset": name, "inputs": {}}
     with writing(work / "clips", card, on_bad="drop", min_frames=1) as writer:
-        import_clips(options, writer)
+        import_clips(options, writer, all_splits=True, gloss=gloss)
     for line in writer.notes:
         log(line)
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sslslr.data.store import ClipStore
+from sslslr.use.clips import NO_GLOSS
 from sslslr.use.load import Embedded, Encode
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import atomic_file
@@ -43,6 +44,8 @@ def write_features(
     columns: dict[str, Any] = {name: pa.array(rows[name], pa.string()) for name in COLUMNS}
     if unlabelled:
         columns["gloss"] = pa.nulls(len(rows), pa.string())
+    else:  # some may have none
+        columns["gloss"] = pa.array(rows["gloss"].where(rows["gloss"] != NO_GLOSS), pa.string())
     columns["features"] = pa.FixedSizeListArray.from_arrays(embedded.features.ravel(), encode.width)
     about = {**encode.identity(), "clips": store.card.get("sha256"), "measured_by_clips": measured}
     table = pa.table(columns).replace_schema_metadata({METADATA: json.dumps(about)})

@@ -37,6 +37,7 @@ ALIASES = {
 SPLIT_NAMES = {
     "training": "train", "dev": "val", "valid": "val", "validation": "val", "testing": "test",
 }  # fmt: skip
+UNKNOWN = "unknown"  # of a clip whose file has to state a number that nobody knows
 POSITIVE = ("fps", "width", "height", "aspect")
 NUMBERS = (*POSITIVE, *(name for name in ALIASES if name.startswith(("start", "end"))))
 CLEANED = ("gloss", "signer", "split", "language", *NUMBERS)
@@ -50,7 +51,8 @@ def read_table(
     """Read a table of clips; columns are renamed to the first names of `ALIASES`.
 
     All values are text (a clip called 00336 keeps its zeros, a sign called "none" its name); empty
-    cells become None. `fps`, sizes and times become numbers, `split` one of train, val, test. A gloss or
+    cells become None. `fps`, sizes and times become numbers (NaN where the cell says that `fps` or `aspect`
+    is unknown, whatever the clip's file has), `split` one of train, val, test. A gloss or
     signer that is written in two ways (a blank at its end, an accent as a letter of its own) is one.
 
     Returns:
@@ -237,6 +239,8 @@ def near_equal(glosses: "pd.Series | list[str]") -> list[list[str]]:
 def _number(value: str | None, where: str, positive: bool) -> float | None:
     if value is None or value.lower() == "nan":
         return None
+    if value.lower() == UNKNOWN and where.endswith((" fps", " aspect")):
+        return float("nan")
     text = value.replace(",", ".") if value.count(",") == 1 and "." not in value else value
     if where.endswith("aspect"):
         over = next((mark for mark in ":/" if mark in text), None)

@@ -25,6 +25,14 @@ def exchanged(clip):
     return np.concatenate([clip[:, RIGHT_HAND], clip[:, LEFT_HAND], clip[:, BODY]], axis=1)
 
 
+def in_boxes(clip):
+    """Each hand from 0 to 1 in a box of its own."""
+    hands = clip[:, :42].reshape(-1, 2, 21, 2)
+    low, high = hands.min(axis=2, keepdims=True), hands.max(axis=2, keepdims=True)
+    boxed = ((hands - low) / (high - low)).reshape(-1, 42, 2)
+    return np.concatenate([boxed, clip[:, BODY]], axis=1)
+
+
 def test_a_sound_set_has_no_finding_and_says_its_range(tmp_path):
     findings, notes = examine(store_of(tmp_path / "s"))
     assert findings == []
@@ -42,6 +50,9 @@ def test_hands_without_a_body_tell_nothing_of_an_order(tmp_path, hands, recwarn)
     ("settings", "said"),
     [
         ({"change": lambda clip: arranged(clip, "body-left-right")}, "look like body-left-right"),
+        ({"change": lambda clip: arranged(clip, "body-right-left")}, "look like body-right-left"),
+        ({"change": lambda clip: arranged(clip, "right-body-left")}, "look like right-body-left"),
+        ({"change": in_boxes}, "no hand lies at a wrist of the body in"),
         ({"change": exchanged}, "hand look exchanged in 100 %"),
         ({"change": lambda clip: clip * (-1, 1) + (1, 0)}, "left shoulders lie on the left"),
         ({"change": lambda clip: clip * (1, -1) + (0, 1)}, "noses lie below"),

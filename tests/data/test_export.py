@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from bodies import signer
+from typer.testing import CliRunner
 
+from sslslr.cli.main import app
 from sslslr.data.datasets import build
-from sslslr.data.export import export
+from sslslr.data.export import export, unstated
 from sslslr.data.store import ClipStore, writing
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import sha256_of
@@ -47,6 +49,57 @@ def test_what_is_exported_is_imported_again(store, tmp_path, form):
     np.testing.assert_allclose(again.keypoints, store.keypoints, atol=1e-3, equal_nan=True)
     with pytest.raises(UserError, match="is not empty"):
         export(store, tmp_path / "out", form)
+
+
+KNOWN = (
+    (None, None), (25.0, None), (None, 16 / 9), (29.97, 4 / 3), (7.5, 9 / 16), (24000 / 1001, 1.85), (500.0, 1.0),
+)  # fmt: skip
+
+
+@pytest.fixture
+def partly(tmp_path):
+    with writing(tmp_path / "store", {"dataset": "x"}) as writer:
+        for number, (fps, aspect) in enumerate(KNOWN):
+            writer.add(f"c{number}", signer(seed=number), gloss="g", fps=fps, aspect=aspect)
+    return ClipStore.open(tmp_path / "store")
+
+
+@pytest.mark.parametrize("form", ["pose", "npy", "parquet"])
+def test_rate_and_shape_stay_as_they_are_known(partly, tmp_path, form):
+    export(partly, tmp_path / "out", form)
+    build(
+        "x", "local", {"folder": str(tmp_path / "out")}, tmp_path / "again", say=lambda line: None
+    )
+    columns = ["fps", "aspect"]
+    again = ClipStore.open(tmp_path / "again")
+    pd.testing.assert_frame_equal(again.clips[columns], partly.clips[columns])
+    lines = unstated(partly, form)
+    written = ["25 is written to their headers", "a square image is written"]
+    for name, line, expected in zip(columns, lines, written, strict=True):
+        assert line.startswith(f"{name} is not known of 2 of 7 clips: ")
+        assert (expected if form == "pose" else "leaves it empty") in line
+
+
+def test_pose_files_alone_keep_what_is_known(partly, tmp_path):
+    export(partly, tmp_path / "out", "pose")
+    labels = pd.read_csv(tmp_path / "out/labels.csv")
+    assert labels["fps"].tolist()[::2][:2] == ["unknown", "unknown"]
+    labels[["file", "gloss"]].to_csv(tmp_path / "out/labels.csv", index=False)
+    build(
+        "x", "local", {"folder": str(tmp_path / "out")}, tmp_path / "again", say=lambda line: None
+    )
+    again = ClipStore.open(tmp_path / "again").clips
+    for number, (fps, aspect) in enumerate(KNOWN[:-1]):
+        assert again["fps"][number] == pytest.approx(fps or 25, rel=1e-6)
+        assert again["aspect"][number] == pytest.approx(aspect or 1, rel=1e-6)
+
+
+def test_the_command_says_what_it_wrote_instead(partly, tmp_path):
+    result = CliRunner().invoke(
+        app, ["data", "export", str(partly.path), "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 0
+    assert "fps is not known of 2 of 7 clips: 25 is written to their headers" in result.output
 
 
 def test_a_table_of_joints(store, tmp_path):

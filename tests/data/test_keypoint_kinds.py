@@ -2,6 +2,8 @@
 
 # ruff: noqa: E501 (tables of inputs, one kind a line)
 
+import itertools
+
 import numpy as np
 import pytest
 from bodies import arranged, signer
@@ -67,15 +69,46 @@ def test_orders_that_are_not_the_usual_one(tmp_path):
         imported(tmp_path / "in", tmp_path / "s", layout="body-arms")
 
 
-def test_one_clip_in_another_order(tmp_path):
+ORDERS = ["-".join(order) for order in itertools.permutations(("left", "right", "body"))]
+
+
+@pytest.fixture(scope="module")
+def real(shared_data):
+    held = np.load(shared_data / "indian_holistic/clips.npz")
+    return held["xy"][: held["offsets"][1]].astype(np.float32)
+
+
+@pytest.mark.parametrize("coordinates", [2, 3])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("clip", ["made", "real"])
+def test_every_order_of_the_parts_is_taken_or_named(tmp_path, request, clip, order, coordinates):
+    frames = CLIP if clip == "made" else request.getfixturevalue("real")
+    array = arranged(frames, order, coordinates)
+    array[..., 2:] = np.random.default_rng(0).normal(-0.1, 0.1, array[..., 2:].shape)
+    said = []
+    if order.endswith("body"):  # the usual order, or its hands exchanged
+        one(tmp_path, ".npy", npy(array), said)
+        assert any("--exchange-hands" in line for line in said) == (order == "right-left-body")
+        options = {"exchange_hands": order == "right-left-body"}
+    else:
+        with pytest.raises(UserError, match=f"do as {order}.*--layout {order} "):
+            one(tmp_path, ".npy", npy(array))
+        options = {"layout": order}
+    store = imported(tmp_path / "in", tmp_path / "t", said=(said := []), **options)
+    assert not any("WARNING: left and right" in line for line in said)
+    same(np.asarray(store.frames(0), np.float32), frames)
+
+
+@pytest.mark.parametrize("order", [order for order in ORDERS if not order.endswith("body")])
+def test_one_clip_in_another_order(tmp_path, order):
     folder = tmp_path / "in"
     for number in range(9):
         (folder / "book").mkdir(parents=True, exist_ok=True)
         np.save(folder / f"book/{number}.npy", signer(seed=number))
-    np.save(folder / "book/3.npy", arranged(CLIP, "body-left-right"))
+    np.save(folder / "book/3.npy", arranged(CLIP, order))
     store = imported(folder, tmp_path / "s", on_bad="drop")
     assert store.card["dropped"]["by_reason"] == {
-        "its points are in the order body-left-right, unlike the other clips'": 1
+        f"its points are in the order {order}, unlike the other clips'": 1
     }
 
 

@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from bodies import signer
+from typer.testing import CliRunner
 
 import sslslr
+from sslslr.cli.main import app
 from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig
 from sslslr.evaluation.evaluate import evaluate
@@ -100,3 +103,32 @@ def test_a_table_under_another_ending_is_refused(toy_store, encoder_folder, tmp_
     with pytest.raises(UserError, match="the table is parquet"):
         write_features(sslslr.load_encoder(encoder_folder), toy_store, tmp_path / "features.npz")
     assert not list(tmp_path.glob("features*"))
+
+
+def test_clips_of_every_split_and_without_a_sign_are_embedded(encoder_folder, tmp_path):
+    folder, rows = tmp_path / "mine", []
+    folder.mkdir()
+    splits = ("train", "public", "", "private", "test", "public", "train")
+    for number, split in enumerate(splits):
+        np.save(folder / f"{number}.npy", signer(seed=number, frames=12))
+        rows.append(f"{number}.npy,{'book' if number < 6 else ''},{split}")
+    np.save(folder / "7.npy", np.full((12, 75, 2), np.nan))
+    rows.append("7.npy,book,public")
+    (folder / "labels.csv").write_text("\n".join(["file,gloss,split", *rows]) + "\n")
+    out = tmp_path / "f.parquet"
+    answer = CliRunner().invoke(app, ["embed", str(encoder_folder), str(folder), "--out", str(out)])
+    table = pq.read_table(out)
+    assert table["clip_id"].to_pylist() == [str(number) for number in range(7)]
+    assert table["split"].to_pylist() == ["train", None, None, None, "test", None, "train"]
+    assert table["gloss"].to_pylist() == ["book"] * 6 + [None]
+    assert (
+        "Split 'public' of 3 clips is not one of train, val, test: taken without a split."
+        in answer.output
+    )
+    assert "left out: 7: every joint is missing" in answer.output
+
+
+def test_a_store_without_splits_is_embedded_whole(make_store, encoder_folder, tmp_path):
+    clips = {name: (clip, {**about, "split": None}) for name, (clip, about) in toy_clips(6).items()}
+    write_features(sslslr.load_encoder(encoder_folder), make_store(clips), tmp_path / "f.parquet")
+    assert pq.read_table(tmp_path / "f.parquet")["split"].to_pylist() == [None] * 6

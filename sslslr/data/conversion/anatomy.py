@@ -24,6 +24,9 @@ WATCHED = np.array([
 ])  # fmt: skip
 # Misfit below which an order is a body's (measured: 0.2 to 0.5; of others: 0.8 to 2).
 PLAUSIBLE = 0.62
+MOST = 0.6  # share of the frames that tell beyond which the hands of a clip, or of a set, are exchanged
+ASTRAY = 0.6  # widths of the shoulders from a hand to a wrist of the body, beyond which it is not its hand
+CENTRED = 0.1  # widths of the shoulders between their middle and zero, at most, of what is centred on them
 BETTER = 0.6  # a named order is contradicted where another's misfit is below this share of its own
 
 
@@ -62,6 +65,21 @@ def upright(frames: np.ndarray) -> float:
     with np.errstate(all="ignore"):
         spread = _mean((xy - _mean(xy, axis=1)[:, None]) ** 2, axis=1)
         return float((spread.min(axis=1) > 1e-4 * spread.max(axis=1)).mean())
+
+
+def shoulders(clips: list[np.ndarray]) -> float:
+    """The width of the shoulders that clips (frames, 75, 2) are centred on, a median; 0 where one is not."""
+    widths = []
+    for xy in clips:
+        left, right = xy[:, LEFT_SHOULDER], xy[:, RIGHT_SHOULDER]
+        told = ~np.isnan(left + right).any(axis=1)
+        if not told.any():
+            continue
+        width = float(_norm(left - right)[told].mean())
+        if not _norm(((left + right) / 2)[told].mean(axis=0)) < CENTRED * width:
+            return 0.0
+        widths.append(width)
+    return _median(widths) if widths else 0.0
 
 
 def shapeless(clips: list[np.ndarray]) -> bool:
@@ -114,11 +132,27 @@ def fitting(layouts: list[Layout], clips: list[list[np.ndarray]]) -> tuple[int, 
     if best == 0 or misfits[best] > PLAUSIBLE or misfits[best] > BETTER * usual:
         return 0, f"hands at the body's wrists (misfit {usual:.2f})"
     if layouts[0].points in OWN and layouts[0].name != layouts[best].name:
-        return -1, layouts[best].name  # of rows in another order the parts alone were turned
+        # Of rows in another order the parts alone were turned.
+        return -1, sided(layouts[best].name, clips[best])
     return (
         best,
         f"hands at the body's wrists (misfit {misfits[best]:.2f}; {usual:.2f} in the usual order)",
     )
+
+
+def sided(order: str, clips: list[np.ndarray]) -> str:
+    """The name of an order whose hands are those of the body: of two that fit but for them, the right one.
+
+    Args:
+        order: that places hands and body, such as body-left-right.
+        clips: (frames, 75, 2), read in it.
+    """
+    counts = [watched(frames[:, WATCHED]) for frames in clips]
+    exchanged = sum(count["exchanged"] for count in counts)
+    if exchanged <= MOST * sum(count["compared"] for count in counts):
+        return order
+    other = {"left": "right", "right": "left"}
+    return "-".join(other.get(part, part) for part in order.split("-"))
 
 
 def _median(values: list[float]) -> float:
@@ -127,12 +161,16 @@ def _median(values: list[float]) -> float:
 
 
 def near_wrists(joints: list[list[float]]) -> bool:
-    """Whether a hand of one frame lies at a wrist of the body: then the order of the parts is sound.
+    """Whether a hand of an upright body lies at its wrist in one frame: then the order of the parts is sound.
 
     Args:
         joints: those of `WATCHED`, as numbers of Python (thrice as quick as arrays of seven).
     """
-    *hands, left_wrist, right_wrist, left, right, _ = joints
+    *hands, left_wrist, right_wrist, left, right, nose = joints
+    # In another order a foot and a hand may stand for the shoulders, and everything is near.
+    level = abs(left[0] - right[0]) > abs(left[1] - right[1])
+    if not (level and nose[1] < max(left[1], right[1])):
+        return False
     reach = 0.5 * math.dist(left, right)
     return any(
         math.dist(hand, wrist) <= reach for hand in hands for wrist in (left_wrist, right_wrist)
@@ -147,7 +185,8 @@ def watched(points: np.ndarray) -> dict[str, int]:
 
     Returns:
         `compared` and `exchanged`: frames that tell which hand is which, and where they are exchanged
-        (`sslslr.data.quality`); `facing`, `mirrored`, `upside_down`, `turned`: frames with both
+        (`sslslr.data.quality`); `placed` and `astray`: frames with a hand and a body, and those in which no
+        hand is near a wrist of the body; `facing`, `mirrored`, `upside_down`, `turned`: frames with both
         shoulders, those with the left one on the picture's left, with the nose below them, and with one
         shoulder above the other.
     """
@@ -158,12 +197,17 @@ def watched(points: np.ndarray) -> dict[str, int]:
     here = ~np.isnan(own) & ~np.isnan(other)
     tells = (apart > 0.25 * width) & here.any(axis=1)
     swapped = tells & (np.where(here, own, 0).sum(axis=1) > np.where(here, other, 0).sum(axis=1))
+    nearest = np.fmin(own, other)  # NaN where neither can be compared
+    placed = ~np.isnan(nearest).all(axis=1) & (width > 0)
+    astray = placed & ~(nearest <= ASTRAY * width[:, None]).any(axis=1)
     facing, beside = width > 0, np.abs(shoulders[:, 0] - shoulders[:, 1])
     across = shoulders[:, 0, 0] - shoulders[:, 1, 0]
     above = points[:, 6, 1] - shoulders[:, :, 1].mean(axis=1)
     return {
         "compared": int(tells.sum()),
         "exchanged": int(swapped.sum()),
+        "placed": int(placed.sum()),
+        "astray": int(astray.sum()),
         "facing": int(facing.sum()),
         "mirrored": int((across < -0.3 * width).sum()),
         "upside_down": int((above > 0.1 * width).sum()),

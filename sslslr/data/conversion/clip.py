@@ -4,9 +4,19 @@ from typing import Any
 
 import numpy as np
 
-from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, near_wrists
-from sslslr.data.conversion.plan import LARGEST, Conversion, Plan, parted
+from sslslr.data.conversion.anatomy import (
+    BETTER,
+    PLAUSIBLE,
+    WATCHED,
+    misfit,
+    near_wrists,
+    shoulders,
+    sided,
+)
+from sslslr.data.conversion.flips import unflipped
+from sslslr.data.conversion.plan import Conversion, Plan, parted
 from sslslr.data.conversion.tally import FROZEN, Tally
+from sslslr.data.conversion.units import LARGEST
 from sslslr.data.readers import ClipError, RawClip
 from sslslr.pose.layouts import candidates
 from sslslr.pose.skeleton import BODY, LEFT_HAND, N_JOINTS, RIGHT_HAND
@@ -45,8 +55,8 @@ def to_clip(
         with np.errstate(over="ignore"):
             xy = xy.astype(np.float32)
     tally.persons(persons)
-    if plan.third == "depth":
-        tally.depth += 1
+    tally.depth += plan.third == "depth"
+    tally.doubtful += plan.third == "a depth?"
     frames = len(xy)
     if score is not None:
         _drop_unsure(xy, score, plan, tally)
@@ -58,15 +68,27 @@ def to_clip(
         or (options.width and options.height and (options.width, options.height))
         or None
     )
+    if options.missing != "nan" and score is None:
+        _drop_collapsed(xy, tally)
+    xy, mirrored = unflipped(xy) or (xy, None)
+    tally.flipped += mirrored is not None
     xy = _scaled(xy, plan, size)
+    if mirrored:
+        xy[..., 0] = 1 - xy[..., 0]
     if aspect is None:
         aspect = options.aspect
+    tally.unsized += plan.unit == "shoulders" and aspect is None and size not in (None, own_size)
     if aspect is None and size is not None and plan.unit != "shoulders":
         aspect = size[0] / size[1]
     if options.exchange_hands:
         xy = np.concatenate([xy[:, RIGHT_HAND], xy[:, LEFT_HAND], xy[:, RIGHT_HAND.stop :]], axis=1)
     _watch(xy, aspect, plan, options, tally, raw.layout is not None)
     tally.frames += frames
+    for name in raw.unused:
+        tally.unused[name] = tally.unused.get(name, 0) + 1
+    tally.gaps += raw.gaps
+    tally.gapped += raw.gaps > 0
+    tally.unnumbered += raw.unnumbered
     tally.centred += plan.unit == "shoulders"
     tally.frozen += _is_frozen(xy)
     return {"keypoints": xy, "fps": _rate(raw.fps, tally), "aspect": aspect}
@@ -83,29 +105,50 @@ def _drop_unsure(xy: np.ndarray, score: np.ndarray, plan: Plan, tally: Tally) ->
 
 
 def _drop_zeros(xy: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
-    """Zeros to NaN, and without the frames at the end that hold nothing else."""
+    """Zeros and fillers to NaN, and without the frames at the end that hold nothing else."""
     if plan.filler is None and xy.all():
         return xy
     zero: Any = (xy == 0).all(axis=-1) if plan.zeros else np.zeros(xy.shape[:2], dtype=bool)
-    if plan.filler is not None:
-        zero |= (xy == plan.filler).all(axis=-1)
     if plan.unit == "shoulders":  # there the point that it was centred on is at zero
         hands = [zero[:, hand].all(axis=1) for hand in (LEFT_HAND, RIGHT_HAND)]
         whole = zero.mean(axis=1) > 0.5
         zero = np.where(whole[:, None], zero, False)
         for hand, empty in zip((LEFT_HAND, RIGHT_HAND), hands, strict=True):
             zero[:, hand] = empty[:, None]
-    if not zero.any():
+    filled = (xy == plan.filler).all(axis=-1) if plan.filler is not None else np.zeros_like(zero)
+    gone = zero | filled
+    if not gone.any():
         return xy
-    xy[zero] = np.nan
-    filled = np.flatnonzero(~np.isnan(xy[..., 0]).all(axis=1))
-    end = int(filled[-1]) + 1 if len(filled) else len(xy)
-    if end < len(xy) and zero[end:].any():
+    xy[gone] = np.nan
+    there = np.flatnonzero(~np.isnan(xy[..., 0]).all(axis=1))
+    end = int(there[-1]) + 1 if len(there) else len(xy)
+    if end < len(xy) and gone[end:].any():
         tally.padded += 1
         tally.padding += len(xy) - end
-        zero, xy = zero[:end], xy[:end]
+        zero, filled, xy = zero[:end], filled[:end], xy[:end]
     tally.zeros += int(zero.sum())
+    if filled.any():
+        name = f"({plan.filler:g}, {plan.filler:g})"
+        tally.fillers[name] = tally.fillers.get(name, 0) + int(filled.sum())
     return xy
+
+
+def _drop_collapsed(xy: np.ndarray, tally: Tally) -> None:
+    """A hand whose joints all lie at one point was not found: zeros that were moved with all others.
+
+    Where the file has confidences, they say it.
+    """
+    for hand in (LEFT_HAND, RIGHT_HAND):
+        same = xy[:, hand.start, 0] == xy[:, hand.stop - 1, 0]
+        if not same.any():  # most clips: two numbers a frame tell
+            continue
+        joints = xy[np.isfinite(xy).all(axis=-1)]
+        if (joints == joints[0]).all():  # the whole clip is one point: said of it by itself
+            return
+        rows = np.flatnonzero(same)
+        rows = rows[(xy[rows, hand] == xy[rows, None, hand.start]).all(axis=(1, 2))]
+        xy[rows, hand] = np.nan
+        tally.collapsed += len(rows)
 
 
 def _scaled(xy: np.ndarray, plan: Plan, size: tuple[float, float] | None) -> np.ndarray:
@@ -123,6 +166,10 @@ def _scaled(xy: np.ndarray, plan: Plan, size: tuple[float, float] | None) -> np.
             raise ClipError(
                 f"most coordinates within {LARGEST:g}: 0 to 1 or normalised, but the other clips are in {unit}"
             )
+    if plan.scale:
+        xy = xy / np.float32(shoulders([xy]) or plan.scale)
+        size_of = np.abs(xy)
+        peak = float(np.fmax.reduce(size_of, axis=None, initial=0))
     if plan.unit == "percent":
         return xy / np.float32(100)
     if plan.unit == "pixels":
@@ -157,9 +204,10 @@ def _watch(
     if not mine > PLAUSIBLE:  # NaN: hands that were not found say nothing
         return
     for layout in candidates(plan.layout.points)[1:]:
-        other = misfit(layout.apply(xy))
-        if other < BETTER * min(PLAUSIBLE, mine):
-            raise ClipError(f"its points are in the order {layout.name}, unlike the other clips'")
+        turned = layout.apply(xy)
+        if misfit(turned) < BETTER * min(PLAUSIBLE, mine):
+            order = sided(layout.name, [turned])
+            raise ClipError(f"its points are in the order {order}, unlike the other clips'")
 
 
 def _is_frozen(xy: np.ndarray) -> bool:

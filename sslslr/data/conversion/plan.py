@@ -7,19 +7,17 @@ import numpy as np
 from pydantic import Field
 
 from sslslr.config.settings import Settings
-from sslslr.data.conversion.anatomy import PLAUSIBLE, fitting, misfit, shapeless, upright
+from sslslr.data.conversion.anatomy import PLAUSIBLE, fitting, misfit, upright
 from sslslr.data.conversion.arrays import Arrangement, arrangements
 from sslslr.data.conversion.persons import one_person
-from sslslr.data.conversion.pixels import check_pixels
+from sslslr.data.conversion.units import blanked, filler_of, read_unit
 from sslslr.data.readers import ClipError, RawClip
 from sslslr.pose.layouts import PARTS, Layout, candidates, named
 from sslslr.pose.skeleton import BODY
 
-LARGEST = 2.0  # coordinates of an image lie in 0..1, a little more where a joint is outside of it
 # Joints found by a detector with less confidence count as missing, as mmpose draws them.
 SCORE = 0.3
 SCORES = 20.0  # at most: those of RTMW go beyond 1
-FILLED = 0.001  # share of joints at exactly (-1, -1) beyond which that stands for missing joints
 Units = Literal["image", "pixels", "percent"]
 
 
@@ -56,13 +54,15 @@ class Plan:
 
     Attributes:
         arrangement, layout: which axis is what, and the order of the points.
-        third: "", "depth", "score" (a detector's confidence) or "nothing" (all zeros).
+        third: "", "depth", "a depth?" (never below 0, as confidences are, but too large), "score" (a
+            detector's confidence) or "nothing" (all zeros).
         visibility: whether the scores are MediaPipe's visibility.
         unstated: bool (75,), joints whose score is 0 though they were found (MediaPipe's hands).
         unit: "image", "pixels", "percent" or "shoulders" (centred, of no image).
         zeros: whether (0, 0) is a missing joint (of no image's: only a whole hand or frame of zeros).
         filler: a number that stands for a missing coordinate besides, or None.
         threshold: least score of a joint.
+        scale: of coordinates in a multiple of the shoulders' width, that width; 0 where they stay as they are.
         why: sentences.
     """
 
@@ -75,6 +75,7 @@ class Plan:
     zeros: bool = False
     filler: float | None = None
     threshold: float = 0.0
+    scale: float = 0.0
     why: list[str] = field(default_factory=list)
 
 
@@ -136,9 +137,13 @@ def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | No
         parts = [parted(raw, way) for raw in sample]
         for layout in _layouts(sample[0], way, named_layout):
             readings.append((way, layout, parts))
+    fillers = [
+        filler_of([points for points, *_ in parts]) if options.missing != "nan" else None
+        for *_, parts in readings
+    ]
     trial = [
-        [_blanked(layout.apply(points[:, :, :2])) for points, *_ in parts]
-        for _, layout, parts in readings
+        [blanked(layout.apply(points[:, :, :2]), filler) for points, *_ in parts]
+        for (_, layout, parts), filler in zip(readings, fillers, strict=True)
     ]
     readings, trial = _upright(readings, trial)
     chosen, reason = fitting([layout for _, layout, _ in readings], trial)
@@ -169,7 +174,7 @@ def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | No
     _read_scores(plan, sample[0], clips, scores, options)
     _read_zeros(plan, sample[0], clips, options)
     sizes = [size or stated for size, (*_, stated) in zip(sizes, parts, strict=True)]
-    _read_unit(plan, sample, clips, sizes, options)
+    read_unit(plan, sample, clips, sizes, options)
     return plan
 
 
@@ -219,12 +224,6 @@ def _bodies(points: int) -> str:
     )
 
 
-def _blanked(xy: np.ndarray) -> np.ndarray:
-    """NaN where both coordinates are 0, or both are -1."""
-    same = (xy[..., 0] == xy[..., 1]) & ((xy[..., 0] == 0) | (xy[..., 0] == -1))
-    return np.where(same[..., None], np.nan, xy)
-
-
 def _are_scores(third: np.ndarray, layout: Layout) -> bool:
     """Whether a third coordinate is a confidence; detectors' orders have no depth, and higher ones."""
     most = SCORES if any(word in layout.name for word in ("coco", "openpose25")) else 1.5
@@ -247,7 +246,7 @@ def _read_scores(plan, raw, clips, scores, options) -> None:
             stated = True
             plan.why.append("third coordinate: a confidence (never below 0)")
         else:
-            plan.third = "depth"
+            plan.third = "depth" if third.min() < 0 else "a depth?"
             plan.why.append("third coordinate: a depth; dropped")
     elif coordinates == 4:
         plan.third, fourth = "visibility", extra[:, 1][np.isfinite(extra[:, 1])]
@@ -260,7 +259,7 @@ def _read_scores(plan, raw, clips, scores, options) -> None:
             plan.why.append("third coordinate: a depth, dropped; fourth: visibility")
     plan.threshold = options.min_confidence or 0.0
     if stated:
-        found = np.concatenate([_blanked(clip[..., :2])[..., 0] for clip in clips])
+        found = np.concatenate([blanked(clip[..., :2])[..., 0] for clip in clips])
         scored = np.any(np.concatenate(scores) > 0, axis=0)
         zero = ~scored & np.any(np.isfinite(found), axis=0)
         # MediaPipe writes 0 for every point of a hand, and more for the body.
@@ -281,66 +280,12 @@ def _read_zeros(plan, raw, clips, options) -> None:
     there = np.isfinite(xy[..., 0]).sum()
     zero = (xy == 0).all(axis=-1)
     plan.zeros = options.missing != "nan"
-    negative = (xy == -1).all(axis=-1)
-    if options.missing != "nan" and there and negative.sum() > FILLED * there:
-        plan.filler = -1.0
-        plan.why.append("joints at (-1, -1) count as missing")
+    if options.missing != "nan" and (filler := filler_of(clips)) is not None:
+        plan.filler = filler
+        plan.why.append(f"joints at ({filler:g}, {filler:g}) count as missing")
+        for number, clip in enumerate(clips):
+            gone = (clip[..., :2] == filler).all(axis=-1, keepdims=True)
+            clips[number] = np.where(gone, np.nan, clip)
     if plan.zeros and zero.any():
         share = 100 * zero.sum() / max(1, there)
         plan.why.append(f"joints at exactly (0, 0) count as missing ({share:.1f} % of the sample)")
-
-
-def _middles(clips: list[np.ndarray]) -> list[float]:
-    """The median size of each clip's coordinates; of a clip without any it is left out."""
-    sizes = [np.abs(_blanked(clip[..., :2])) for clip in clips]
-    return [float(np.median(size[there])) for size in sizes if (there := np.isfinite(size)).any()]
-
-
-def _read_unit(plan, sample, clips, sizes, options) -> None:
-    xy = np.concatenate([clip[..., :2].reshape(-1, 2) for clip in clips])
-    xy = xy[np.isfinite(xy).all(axis=1) & ((xy != 0).any(axis=1))]
-    if plan.filler is not None:
-        xy = xy[(xy != plan.filler).any(axis=1)]
-    stated = options.unit or sample[0].unit
-    if not len(xy):
-        plan.unit = stated or "image"
-        return
-    largest = float(np.percentile(np.abs(xy), 99))
-    middle = float(np.median(np.abs(xy)))
-    centred = (xy[:, 0] < 0).mean() > 0.2 or (xy[:, 1] < 0).mean() > 0.2
-    sized = [(clip, size) for clip, size in zip(clips, sizes, strict=True) if size]
-    size = sized[0][1] if sized else None
-    if options.unit is None and centred and middle <= LARGEST:
-        if shapeless([_blanked(clip[..., :2]) for clip in clips]):
-            raise ClipError(
-                "coordinates around zero in which no body is seen: was every joint standardised by itself, as "
-                "normalize_distribution does? That loses where the hands are; write the clips before it"
-            )
-        plan.unit = "shoulders"
-        plan.why.append("coordinates around zero: normalised already, taken as they are")
-    elif options.unit == "percent" or options.unit == "image":
-        plan.unit = options.unit
-        plan.why.append(f"unit: {plan.unit}, as the options say")
-    elif middle <= LARGEST and options.unit is None:
-        plan.unit = "image"
-        plan.why.append("coordinates within 0 to 1: parts of the image's width and height")
-    elif centred and min(_middles(clips)) <= LARGEST:
-        raise ClipError(
-            f"clips in two units: of {len(clips)} looked at some reach {largest:.0f}, others lie within "
-            f"{LARGEST:g}, as after normalising. Import them apart, or write all in one unit"
-        )
-    elif centred:
-        raise ClipError(
-            f"coordinates around zero that reach {largest:.0f}: centred, and in no unit that is known. "
-            "Divide them by the width of the shoulders, or write pixels or 0 to 1"
-        )
-    elif size is None:
-        raise ClipError(
-            f"coordinates up to {xy.max():.4g}: not 0 to 1. Of pixels the image's size must be known: "
-            "columns width and height of the table, or --width and --height; of per cent say "
-            "--unit percent"
-        )
-    else:
-        check_pixels(sized, stated == "pixels")
-        plan.unit = "pixels"
-        plan.why.append(f"coordinates in pixels of {size[0]:g} x {size[1]:g}")

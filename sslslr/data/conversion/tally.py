@@ -5,18 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from sslslr.data.conversion.anatomy import watched
+from sslslr.data.conversion.anatomy import MOST, watched
 from sslslr.utils.words import counted
 
 TOGETHER = 64  # clips
 FROZEN = 5  # equal frames at the end of a clip that are no camera's
-MOST, TURNED = 0.6, 0.8  # shares of the frames beyond which the whole set is meant
+TURNED = 0.8  # share of the frames beyond which the whole set is meant
 
 
 @dataclass
 class Tally:
-    """Counters of joints (unsure, absent, zeros), clips (depth, padded, several, cut, uncut, points, centred, frozen)
-    and frames."""
+    """Counters of joints (unsure, absent, zeros), clips (depth, padded, several, cut, uncut, points, centred, frozen,
+    doubtful, collapsed, unsized, flipped, gapped, unnumbered) and frames (gaps: those that were put in)."""
 
     frames: int = 0
     unsure: int = 0
@@ -31,7 +31,16 @@ class Tally:
     points: int = 0
     centred: int = 0
     frozen: int = 0
+    doubtful: int = 0
+    unsized: int = 0
+    flipped: int = 0
+    gaps: int = 0
+    gapped: int = 0
+    unnumbered: int = 0
     rates: dict[str, int] = field(default_factory=dict)
+    collapsed: int = 0
+    unused: dict[str, int] = field(default_factory=dict)
+    fillers: dict[str, int] = field(default_factory=dict)
     renamed: dict[str, int] = field(default_factory=dict)
     joints: dict[str, int] = field(default_factory=dict)
     _unwatched: list[np.ndarray] = field(default_factory=list)
@@ -55,10 +64,22 @@ class Tally:
         self._count()
         return self.joints.get(part, 0) / max(1, self.joints.get(whole, 0))
 
+    @property
+    def astray(self) -> bool:
+        """Whether hands lie at no wrist of the body."""
+        return self.share("astray", "placed") > TURNED
+
     def warnings(self, exchange: bool) -> list[str]:
         """What a person must see first: hands exchanged, a mirrored or turned picture."""
         lines = []
-        if self.share("exchanged", "compared") > MOST:
+        if self.astray:
+            share = 100 * self.share("astray", "placed")
+            lines.append(
+                f"WARNING: no hand lies at a wrist of the body in {share:.0f} % of the frames that tell: hands in "
+                "boxes of their own, or measured from their wrists? What they do in the picture is lost; write all "
+                "in one frame of reference."
+            )
+        elif self.share("exchanged", "compared") > MOST:
             share = 100 * self.share("exchanged", "compared")
             advice = (
                 "Import without --exchange-hands (exchange_hands: false)." if exchange
@@ -75,7 +96,7 @@ class Tally:
         if self.share("mirrored", "facing") > TURNED:
             lines.append(
                 "WARNING: left shoulders lie on the left of the picture: signers seen from behind, or a "
-                "mirrored picture. If it is mirrored, write 1 - x."
+                "mirrored picture. If it is mirrored, write 1 - x (-x where coordinates lie around zero)."
             )
         if self.share("turned", "facing") > TURNED:
             lines.append(
@@ -88,22 +109,41 @@ class Tally:
         """A sentence for everything that was left out or changed."""
         said = (
             (self.depth, f"A third coordinate (depth) was dropped in {counted(self.depth, 'clip')}."),
+            (self.doubtful, f"A third coordinate that is never below 0 and goes beyond 1.5 was dropped as a depth in "
+             f"{counted(self.doubtful, 'clip')}. If it is a confidence, write it as 0 to 1."),
             (self.unsure, f"{counted(self.unsure, 'joint')} of too little confidence count as missing."),
             (self.absent, f"{counted(self.absent, 'joint')} of confidence 0 count as missing."),
             (self.zeros, f"{counted(self.zeros, 'joint')} at exactly (0, 0) count as missing."),
+            (self.collapsed, f"{counted(self.collapsed, 'hand')} with all joints at one point: missing."),
             (self.padded, f"Empty frames cut off at the end of {counted(self.padded, 'clip')}: {self.padding}."),
             (self.several, f"Several persons in {counted(self.several, 'clip')}: "
              "the largest and most complete is followed."),
             (self.cut, f"Cut to start and end of the table: {counted(self.cut, 'clip')}."),
             (self.uncut, f"start and end of the table were not used in {counted(self.uncut, 'clip')}: cut already."),
-            (self.centred, f"Coordinates around zero in {counted(self.centred, 'clip')}: taken as normalised already."),
+            (self.centred, f"Coordinates around zero in {counted(self.centred, 'clip')}: taken as normalised already, "
+             "x and y in one unit."),
+            (self.unsized, f"The image's size was not used in {counted(self.unsized, 'clip')} around zero: x and y "
+             "count as one unit. Of parts of the image write 0 to 1."),
+            (self.flipped, f"Coordinates below zero throughout in {counted(self.flipped, 'clip')}: "
+             "a flip, which was turned back."),
             (self.frozen, f"The last frame of {counted(self.frozen, 'clip')} is repeated at the end "
              f"({FROZEN} times or more): "
              "padded to one length? A column `end` of the table cuts it off."),
+            (self.gaps, f"{counted(self.gaps, 'frame')} left out in the numbering of {counted(self.gapped, 'clip')}: "
+             "put in at their places, without keypoints."),
+            (self.unnumbered, f"Frame numbers without one step in {counted(self.unnumbered, 'clip')}: frames follow "
+             "one another, whatever was left out."),
             (self.points, f"{counted(self.points, 'clip')} with all joints at one point: "
              "nothing can be measured by it."),
         )  # fmt: skip
         lines = [line for count, line in said if count]
+        for name, count in sorted(self.unused.items()):
+            lines.append(
+                f"{name!r} was not used in {counted(count, 'clip')}: whether it marks what is there or what is "
+                "missing is not known. Write NaN where a joint is missing, or a confidence."
+            )
+        for value, count in sorted(self.fillers.items()):
+            lines.append(f"{counted(count, 'joint')} at exactly {value} count as missing.")
         for rate, count in sorted(self.rates.items()):
             lines.append(
                 f"A frame rate of {rate} was not stored ({counted(count, 'clip')}): no camera's."

@@ -66,6 +66,9 @@ class RawClip:
         unit: "pixels", "image" (0..1) or None, where the file states it.
         zeros: whether the format writes zeros for what was not found.
         custom: whether `layout` is a tool's custom, which the file itself does not state.
+        gaps: frames that were put in without keypoints, since their numbers are left out.
+        unnumbered: whether frames have numbers that do not tell which are left out.
+        unused: names of arrays that may say which joints are missing.
         columns: what the file itself says of the clip (gloss, signer, split).
     """
 
@@ -78,6 +81,9 @@ class RawClip:
     unit: str | None = None
     zeros: bool = False
     custom: bool = False
+    gaps: int = 0
+    unnumbered: bool = False
+    unused: tuple[str, ...] = ()
     columns: dict[str, Any] = field(default_factory=dict)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from sslslr.data.conversion.arrays import joined
 from sslslr.data.readers import ClipError, RawClip
+from sslslr.data.readers._numbers import by_numbers
 from sslslr.pose.layouts import named
 
 POINTS = (
@@ -14,8 +15,9 @@ POINTS = (
 )  # fmt: skip
 SCORES = (
     "confidences", "confidence", "scores", "keypoint_scores", "keypoints_scores", "keypoint_score",
-    "score", "conf", "visibility",
+    "score", "conf", "visibility", "valid", "visible", "presence",
 )  # fmt: skip
+MASKS = ("mask", "masks", "missing", "keypoint_mask", "keypoints_mask")
 SHAPES = ("vid_shape", "img_shape", "original_shape", "image_shape", "frame_shape")  # height, width
 # Of the layouts that MediaPipe writes the confidence is its visibility.
 MEDIAPIPE = (27, 59, 75, 543, 553, 576, 586)
@@ -41,7 +43,8 @@ def clip_of(held: Any) -> RawClip:
     if not isinstance(held, dict):
         raise ClipError(f"it holds {_kind(held)}, not keypoints")
     if numbered(held):  # frames by their numbers
-        return _of_list([held[key] for key in sorted(held, key=int)])
+        keys = sorted(held, key=int)
+        return by_numbers(_of_list([held[key] for key in keys]), [int(key) for key in keys])
     held = {_plain(name): value for name, value in held.items()}
     if (parts := _parts(held)) is not None:
         clip = parts
@@ -68,6 +71,7 @@ def clip_of(held: Any) -> RawClip:
     if key is not None and clip.score is None and clip.layout is None:
         clip.score = _scores(held[key], clip.points)
     clip.visibility = bool(set(clip.points.shape) & set(MEDIAPIPE)) and 133 not in clip.points.shape
+    clip.unused = tuple(name for name in MASKS if np.ndim(held.get(name)) > 1)
     clip.zeros |= clip.score is not None
     clip.size = clip.size or _size(held)
     clip.fps = _number(held.get("fps", held.get("frame_rate")))
@@ -201,6 +205,7 @@ def _persons(frame: Any) -> tuple[np.ndarray, np.ndarray | None]:
     try:
         if isinstance(frame, list | tuple) and all(isinstance(person, dict) for person in frame):
             points = [np.asarray(p[next(k for k in POINTS if k in p)], np.float32) for p in frame]
+            points = [p.reshape(-1, 3) if p.ndim == 1 and p.size % 3 == 0 else p for p in points]
             keys = [next((k for k in SCORES if k in p), None) for p in frame]
             scores = [np.asarray(p[k], np.float32) for p, k in zip(frame, keys, strict=True) if k]
             if not points:

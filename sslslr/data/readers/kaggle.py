@@ -5,6 +5,7 @@ import io
 import numpy as np
 
 from sslslr.data.readers import ClipError, RawClip, Reader, register
+from sslslr.data.readers._numbers import by_numbers
 from sslslr.pose.layouts import PARTS, by_names
 from sslslr.utils.user_files import shown
 
@@ -81,7 +82,8 @@ def _long(table) -> RawClip:
     if np.isnan(out).all():
         raise ClipError("no landmark of a hand or a body")
     names = [joint for part, _ in KINDS.values() for joint in PARTS[part]]
-    return RawClip(out, layout=by_names(names, "of its types and landmarks"))
+    clip = RawClip(out, layout=by_names(names, "of its types and landmarks"))
+    return by_numbers(clip, frames.tolist()) if frames.dtype.kind in "iu" else clip
 
 
 def _wide(table) -> RawClip:

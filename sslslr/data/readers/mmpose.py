@@ -1,16 +1,19 @@
 """JSON: what mmpose's inferencer writes (`instances` of each frame), and keypoints as nested lists.
 
-Of a folder of images the inferencer writes a file a frame: a list of its persons.
+Of a folder of images the inferencer writes a file a frame: a list of its persons. AlphaPose and COCO's
+results are one list of persons, each with its `image_id` and a flat row of x, y and a confidence.
 """
 
 import json
+import re
 from typing import Any
 
 import numpy as np
 
 from sslslr.data.readers import ClipError, RawClip, Reader, Unit, register
 from sslslr.data.readers._held import clip_of, image_size
-from sslslr.data.readers.openpose import clips_of_frames
+from sslslr.data.readers._numbers import by_numbers
+from sslslr.data.readers.openpose import clips_of_frames, number_of
 
 
 @register
@@ -35,7 +38,8 @@ class MMPose(Reader):
     @classmethod
     def read_unit(cls, members, unit: Unit) -> RawClip:
         frames = [loaded(members.read(name), f"{name}: ") for name in unit.files]
-        return clip_of([frame or None for frame in frames])
+        clip = clip_of([frame or None for frame in frames])
+        return by_numbers(clip, [number_of(name) for name in unit.files])
 
     @classmethod
     def read(cls, data: bytes, name: str) -> RawClip:
@@ -43,9 +47,18 @@ class MMPose(Reader):
         size = None
         if isinstance(held, dict) and "instance_info" in held:
             size, held = _size(held), held["instance_info"]
-        if isinstance(held, list):
-            held = sorted(held, key=lambda frame: frame["frame_id"]) if _numbered(held) else held
+        if isinstance(held, dict) and isinstance(held.get("annotations"), list):
+            held = held["annotations"]  # COCO's own form
+        numbers = None
+        if isinstance(held, list) and (images := _by_image(held)):
+            numbers = sorted(images)
+            held = [images[number] for number in numbers]
+        elif isinstance(held, list) and _numbered(held):
+            held = sorted(held, key=lambda frame: frame["frame_id"])
+            numbers = [frame["frame_id"] for frame in held]
         clip = clip_of(held)
+        if numbers is not None:
+            clip = by_numbers(clip, numbers)
         clip.size = clip.size or size
         return clip
 
@@ -71,6 +84,19 @@ def _is_frame(members, name: str) -> bool:
     except (ClipError, TypeError, KeyError, ValueError):
         return False
     return set(points) == {2} and not _numbered(held)
+
+
+def _by_image(persons: list[Any]) -> dict[int, list[dict]]:
+    """The persons of each frame, where each says its image, as AlphaPose and COCO's results do; else nothing."""
+    images: dict[int, list[dict]] = {}
+    for person in persons:
+        if not isinstance(person, dict) or "keypoints" not in person:
+            return {}
+        number = re.search(r"\d+(?=\D*$)", str(person.get("image_id", "")))
+        if number is None or len(number[0]) > 18:
+            return {}
+        images.setdefault(int(number[0]), []).append(person)
+    return images
 
 
 def _numbered(frames: list[Any]) -> bool:

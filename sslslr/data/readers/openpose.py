@@ -13,6 +13,7 @@ import numpy as np
 
 from sslslr.data.conversion.arrays import joined
 from sslslr.data.readers import ClipError, RawClip, Reader, Unit, parts_of, register
+from sslslr.data.readers._numbers import by_numbers
 from sslslr.pose.layouts import named
 
 PARTS = (
@@ -41,7 +42,8 @@ class OpenPose(Reader):
             raise ClipError("no person in any frame")
         points = joined(frames)
         score = points[..., 2]
-        return RawClip(points[..., :2], named(LAYOUT), np.nan_to_num(score), zeros=True)
+        clip = RawClip(points[..., :2], named(LAYOUT), np.nan_to_num(score), zeros=True)
+        return by_numbers(clip, [number_of(name) for name in unit.files])
 
 
 def clips_of_frames(
@@ -66,16 +68,17 @@ def clips_of_frames(
         alone = len(clips) == 1 and folder
         for stem, frames in sorted(clips.items()):
             clip = folder if alone else f"{folder}/{stem or 'clip'}".lstrip("/")
-            yield clip, tuple(sorted(frames, key=_frame))
+            yield clip, tuple(sorted(frames, key=lambda name: (number_of(name), name)))
 
 
 def _is_frame(members, name: str) -> bool:
     return b'"people"' in members.read(name)[:4096]
 
 
-def _frame(name: str) -> tuple:
+def number_of(name: str) -> int:
+    """Of a frame: the last number in the name of its file."""
     numbers = re.findall(r"\d+", parts_of(name)[1].removesuffix("_keypoints"))
-    return (int(numbers[-1]) if numbers else 0, name)
+    return int(numbers[-1]) if numbers else 0
 
 
 def _persons(data: bytes, name: str) -> np.ndarray:
