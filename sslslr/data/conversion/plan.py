@@ -19,6 +19,7 @@ LARGEST = 2.0  # coordinates of an image lie in 0..1, a little more where a join
 # Joints found by a detector with less confidence count as missing, as mmpose draws them.
 SCORE = 0.3
 SCORES = 20.0  # at most: those of RTMW go beyond 1
+FARTHEST = 1e15  # squares and sums of larger coordinates are beyond single precision
 FILLED = 0.001  # share of joints at exactly (-1, -1) beyond which that stands for missing joints
 Units = Literal["image", "pixels", "percent"]
 
@@ -100,6 +101,8 @@ def parted(
         )
     if points.dtype.kind != "f":
         points = points.astype(np.float32)
+    elif points.dtype.itemsize > 4 and (np.abs(points[np.isfinite(points)]) > FARTHEST).any():
+        raise ClipError(f"coordinates that are infinite or beyond {FARTHEST:g}")
     score = _arranged(raw.score, raw.points, way) if raw.score is not None else None
     points, score, persons = one_person(points, score)
     return points, score, persons, size
