@@ -4,35 +4,31 @@
 
 A lock file of hashes may come from anybody, and so may what a remote serves for them. So nothing is
 put in its place before all of it is known: the lists of files are fetched first and every path in
-them must lie in its stage's output; then the files, into DVC's cache, each of which must have its
-hash; then they are copied beside their place and renamed.
+them must lie in its stage's output (`locked_results.py`); then the files, into DVC's cache, each of
+which must have its hash; then they are copied beside their place and renamed.
 
 Certifying (`snakemake --touch --forceall`) makes Snakemake take for up to date whatever lies in the
 results folder. So it comes last, after DVC finds nothing changed. On any error nothing is certified.
 """
 
 import argparse
-import hashlib
-import itertools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-import yaml
+from locked_results import LOCK, LONGEST_LIST, Refused, check_list, locked_outs, md5_of, object_of
 
 from sslslr.config.load import load
 from sslslr.utils.download.addresses import without_secrets
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import atomic_file, atomic_folder
-from sslslr.utils.user_files import name_fault, read_user_text
+from sslslr.utils.user_files import read_user_text
 
 CONFIG = "config/demo.yaml"  # the study of dvc.yaml
-LOCK = Path("dvc.lock")
 DVC_CONFIG = Path(".dvc/config")
 # What a commit may say there: where remotes are. Other settings name files with commands in them (AWS's
 # `credential_process`), secrets, or a cache anywhere on the disk.
@@ -41,15 +37,7 @@ OF_DVC = {
     "core": {"remote", "analytics", "autostage", "check_update", "no_scm"},
     "cache": {"type"},
 }
-# In the lock; by other keys DVC would go as well.
-OF_AN_OUTPUT = {"path", "md5", "hash", "size", "nfiles", "isexec"}
-LONGEST_LIST = 1 << 26  # bytes of a list of files
 SHOWN = 12  # lines of a list before it is cut
-HASH = re.compile(r"[0-9a-f]{32}")
-
-
-class Refused(Exception):
-    """What was found and what to do; nothing was certified."""
 
 
 def main() -> int:
@@ -94,7 +82,7 @@ def refuse_settings_of_dvc() -> None:
         )
     if not DVC_CONFIG.exists():
         return
-    read_user_text(DVC_CONFIG)  # a plain file of a sound size
+    read_user_text(DVC_CONFIG, 1 << 20)  # a plain file of a sound size
     try:
         stated = Config.load_file(str(DVC_CONFIG))  # by the parser that DVC itself goes by
         parts = {(kind, ""): settings for kind, settings in stated.items() if kind != "remote"}
@@ -116,54 +104,6 @@ def refuse_settings_of_dvc() -> None:
             "DVC could be led to read a file that names a command, or to write elsewhere. If you trust it, "
             f"take it out there and set it for yourself: {own}{' ' * bool(name)}{key} VALUE"
         )
-
-
-def locked_outs(results: Path) -> dict[str, str]:
-    """Path to md5 of the outputs that dvc.lock names; each is one of dvc.yaml, within the results."""
-    if not LOCK.exists():
-        raise Refused(
-            f"{LOCK} is absent: it says which results belong to this commit. Who built them commits "
-            "it after `dvc repro` and `dvc push`; see docs/share-results.md."
-        )
-    try:
-        stages = read_lock()["stages"]
-        entries = [out for stage in stages.values() for out in stage.get("outs", [])]
-        outs = {out["path"]: out["md5"] for out in entries}
-        odd = [out["path"] for out in entries if set(out) - OF_AN_OUTPUT or out["hash"] != "md5"]
-        stated = yaml.safe_load(read_user_text("dvc.yaml"))["stages"].values()
-        known = {path for stage in stated for out in stage["outs"] for path in out}
-    except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError, RecursionError):
-        raise Refused(f"{LOCK} cannot be read. Get it anew: git checkout -- {LOCK}") from None
-    if not outs:
-        raise Refused(f"{LOCK} names no result. Get it anew: git checkout -- {LOCK}")
-    if odd:
-        raise Refused(
-            f"{LOCK}: {odd[0]!r} has more than a path and an md5, or another hash; DVC writes none such here."
-        )
-    for path, md5 in outs.items():
-        if path not in known or not is_plain(path) or results not in Path(path).parents:
-            raise Refused(f"{LOCK}: {path!r} is no output of a stage in {results}/.")
-        if not isinstance(md5, str) or not HASH.fullmatch(md5.removesuffix(".dir")):
-            raise Refused(f"{LOCK}: the md5 of {path} is {md5!r}, not 32 hexadecimal digits.")
-    return outs
-
-
-def read_lock() -> dict:
-    """What dvc.lock holds. DVC writes no anchors: they could blow it up, or hold themselves."""
-    text = read_user_text(LOCK, LONGEST_LIST)
-    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-        raise Refused(f"{LOCK} holds an alias (*name), which DVC never writes.")
-    return yaml.safe_load(text)
-
-
-def is_plain(path: object) -> bool:
-    """Is it a relative path that leads nowhere but down?"""
-    if not isinstance(path, str) or name_fault(path):
-        return False
-    # Git would run what a configuration in a .git names.
-    return path == PurePosixPath(path).as_posix() and not {"", ".", "..", ".git"} & set(
-        path.lower().split("/")
-    )
 
 
 def refuse_links_out(results: Path, outs: dict[str, str]) -> None:
@@ -272,34 +212,6 @@ def fetch(remote: str, outs: dict[str, str]) -> Path:
     return cache
 
 
-def check_list(path: str, md5: str, content: bytes) -> dict[str, str]:
-    """Relative path to md5 of a folder's files; its bytes must have the hash, its paths be plain."""
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):
-        raise Refused(
-            f"the list of files of {path} (object {md5[:2]}/{md5[2:]}) is damaged in the remote. Who "
-            "built the results removes that object from the remote and runs `dvc push` again."
-        )
-    try:
-        entries = [(entry["relpath"], entry["md5"]) for entry in json.loads(content)]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise Refused(f"the list of files of {path} is no list of paths and hashes.") from None
-    for name, of_file in entries:
-        if not is_plain(name) or not isinstance(of_file, str) or not HASH.fullmatch(of_file):
-            raise Refused(
-                f"the list of files of {path} names {str(name)[:200]!r} with the hash "
-                f"{str(of_file)[:40]!r}: no file below {path}. Do not use results of this {LOCK}."
-            )
-    # A file that is also a folder stands before what is in it.
-    parts = sorted(name.split("/") for name, _ in entries)
-    if any(after[: len(before)] == before for before, after in itertools.pairwise(parts)):
-        raise Refused(f"the list of files of {path} names a file twice.")
-    return dict(entries)
-
-
-def object_of(cache: Path, md5: str) -> Path:
-    return cache / md5[:2] / md5[2:]
-
-
 def place(outs: dict[str, str], cache: Path) -> int:
     """Put outputs in their places once all of their files have their hashes.
 
@@ -351,11 +263,6 @@ def others(path: Path, inner: dict[str, str]) -> list[str]:
     there = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     names = {file: "" if file == path else file.relative_to(path).as_posix() for file in there}
     return [str(file) for file, name in names.items() if inner.get(name) != md5_of(file)]
-
-
-def md5_of(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
 def refuse_anything_changed() -> None:

@@ -16,13 +16,14 @@ from openhands_toys import gsl, npy
 from project import Project
 from servers import Fault, download_settings, serving
 from sslslr.cli.main import app
-from sslslr.config.published import published
+from sslslr.config.published import published, unpublished_places
 from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig
 from sslslr.data.datasets import build, download
 from sslslr.utils.download.addresses import public, refuse_secrets, secret_of, without_secrets
 from sslslr.utils.download.fetch import File, fetch
 from sslslr.utils.errors import UserError
+from sslslr.workflow.start import refuse_places_in_dvc_lock
 from toys import ROOT
 
 SECRET = "hunter2secret"
@@ -53,7 +54,15 @@ UNSOUND = [
     f"https://example.org/s/a?rlkey={SECRET}&dl=0",
     f"https://example.org/a?tok={SECRET}",
     f"https://example.org/a?user=anna&pin={SECRET}",
-]
+    *(f"https://example.org/a?{name}={SECRET}" for name in (
+        *("code", "Policy", "pw", "otp", "sess", "nonce", "authkey", "hdnea", "invite", "x-goog-signature"),
+        *("user", "email", "Key-Pair-Id", "AWSAccessKeyId", "X-Amz-Security-Token", "%73ig", "x[sig]"),
+    )),
+    f"example.org/a?sig={SECRET}",
+    f"//example.org/a?code={SECRET}",
+    f"host:/a?x=1&key={SECRET}",
+    f"HTTPS:example.org?code={SECRET}",
+]  # fmt: skip
 SOUND = [
     "https://example.org/a/GSL.zip",
     "https://zenodo.org/record/6674324/files/GSL.zip?download=1",
@@ -68,7 +77,7 @@ SOUND = [
 
 @pytest.mark.parametrize("url", UNSOUND)
 def test_an_address_that_lets_somebody_in_is_refused_wherever_it_stands(url):
-    assert secret_of(url)
+    assert secret_of(url) or "://" not in url
     assert SECRET not in public(url)
     assert SECRET not in without_secrets(f"no file at {url}: look there")
     for values in (
@@ -278,10 +287,73 @@ def test_places_on_this_machine_and_what_decides_nothing_are_not_published():
     [
         "./../../home/anna/mine", "a/../../home/anna/mine", ".//..//mine", "$HOME/mine", "${HOME}/mine",
         "%USERPROFILE%\\mine", "FILE:///home/anna/mine", "file:/home/anna/mine",
+        "host:/home/anna/mine", "anna@host:/home/anna/mine", "anna@host:mine", "host.example.org:data/anna/mine",
+        "rsync://host/home/anna/mine/", "sftp://host/anna/mine", "smb://host/anna/mine", "//host/anna/mine",
+        "[::1]:/home/anna/mine", "C:/Users/anna/mine", " /home/anna/mine", "/home/anna/mine\n", "~anna/mine",
+        "host:/home/anna/mine?x=anna", "rclone:anna/mine",
     ],
 )  # fmt: skip
 def test_a_place_that_is_named_otherwise_is_one_nevertheless(place):
     assert published({"folder": place}) == {"folder": "mine"}
+    assert published({"files": {place: [place]}}) == {"files": {"mine": ["mine"]}}
+    assert list(unpublished_places({"a": {"folder": place}})) == ["a.folder"]
+    if (
+        not place.startswith(("a/", "%", "[", "./", ".//", "//"))
+        and ":data" not in place
+        and "rcl" not in place
+    ):
+        shown = published({"note": f"made of ({place.strip()}), see below"})["note"]
+        assert "anna" not in shown
+        assert "mine), see below" in shown
+
+
+@pytest.mark.parametrize("name", ["t", "state", "st", "u", "p", "k", "share", "h", "hash", "x"])
+def test_of_a_query_only_what_names_the_file_is_published(name):
+    """Nobody can list the names of all parameters that let somebody in."""
+    url = f"https://example.org/a.zip?download=1&{name}=abcd"
+    assert published({"mirror": url}) == {"mirror": "https://example.org/a.zip?download=1"}
+    assert published({"note": f"see ({url})."}) == {
+        "note": "see (https://example.org/a.zip?download=1)."
+    }
+    assert published({"mirror": f"example.org/a?{name}=abcd"}) == {"mirror": "example.org/a"}
+    assert list(unpublished_places({"note": url})) == ["note"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "and/or 1/2, the /a/ hand, ~3 % better/worse", "doi:10.1000/182", "arXiv:2103.00001/v2", "Result: 3/4",
+        "https://www.youtube.com/watch?v=abc", "a{b}/c", "mailto:anna@example.org", "linear:top1", "data/mine",
+        "@article{li, title={A: b/c}, url={https://example.org/a?page=2}}",
+    ],
+)  # fmt: skip
+def test_a_text_without_a_place_stays_as_it_is(text):
+    assert published({"note": text}) == {"note": text}
+    assert list(unpublished_places({"note": text})) == []
+
+
+def test_two_local_files_of_one_name_stay_two():
+    files = {"/a/x.zip": 1, "/b/x.zip": 2}
+    assert sorted(published({"files": files})["files"].values()) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"datasets": {"gsl": {"source": "gsl", "options": {"mirror": "host:/home/anna/gsl"}}}},
+        {"datasets": {"gsl": {"source": "gsl", "options": {"mirror": "https://example.org/a?x=abcd"}}}},
+        {"note": "made of /home/anna/mine"},
+        {"claims": "/home/anna/claims.yaml"},
+    ],
+)  # fmt: skip
+def test_dvc_is_not_given_what_is_not_published(changes, monkeypatch):
+    settings = parse(StudyConfig, study(**changes), "study")
+    refuse_places_in_dvc_lock(settings)
+    monkeypatch.setenv("DVC_STAGE", "extract")
+    with pytest.raises(UserError, match="DVC would write it into dvc.lock") as refused:
+        refuse_places_in_dvc_lock(settings)
+    assert "anna" not in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize(

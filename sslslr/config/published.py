@@ -1,20 +1,30 @@
 """What of a study's configuration is published: in the report, in provenance.json and in the archive.
 
 Settings that decide nothing of the results stay at home, and of a local path only its last part is
-told. An address with a password never comes so far (`sslslr.config.settings.parse` refuses it).
+told, of a query only what says which file is meant. An address with a password never comes so far
+(`sslslr.config.settings.parse` refuses it).
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from sslslr.utils.download.addresses import ADDRESS, public
+from sslslr.utils.download.addresses import shareable_text
 
 # Where files are kept, what was agreed to, what a scheduler is asked for.
 AT_HOME = ("downloads", "accept_licences", "resources")
-# The beginnings of a path that leads out of the study's folder, on any system.
+# The beginnings of a path that leads out of the study's folder, on any system; `host:folder/x` as scp and
+# rsync write it; an address of a scheme that the web does not have, which names folders of a machine.
 LOCAL = re.compile(
-    r"(/|~|(\$\{?|%)\w+[%}]?[/\\]|(\w[^\s/\\:]*[/\\]+|\.[/\\]+)*\.\.([/\\]|$)|[a-z]:[/\\]|\\\\|file:/).*",
+    r"\s*(/|~[\w.-]*([/\\]|$)|(\$\{?|%)\w+[%}]?[/\\]|(\w[^\s/\\:]*[/\\]+|\.[/\\]+)*\.\.([/\\]|$)"
+    r"|[a-z]:[/\\]|\\\\|[\w.-]+@[\w.-]+:\S|(?!(doi|arxiv|hdl|urn|isbn):)([\w.-]+|\[[\da-f:.]+\]):(?!//)[^\s:]*[/\\]"
+    r"|(?!https?:)[a-z][a-z0-9+.-]*://).*",
+    re.IGNORECASE | re.DOTALL,
+)
+# The same within a text: only what is nothing else there, so no `and/or` and no `1/2`.
+LOCAL_WORD = re.compile(
+    r"(?<![^\s(<\[{'\"=,;])((?!https?:)[a-z][a-z0-9+.-]{0,30}:/|[\w.-]{1,80}@[\w.-]{1,80}:(?=[\w~/])"
+    r"|[\w.-]{1,80}:/(?!/)|~[\w.-]{0,80}/(?=\w)|/[\w.@~+-]{1,200}/(?=\w))[^\s'\"<>)\]}]*",
     re.IGNORECASE,
 )
 
@@ -30,25 +40,38 @@ def published(config: dict[str, Any]) -> dict[str, Any]:
     return {key: _without_places(value) for key, value in kept.items()}
 
 
-def local_places(value: Any, key: str = "") -> Iterator[str]:
-    """Dotted keys, below `key`, of values that lead out of the study's folder."""
+def unpublished_places(value: Any, key: str = "") -> Iterator[str]:
+    """Dotted keys, below `key`, of values that are published otherwise than they stand there."""
     if isinstance(value, dict):
         for name, entry in value.items():
-            yield from local_places(entry, f"{key}.{name}" if key else str(name))
+            if _without_place(str(name)) != str(name):
+                yield key or "the name of a key"
+            yield from unpublished_places(entry, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list | tuple):
         for entry in value:
-            yield from local_places(entry, key)
-    elif isinstance(value, str) and LOCAL.fullmatch(value):
+            yield from unpublished_places(entry, key)
+    elif isinstance(value, str) and _without_place(value) != value:
         yield key
 
 
 def _without_places(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_places(entry) for key, entry in value.items()}
+        named = {key: _without_place(key) if isinstance(key, str) else key for key in value}
+        if len(set(named.values())) < len(named):  # two folders may hold files of one name
+            named = {key: f"{name} ({i})" for i, (key, name) in enumerate(named.items(), 1)}
+        return {named[key]: _without_places(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_without_places(entry) for entry in value]
-    if not isinstance(value, str):
-        return value
-    if LOCAL.fullmatch(value):
-        return re.split(r"[/\\]", value.rstrip("/\\"))[-1] or "local"
-    return public(value) if ADDRESS.fullmatch(value) else value
+    return _without_place(value) if isinstance(value, str) else value
+
+
+def _without_place(text: str) -> str:
+    """A text in which no address lets anybody in; of one that is a local place its last part."""
+    if LOCAL.fullmatch(text):
+        return _last_part(text)
+    return shareable_text(LOCAL_WORD.sub(lambda match: _last_part(match[0]), text))
+
+
+def _last_part(place: str) -> str:
+    last = re.split(r"[/\\:]", re.split("[?#]", place.strip())[0].rstrip("/\\"))[-1]
+    return last if last.strip(".~") else "local"

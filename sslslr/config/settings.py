@@ -216,7 +216,7 @@ def _plainly(problem: Any) -> str:
     if kind in ("dict_type", "model_type"):
         return "must hold keys with values" + ("" if found else "; write {} for none")
     if kind == "list_type" and isinstance(found, str):
-        return f"must be a list: [{found}]"
+        return f"must be a list: [{shortened(found)}]"
     return ""
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from sslslr.data.conversion.arrays import arrangements
 from sslslr.data.conversion.clip import to_clip
-from sslslr.data.conversion.plan import Conversion, Plan, make_plan
+from sslslr.data.conversion.plan import FARTHEST, Conversion, Plan, make_plan
 from sslslr.data.conversion.tally import Tally
 from sslslr.data.deal import Deal
 from sslslr.data.readers import (
@@ -288,8 +288,9 @@ def survey(source: Opened) -> None:
             raw = source.raw(unit)
             with damaged_alone():
                 key = _shape_key(raw, source.options)
-                sound = np.isfinite(raw.points).any() and not np.isinf(raw.points).any()
-            if sound:  # one that is empty or infinite says nothing of the others
+                far = np.abs(raw.points.astype(np.float64, copy=False)) > FARTHEST
+                sound = np.isfinite(raw.points).any() and not far.any()
+            if sound:  # one that is empty or beyond all numbers says nothing of the others
                 samples.setdefault(key, []).append((raw, row, unit))
         except UNREADABLE:
             continue  # said when the clip is read

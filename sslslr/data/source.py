@@ -7,26 +7,25 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sslslr.config.settings import SPLITS
-from sslslr.data.readers import READERS, ClipError, Unit, damaged_alone, endings, parts_of, readers
+from sslslr.data.finder import VIDEOS, Finder, stem_of
+from sslslr.data.readers import READERS, ClipError, Unit, damaged_alone, endings, readers
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import (
     SPLIT_NAMES,
     near_equal,
-    path_parts,
     plain_path,
     read_table,
     without_suffix,
 )
 from sslslr.utils.user_files import shown
-from sslslr.utils.words import counted
 
-VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 TABLES = ("labels.csv", "instances.csv", "train.csv", "index.csv")
 TIMES = ("start", "start_frame", "start_ms", "start_s", "end", "end_frame", "end_ms", "end_s")
+NO_COLUMNS = frozenset((*TIMES, "file", "clip_id"))  # what a row states of a clip besides
 
 
-@dataclass
+@dataclass(slots=True)
 class Row:
     """A clip that a table names (or a folder holds), and its file.
 
@@ -74,88 +73,6 @@ def units_of(members: Members, table: str | None = None) -> tuple[list[Unit], di
 
 def _hidden(name: str) -> bool:
     return name.startswith(".") or "/." in name or "__MACOSX" in name.split("/")
-
-
-class Finder:
-    """Finds the clip that a row means: by its path, and where no path is that one by what agrees.
-
-    Differences that do not matter: case, the ending, folders before the path (in the table or in the
-    archive), slashes. `how` counts the clips that were found in spite of one.
-    """
-
-    def __init__(self, units: Sequence[Unit]):
-        self._units = units
-        self._exact = {plain_path(unit.name): unit for unit in reversed(units)}
-        self._last: dict[str, list[tuple[tuple[str, ...], Unit]]] = defaultdict(list)
-        self._digits: dict[int, list[Unit]] = defaultdict(list)
-        for unit in units:
-            parts = path_parts(unit.name)
-            if not parts:
-                continue
-            stem = _stem(parts[-1])
-            for last in {parts[-1], stem}:
-                self._last[last].append((parts, unit))
-            if stem.isdecimal():
-                self._digits[int(stem)].append(unit)
-        self.how: dict[str, int] = defaultdict(int)
-
-    def __call__(self, text: str) -> list[Unit]:
-        """The clips that `text` may mean: none, one, or several."""
-        exact = self._exact.get(plain_path(text))
-        if exact is not None:
-            return [exact]
-        parts = path_parts(text)
-        if not parts or ".." in parts:
-            return []
-        stem = _stem(parts[-1])
-        there = self._last.get(parts[-1]) or self._last.get(stem, [])
-        agree = [(other, unit) for other, unit in there if _tails(parts, other)]
-        as_long = [(other, unit) for other, unit in agree if len(other) == len(parts)]
-        agree = as_long or agree
-        same = [(other, unit) for other, unit in agree if other[-1] == parts[-1]]
-        agree = same or agree
-        if len(agree) == 1:
-            self._say(text, parts, *agree[0])
-        return [unit for _, unit in agree]
-
-    def _say(self, text: str, parts: tuple[str, ...], other: tuple[str, ...], unit: Unit) -> None:
-        if len(other) != len(parts):
-            self.how["in another folder than the table names"] += 1
-        elif (
-            _stem(other[-1]) != other[-1]
-            and PurePosixPath(parts[-1]).suffix
-            and other[-1] != parts[-1]
-        ):
-            self.how["under another ending than the table names"] += 1
-        elif without_suffix(plain_path(unit.name)) != without_suffix(plain_path(text)) and len(
-            unit.name
-        ) >= len(text):
-            folded = without_suffix(plain_path(unit.name)).casefold()
-            if folded == without_suffix(plain_path(text)).casefold():
-                self.how["in another case than the table writes"] += 1
-
-    def hint(self, text: str) -> str:
-        """What to say of a text that names no clip."""
-        stem = _stem(path_parts(text)[-1]) if path_parts(text) else ""
-        inside = [u.name for u in self._units if any(parts_of(f)[1] == stem for f in u.files)]
-        if inside:
-            return f"; a file of this name holds {counted(len(inside), 'clip')}, the first called {inside[0]!r}"
-        if stem.isdecimal() and len(near := self._digits.get(int(stem), [])) == 1:
-            return f"; {near[0].name} is there: did a spreadsheet take the zeros away?"
-        return ""
-
-
-def _stem(name: str) -> str:
-    """Without an ending of keypoints or videos; other dots belong to the name."""
-    dot = name.rfind(".")
-    ending = name[dot:].lower() if dot > 0 else ""
-    return name[: -len(ending)] if ending in VIDEOS or ending in endings() else name
-
-
-def _tails(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
-    """Whether the shorter path, but for its last part, ends the longer one."""
-    shared = min(len(a), len(b)) - 1
-    return shared == 0 or a[:-1][-shared:] == b[:-1][-shared:]
 
 
 def table_of(folder: Path, table: str | None) -> Path | None:
@@ -214,10 +131,11 @@ def rows_of(
     rows: list[Row] = []
     seen: dict[str, Any] = {}
     files: dict[str, int] = {}
-    for number, values in enumerate(frame.to_dict("records"), start=frame.attrs["line"]):
-        row = _of_table(
-            number, {k: v for k, v in values.items() if v is not None}, finder, table.name
-        )
+    names = list(frame)
+    cells = zip(*(frame[name].tolist() for name in names), strict=True)
+    for number, of_row in enumerate(cells, start=frame.attrs["line"]):
+        values = {k: v for k, v in zip(names, of_row, strict=True) if v is not None}
+        row = _of_table(number, values, finder, table.name)
         first = seen.setdefault(row.clip_id, number)
         if (
             row.unit is not None and not values.get("file") and not row.times
@@ -237,19 +155,18 @@ def rows_of(
 
 
 def _of_table(number: int, values: dict[str, Any], finder: Finder, table: str) -> Row:
-    text: str = values.get("file") or values.get("clip_id") or ""
-    clip_id = values.get("clip_id") or (text and without_suffix(text))
-    columns = {
-        key: value for key, value in values.items() if key not in (*TIMES, "file", "clip_id")
-    }
-    times = {key: values[key] for key in TIMES if values.get(key) is not None}
+    file, stated = values.get("file"), values.get("clip_id")
+    text: str = file or stated or ""
+    clip_id = stated or (text and without_suffix(text))
+    columns = {key: value for key, value in values.items() if key not in NO_COLUMNS}
+    times = {key: values[key] for key in TIMES if key in values}
     if not clip_id:
         return Row(
             number, f"row {number} of {table}", None, "neither clip_id nor file", False, columns
         )
     units = finder(text)
-    if not units and values.get("file") and values.get("clip_id"):
-        units = finder(values["clip_id"])
+    if not units and file and stated:
+        units = finder(stated)
     row = Row(number, clip_id, units[0] if len(units) == 1 else None, columns=columns, times=times)
     if not units:
         row.fault, row.found = "its file is missing" + finder.hint(text), False
@@ -262,7 +179,7 @@ def _of_table(number: int, values: dict[str, Any], finder: Finder, table: str) -
     else:
         row.columns = {**units[0].columns, **columns}
         exact = text == units[0].name or plain_path(text) == plain_path(units[0].name)
-        if not values.get("clip_id") and not exact:
+        if not stated and not exact:
             row.clip_id = without_suffix(units[0].name)
     split = row.columns.get("split")
     if not row.fault and split is not None and split not in SPLITS:
@@ -287,7 +204,7 @@ def forget_splits(rows: list[Row]) -> dict[str, int]:
 
 def _of_folder(unit: Unit, folder: Path) -> Row:
     """A clip of a set without a table: its folder is its gloss, and a folder of a split around it."""
-    name = _stem(unit.name)
+    name = stem_of(unit.name)
     if "gloss" in unit.columns:
         return Row(0, name, unit, columns=dict(unit.columns))
     path = PurePosixPath(unit.name)

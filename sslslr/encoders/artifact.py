@@ -27,6 +27,8 @@ from sslslr.utils.files import atomic_file, read_json, write_json
 from sslslr.utils.user_files import open_user_file
 
 MODEST = 20_000_000  # numbers that may be laid out whatever the weights are
+LARGEST = 1e6  # of a weight; sums of products of much larger ones are beyond single precision
+SMALLEST = 1e-12  # one weight at least is no less
 WEIGHTS, RUN, HISTORY = "encoder.safetensors", "run.json", "history.csv"
 METHOD = "method.safetensors"
 EXPORTED = "preprocess.json"
@@ -75,7 +77,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Module, d
 
     Raises:
         UserError: a file is missing, cut, or does not fit the settings that run.json states; weights
-            that are no finite real numbers.
+            that are no finite real numbers, are all zero, or larger than any encoder's.
     """
     folder = Path(folder)
     stated = folder / RUN
@@ -97,20 +99,16 @@ def load(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Module, d
     weights = folder / WEIGHTS
     try:
         open_user_file(weights).close()  # a regular file, before safetensors maps it
-        _check_size(weights, encoder_options(spec.encoder, f"{stated}: encoder"))
+        _check_size(weights, encoder_options(spec.encoder, f"{stated}: encoder", most=1))
         encoder = build_encoder(spec.encoder, spec.preprocess.frames, spec.seed)
         _check_header(weights, encoder.state_dict())
         encoder.load_state_dict(load_file(weights))
-    except (SafetensorError, RuntimeError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:300]
+    except (SafetensorError, RuntimeError, OSError, ValueError, MemoryError) as error:
+        reason = (str(error).splitlines() or ["no memory"])[0][:300]
         raise UserError(
             f"{weights}: these weights cannot be used ({reason}). Pretrain the run again."
         ) from None
-    for name, value in encoder.state_dict().items():
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise UserError(
-                f"{weights}: {name} holds a value that is not finite. Pretrain the run again."
-            )
+    _check_values(weights, encoder.state_dict())
     return encoder.to(device).eval().requires_grad_(False), run
 
 
@@ -122,9 +120,28 @@ def settings(run: dict[str, Any], where: str) -> RunSpec:
     """
     stated = run["spec"]
     spec: RunSpec = parse(
-        RunSpec, stated | {"pretrain": {}} if isinstance(stated, dict) else stated, where
+        RunSpec, stated | {"pretrain": {}} if isinstance(stated, dict) else stated, where, most=1
     )
     return spec
+
+
+def _check_values(weights: Path, state: dict[str, torch.Tensor]) -> None:
+    """Raise UserError for weights of which features would be NaN, or the same for every clip."""
+    largest = 0.0
+    for name, value in state.items():
+        if not value.is_floating_point() or not value.numel():
+            continue
+        reach = float(value.abs().max())
+        if not math.isfinite(reach) or reach > LARGEST:
+            what = (
+                f"{reach:g}, beyond {LARGEST:g}"
+                if math.isfinite(reach)
+                else "a value that is not finite"
+            )
+            raise UserError(f"{weights}: {name} holds {what}. Pretrain the run again.")
+        largest = max(largest, reach)
+    if sum(value.numel() for value in state.values()) > 0 and largest < SMALLEST:
+        raise UserError(f"{weights}: all weights are zero. Pretrain the run again.")
 
 
 def _check_size(weights: Path, options: Any) -> None:

@@ -14,13 +14,16 @@ from sslslr.encoders import ENCODERS
 from sslslr.encoders._base import Encoder
 
 
-def encoder_options(config: EncoderConfig, where: str = "encoder") -> Any:
+def encoder_options(config: EncoderConfig, where: str = "encoder", most: int | None = None) -> Any:
     """The settings of an encoder, checked by the encoder's own `Options`.
+
+    Args:
+        most: of the lines that say what is wrong; None: all.
 
     Raises:
         UserError: an encoder or a setting that there is not, with its place.
     """
-    return parse(ENCODERS.get(config.variant).Options, config.options, where)
+    return parse(ENCODERS.get(config.variant).Options, config.options, where, most)
 
 
 def build_encoder(config: EncoderConfig, frames: int, seed: int) -> Encoder:

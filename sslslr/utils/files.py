@@ -246,14 +246,23 @@ def read_json(path: str | os.PathLike) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: the file is absent, cannot be read, is not JSON, or is too large or too deep.
+        UserError: the file is absent, cannot be read, is not JSON, states a key twice, or is too large or too deep.
     """
     try:
-        return json.loads(read_user_text(path, limit=LARGEST_JSON))
+        return json.loads(read_user_text(path, limit=LARGEST_JSON), object_pairs_hook=_once)
     except RecursionError:
         raise UserError(f"{path}: its JSON is nested too deeply to be read.") from None
     except ValueError as error:  # also a number of more digits than Python converts
         raise UserError(f"{path}: not valid JSON ({error}).") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Of a key that stands twice Python takes the last, others may take the first."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"key {next(n for n in names if names.count(n) > 1)[:80]!r} stands twice")
+    return found
 
 
 def read_object(path: str | os.PathLike) -> dict[str, Any]:

@@ -203,6 +203,14 @@ def plain_path(name: str) -> str:
     return str(PurePosixPath(unicodedata.normalize("NFC", name.replace("\\", "/"))))
 
 
+def last_part(name: str) -> str:
+    """The last of :func:`path_parts`, or "": quicker, as most rows' paths are plain."""
+    last = plain_path(name).casefold().rpartition("/")[2]
+    if last in ("", ".") or ":" in last:
+        return next(reversed(path_parts(name)), "")
+    return last
+
+
 def path_parts(name: str) -> tuple[str, ...]:
     """A path's parts in one spelling and case, without a drive or a root: what two paths agree in."""
     if name[1:2] == ":" or name.startswith("\\"):

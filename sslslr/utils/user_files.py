@@ -33,6 +33,8 @@ class UserFileError(UserError):
 def shown(name: str | os.PathLike) -> str:
     """A name as text for a message: bytes that are no UTF-8 and control characters escaped, shortened."""
     text = os.fspath(name)
+    if text.isascii() and text.isprintable():  # as most are: a table may name 200,000
+        return shortened(text)
     with contextlib.suppress(
         UnicodeEncodeError
     ):  # half a pair, as JSON can state it: escaped below

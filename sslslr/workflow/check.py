@@ -1,14 +1,12 @@
 """The checks of a study that need its methods, data sets and transforms to be imported."""
 
-import os
-import stat
 from pathlib import Path
 
 import torch
 
 from sslslr.config.run import EvaluateSpec, RunSpec
 from sslslr.config.settings import parse
-from sslslr.config.study import NOT_RESULTS, StudyConfig
+from sslslr.config.study import StudyConfig
 from sslslr.data.datasets import DATASETS
 from sslslr.encoders import ENCODERS
 from sslslr.encoders.build import build_encoder, encoder_options
@@ -18,6 +16,7 @@ from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.files import read_json
 from sslslr.workflow import seals, stages
 from sslslr.workflow.grid import evaluate_spec, protocol_options, runs
+from sslslr.workflow.results_folder import check_results
 
 
 def check(study: StudyConfig) -> int:
@@ -31,7 +30,7 @@ def check(study: StudyConfig) -> int:
     """
     from sslslr.augment import compose
 
-    _check_results(study.results)
+    check_results(study.results)
     for name, dataset in study.datasets.items():
         parse(DATASETS.get(dataset.source).Options, dataset.options, f"datasets.{name}.options")
     _check_licences(study.accept_licences)
@@ -70,25 +69,6 @@ def check(study: StudyConfig) -> int:
                 "targets' `protocols`, leave it out."
             )
     return len(specs)
-
-
-def _check_results(results: str) -> None:
-    """The folder's name is checked where it is read; here, where it leads to from this study."""
-    here, place = Path.cwd().resolve(), Path(os.path.realpath(results))
-    inside = place.relative_to(here).parts[:1] if place.is_relative_to(here) else ()
-    if here.is_relative_to(place) or set(map(str.lower, inside)) & set(NOT_RESULTS):
-        raise UserError(
-            f"results: {results} leads to the study's own folder {place}, and what is in it is replaced. "
-            "Name a folder of the results' own, for example results/mine."
-        )
-    try:
-        is_folder = stat.S_ISDIR(place.stat().st_mode)
-    except FileNotFoundError:
-        is_folder = True  # it will be one
-    except OSError as error:  # a name that is too long, a file as a folder
-        raise UserError(f"results: no folder can be there ({error.strerror}).") from None
-    if not is_folder:
-        raise UserError(f"results: {results} is a file, and a folder is needed. Name another.")
 
 
 def _check_method(run: RunSpec) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sslslr.config.published import local_places
+from sslslr.config.published import AT_HOME, unpublished_places
 from sslslr.config.run import RunSpec
 from sslslr.config.study import StudyConfig
 from sslslr.data.datasets import DATASETS, options_of
@@ -177,11 +177,12 @@ def refuse_places_in_dvc_lock(study: StudyConfig) -> None:
 
     It copies the settings that it watches into dvc.lock once a stage has succeeded.
     """
-    stated = {"results": study.results, "datasets": study.model_dump(mode="json")["datasets"]}
-    if "DVC_STAGE" in os.environ and (key := next(local_places(stated), "")):
+    stated = study.model_dump(mode="json", exclude=set(AT_HOME))
+    if "DVC_STAGE" in os.environ and (key := next(unpublished_places(stated), "")):
         raise UserError(
-            f"{key}: it leads out of the study's folder, and DVC would write it into dvc.lock, which is "
-            "published. Name a link within the folder (ln -s PLACE NAME), or run Snakemake without DVC."
+            f"{key}: it leads out of the study's folder, or holds the query of an address, and DVC would write "
+            "it into dvc.lock, which is published. Name a link within the folder (ln -s PLACE NAME), or run "
+            "Snakemake without DVC."
         )
 
 

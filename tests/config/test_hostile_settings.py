@@ -198,3 +198,73 @@ def test_results_do_not_lead_to_the_study_itself(tmp_path, monkeypatch, results)
     monkeypatch.chdir(here)
     with pytest.raises(UserError, match="^results: "):
         check(parse(StudyConfig, {**STUDY, "results": f"{here}/{results}"}, "study.yaml"))
+
+
+NOT_OURS = {
+    "a note": ["notes.txt"],
+    "a home": [".bashrc", ".profile"],
+    "a library of the system": ["apt/lists/a", "dpkg/status"],
+    "a paper": ["figures/a.pdf", "tables/a.tex", "data/a.csv"],
+    "data of somebody's": ["data/lsa64/a.mp4"],
+    "results beside a note": ["mine/.workflow.json", "thesis.tex"],
+    "a README alone": ["README.md", "a/b"],
+    "a repository": [".git/config"],
+    "a hidden file": [".password"],
+    "a folder of empty folders": ["a/", "b/"],
+    "logs": ["logs/boot.log"],
+    "a name that is no text": ["a\x1b[31m\udcff"],
+}
+OURS = {
+    "nothing": [],
+    "what systems leave": [".DS_Store"],
+    "a record": [".workflow.json", "notes.txt"],
+    "a restored study": ["data/toy/clips/card.json", "encoders/a/run.json", "tables/linear.csv"],
+    "an encoder made by hand": ["encoders/a/run.json"],
+    "a download": ["data/lsa64/raw/a.zip", "downloads/a.zip.part"],
+    "an interrupted training": ["checkpoints/a.ckpt"],
+    "several studies": [".gitignore", "a/.workflow.json", "b/encoders/a/run.json"],
+    "a study beside others": [".workflow.json", "data/toy/clips/card.json", "a/.workflow.json"],
+    "none yet": [".gitignore"],
+}
+
+
+def filled(folder: Path, names: list[str]) -> Path:
+    folder.mkdir()
+    for name in names:
+        path = folder / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            path.touch()
+    return folder
+
+
+@pytest.mark.parametrize("names", NOT_OURS.values(), ids=NOT_OURS)
+def test_results_do_not_go_into_a_folder_of_somebody_s(tmp_path, names):
+    folder = filled(tmp_path / "there", names)
+    with pytest.raises(UserError, match="^results: .* holds .* would be replaced") as refused:
+        check(parse(StudyConfig, {**STUDY, "results": str(folder)}, "study.yaml"))
+    assert len(str(refused.value).splitlines()) == 1
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("names", OURS.values(), ids=OURS)
+def test_results_go_into_a_folder_that_is_empty_or_of_this_package(tmp_path, names):
+    folder = filled(tmp_path / "there", names)
+    assert check(parse(StudyConfig, {**STUDY, "results": str(folder)}, "study.yaml")) == 1
+
+
+@pytest.mark.parametrize("results", ["/var/lib", "/var", "/opt/..", "/tmp", "~", "~/.."])
+def test_results_do_not_go_into_a_folder_of_the_machine(tmp_path, monkeypatch, results):
+    monkeypatch.setenv("HOME", str(tmp_path / "home" / "me"))
+    (tmp_path / "home" / "me").mkdir(parents=True)  # empty, and nevertheless no place for results
+    place = os.path.normpath(os.path.expanduser(results))
+    with pytest.raises(UserError, match="results: "):
+        check(parse(StudyConfig, {**STUDY, "results": place}, "study.yaml"))
+
+
+def test_a_folder_of_very_many_folders_is_refused_at_once(tmp_path):
+    folder = filled(tmp_path / "there", [f"{i}/" for i in range(20_000)])
+    began = time.process_time()
+    with pytest.raises(UserError, match="holds '[0-9]+'"):
+        check(parse(StudyConfig, {**STUDY, "results": str(folder)}, "study.yaml"))
+    assert time.process_time() - began < 5

@@ -226,6 +226,7 @@ CASES = {
     "pose_text": ("pose", b"hello", "not a keypoint file that is known"),
     # other kinds
     "unknown_kind": ("txt", b"x", "its file is missing"),
+    "beyond_single": ("npy", npy(np.full((4, 75, 2), 1e300)), "infinite or beyond 1e.15"),
 }
 
 

@@ -95,6 +95,21 @@ def pipe(folder):
     os.mkfifo(folder / "encoder.safetensors")
 
 
+def twice(text):
+    """A key of run.json that stands there before what is sound."""
+    return lambda folder: (folder / "run.json").write_text(
+        "{" + text + "," + (folder / "run.json").read_text().lstrip()[1:]
+    )
+
+
+def sparse(folder):
+    os.truncate(folder / "encoder.safetensors", 10**11)
+
+
+def each(change):
+    return weights(lambda state: {name: change(value) for name, value in state.items()})
+
+
 def first(state, change):
     name = sorted(state)[0]
     return {**state, name: change(state[name])}
@@ -121,7 +136,26 @@ CASES = {
     "encoder_unknown": (states("encoder", variant="nothing"), "nothing"),
     "encoder_path": (states("encoder", variant="../../evil"), "variant"),
     "seed_text": (states(None, seed="one"), "seed"),
+    "key_twice": (twice('"spec": {}'), "key 'spec' stands twice"),
+    "key_twice_within": (record(b'{"spec": {"seed": 0, "seed": 1}}'), "key 'seed' stands twice"),
+    "inputs_text": (states("encoder", inputs="x" * 10**6), "must be a list"),
+    "inputs_twice": (states("encoder", inputs=["wrist_motion"] * 900), "inputs"),
+    "encoder_none": (states("encoder", variant="raw"), "unknown key"),
+    "heads_none": (states("encoder", heads=0), "heads"),
+    "heads_odd": (states("encoder", heads=3), "not a multiple of heads"),
+    "dropout_nan": (states("encoder", dropout=float("nan")), "dropout"),
+    "frames_none": (states("preprocess", frames=0), "frames"),
+    "keys_many": (states("encoder", **{f"k{i}": 1 for i in range(250_000)}), "more than 200000"),
     # weights
+    "weights_huge": (each(lambda v: v * 0 + 3e38), "beyond 1e.06"),
+    "weights_large": (each(lambda v: v + 1e30), "beyond 1e.06"),
+    "weights_beyond_single": (each(lambda v: v.double() + 1e300), "not finite"),
+    "weights_zero": (each(lambda v: v * 0), "all weights are zero"),
+    "weights_subnormal": (each(lambda v: v * 0 + 1e-42), "all weights are zero"),
+    "weights_complex": (each(lambda v: v.to(torch.complex64)), "values of type"),
+    "weights_sparse": (sparse, "cannot be used"),
+    "weights_folder": (lambda f: ((f / "encoder.safetensors").unlink(), (f / "encoder.safetensors").mkdir()), "folder"),
+    "metadata_numbers": (header({"__metadata__": {"a": 1}}), "cannot be used"),
     "weights_empty": (weights(b""), "cannot be used"),
     "weights_short": (weights(b"\x01\x00"), "cannot be used"),
     "weights_pickle": (weights(b"\x80\x04cos\nsystem\n."), "cannot be used"),

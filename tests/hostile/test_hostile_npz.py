@@ -127,3 +127,11 @@ def test_arrays_without_numbers_take_no_room(data, said):
             plain_array(data)
     else:
         assert plain_array(data).nbytes == 0
+
+
+def test_a_header_of_python_2_is_read_without_a_warning(recwarn):
+    header = npy_header(
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1L, 75L, 2L)}", bytes(600)
+    )
+    assert plain_array(header).shape == (1, 75, 2)
+    assert not recwarn.list

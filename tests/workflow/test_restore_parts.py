@@ -74,6 +74,10 @@ def test_a_link_out_of_the_results_is_refused_and_one_of_the_results_is_not(tmp_
             RESTORE["refuse_links_out"](Path("results"), {name: ""})
 
 
+TWO = f"{{path: results/x, hash: md5, md5: {'a' * 32}}}"
+OUT = "stages: {s: {outs: [{path: results/x, hash: md5, md5: %s"
+
+
 def write_out(lock, **more):
     out = {"path": "results/x", "hash": "md5", "md5": "a" * 32, **more}
     lock.write_text(json.dumps({"stages": {"s": {"outs": [out]}}}))
@@ -97,14 +101,68 @@ def write_out(lock, **more):
             lambda lock: write_out(lock, files=[{"relpath": "../../x", "md5": "../../../x"}]),
             "more than a path",
         ),
+        (lambda lock: lock.write_text(OUT % ("0x" + "f" * 5000) + "}]}}"), "thousands of digits"),
+        (lambda lock: write_out(lock, path="a" * 100_000), "no output of a stage"),
+        (lambda lock: write_out(lock, md5="z" * 500_000), "not 32 hexadecimal digits"),
+        (lambda lock: write_out(lock, md5="\x1b[31m\n"), "not 32 hexadecimal digits"),
+        (lambda lock: write_out(lock, path=["results/x"]), "cannot be read"),
+        (lambda lock: write_out(lock, path=True), "no output of a stage"),
+        (
+            lambda lock: lock.write_text(f"stages: {{a: {{outs: [{TWO}]}}, b: {{outs: [{TWO}]}}}}"),
+            "names an output twice",
+        ),
+        (lambda lock: lock.write_text("x" * 2_000_000), "at most 1048576 are read"),
+        (
+            lambda lock: lock.write_text(
+                "stages: {" + "s%d: {outs: []}," * 20_000 % (*range(20_000),) + "}"
+            ),
+            "names no result",
+        ),
+        (lambda lock: lock.write_text("stages: " + "{a: " * 3000), "cannot be read"),
+        *(
+            (lambda lock, unit=unit: lock.write_text(unit * 250_000), "cannot be read")
+            for unit in ("- ", "? ", "[", "{a: ", "a: ")
+        ),
+        (lambda lock: lock.write_text(": " * 50_000), "cannot be read"),
+        (lambda lock: lock.write_text("? {a: 1}\n: 2"), "cannot be read"),
+        (lambda lock: lock.write_text("stages: !!timestamp x"), "cannot be read"),
+        (
+            lambda lock: lock.write_text("stages: !!python/object/apply:os.system [id]"),
+            "cannot be read",
+        ),
+        (lambda lock: lock.write_text("---\na: 1\n---\nb: 2"), "cannot be read"),
+        (lambda lock: lock.write_bytes(b"stages: \xe9"), "not in UTF-8"),
+        (lambda lock: lock.write_bytes(b"stages: \0"), "cannot be read"),
     ],
 )
 def test_a_lock_that_is_none_is_refused_at_once(tmp_path, monkeypatch, make, said):
     monkeypatch.chdir(tmp_path)
-    Path("dvc.yaml").write_text("stages: {}\n")
+    Path("dvc.yaml").write_text("stages: {s: {outs: [{results/x: {persist: true}}]}}\n")
     make(Path("dvc.lock"))
-    with pytest.raises((RESTORE["Refused"], UserError), match=said):
+    began = time.process_time()
+    with pytest.raises((RESTORE["Refused"], UserError), match=said) as refused:
         RESTORE["locked_outs"](Path("results"))
+    assert time.process_time() - began < 5
+    assert len(str(refused.value)) < 600
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"null", b"{}", b'"ab"', b'["a"]', b"[[1, 2]]", b"[" * 100_000, b"[NaN]", "[]".encode("utf-16"), b'["\xe9"]'],
+)  # fmt: skip
+def test_a_list_of_files_that_is_none_is_refused(content):
+    with pytest.raises(RESTORE["Refused"], match="is no list of paths and hashes"):
+        RESTORE["check_list"]("results/x", hashlib.md5(content).hexdigest(), content)
+
+
+@pytest.mark.parametrize("md5", ["x\n\x1b" * 100_000, int("9" * 4000), ["a"] * 10_000])
+def test_what_a_list_names_is_said_in_one_line(md5):
+    content = json.dumps([{"relpath": "a", "md5": md5}]).encode()
+    with pytest.raises(RESTORE["Refused"]) as refused:
+        RESTORE["check_list"]("results/x", hashlib.md5(content).hexdigest(), content)
+    assert len(str(refused.value)) < 900
+    assert str(refused.value).isprintable()
 
 
 REMOTE = "['remote \"lab\"']\n    url = /shared\n"

@@ -18,6 +18,7 @@ from sslslr.pose.skeleton import BODY
 # Joints found by a detector with less confidence count as missing, as mmpose draws them.
 SCORE = 0.3
 SCORES = 20.0  # at most: those of RTMW go beyond 1
+FARTHEST = 1e15  # squares and sums of larger coordinates are beyond single precision
 Units = Literal["image", "pixels", "percent"]
 
 
@@ -101,6 +102,8 @@ def parted(
         )
     if points.dtype.kind != "f":
         points = points.astype(np.float32)
+    elif points.dtype.itemsize > 4 and (np.abs(points[np.isfinite(points)]) > FARTHEST).any():
+        raise ClipError(f"coordinates that are infinite or beyond {FARTHEST:g}")
     score = _arranged(raw.score, raw.points, way) if raw.score is not None else None
     points, score, persons = one_person(points, score)
     return points, score, persons, size

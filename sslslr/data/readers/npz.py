@@ -12,6 +12,7 @@ import contextlib
 import io
 import math
 import unicodedata
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -190,7 +191,11 @@ def read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     old = version == (1, 0)
     read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
     try:
-        shape, fortran, dtype = read(stream)
+        with (
+            warnings.catch_warnings()
+        ):  # a header of Python 2 (`4L`) is read, and nobody need save it again
+            warnings.simplefilter("ignore", UserWarning)
+            shape, fortran, dtype = read(stream)
     except (ValueError, EOFError) as error:
         raise ValueError((str(error).splitlines() or ["no header"])[0][:120]) from None
     except DAMAGED:

@@ -14,7 +14,8 @@ from sslslr.utils.errors import UserError
 
 # Parameters of a query that let somebody in: a word of the name (`X-Amz-Signature`, `sig`), or a part.
 SECRET = re.compile(
-    r"(^|[^a-z])(auth|bearer|creds?|jwt|key|login|pass|pin|pwd|rlkey|sas|tok|j?session|j?sessionid|sid|sig|ticket)($|[^a-z])"
+    r"(^|[^a-z])(auth|bearer|creds?|hdnea|invite|jwt|login|nonce|otp|pass|pin|policy|pw|pwd|sas|sess|tok"
+    r"|j?session|j?sessionid|sid|sig|ticket)($|[^a-z])|^(code|user|user_?name|e?mail)$|key($|[^a-z])"
     r"|token|secret|passw|signature|credential|api_?key|access_?key|authoriz|hmac",
     re.IGNORECASE,
 )
@@ -36,6 +37,15 @@ LOGIN = re.compile(
     r"(?:^|[/\\\s'\"<(\[{=,;])(?!mailto:)[^/\\\s'\"<(\[{=,;:@]{1,200}:[^\s/@]{1,200}"
     r"@[A-Za-z0-9][A-Za-z0-9.-]{0,200}"
 )
+# Parameters that say which file or page is meant. Nobody can list the names of all that let somebody in,
+# so of a query that is published only these stay.
+OPEN = re.compile(
+    r"author|commit|dl|download|format|id|lang(uage|_code)?|list|page|q|raw|ref|rev(ision)?|sign|title|v|version",
+    re.IGNORECASE,
+)
+# A query behind anything, as `example.org/a?sig=x`, where the scheme was forgotten.
+QUERY = re.compile(r"\?(?=[\w%.\[\]-]{1,80}=)[^\s'\"<>{}|\\^`)]+")
+NOWHERE = "https://-/"  # before a query, to take it for one
 PARAMETER = re.compile(";[^/;=]*=")  # of a path
 CONTENT = re.compile(r"commit|sha\d*|md5|rev\w*|ref|version|hash|checksum", re.IGNORECASE)
 # A scheme without a bound would be looked for from every letter of a long word.
@@ -58,11 +68,29 @@ def public(url: str) -> str:
     return urlunsplit((parts.scheme, host, path, "", ""))
 
 
+def shareable(url: str) -> str:
+    """The address as it is published: of its query only what says which file or page is meant."""
+    tail = url[len(url.rstrip(").,;:!")) :]  # of the sentence around it
+    plain = public(url.removesuffix(tail))
+    try:
+        stated = urlsplit(url.removesuffix(tail)).query.split("&")
+    except ValueError:
+        stated = []
+    kept = "&".join(pair for pair in stated if OPEN.fullmatch(unquote(pair.partition("=")[0])))
+    return (f"{plain}?{kept}" if kept and not secret_of(f"{plain}?{kept}") else plain) + tail
+
+
+def shareable_text(text: str) -> str:
+    """A text in which each address, and each query without one, is :func:`shareable`."""
+    text = ADDRESS.sub(lambda match: shareable(match[0]), text)
+    return QUERY.sub(lambda match: shareable(NOWHERE + match[0]).removeprefix(NOWHERE), text)
+
+
 def without_secrets(text: str) -> str:
     """A text in which each address is :func:`public`, without logins and known tokens: for messages that
     repeat what somebody wrote, or what a library says of it.
     """
-    text = ADDRESS.sub(lambda match: public(match[0]), text)
+    text = QUERY.sub("", ADDRESS.sub(lambda match: public(match[0]), text))
     return KNOWN.sub("...", LOGIN.sub("...", text))
 
 
@@ -89,7 +117,7 @@ def secret_of(url: str) -> str:
 
 
 def _shown(url: str) -> str:
-    return KNOWN.sub("...", public(url))
+    return KNOWN.sub("...", public(url)).removeprefix(NOWHERE) or "a text"
 
 
 def refuse_secrets(values: Any, where: str) -> None:
@@ -103,10 +131,12 @@ def refuse_secrets(values: Any, where: str) -> None:
     while left:
         key, value = left.pop()
         if isinstance(value, str):
-            for url in ADDRESS.findall(value):
+            for url in (*ADDRESS.findall(value), *map(NOWHERE.__add__, QUERY.findall(value))):
                 if secret := secret_of(url):
                     place = f"{where}: {key}" if key else where
-                    raise UserError(f"{place}: {_shown(url)} has {secret} in its address. {ADVICE}")
+                    raise UserError(
+                        f"{place}: {_shown(url).removeprefix(NOWHERE)} has {secret} in its address. {ADVICE}"
+                    )
             if LOGIN.search(value) or KNOWN.search(value):
                 place = f"{where}: {key}" if key else where
                 raise UserError(f"{place}: has what looks like a password or a token. {ADVICE}")

@@ -1,0 +1,115 @@
+"""Which clip of a folder or an archive a row of its table means."""
+
+import functools
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from sslslr.data.readers import Unit, endings, parts_of
+from sslslr.utils.tables import last_part, path_parts, plain_path, without_suffix
+from sslslr.utils.words import counted
+
+VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
+
+
+class Finder:
+    """Finds the clip that a row means: by its path, and where no path is that one by what agrees.
+
+    Differences that do not matter: case, the ending, folders before the path (in the table or in the
+    archive), slashes. `how` counts the clips that were found in spite of one.
+    """
+
+    def __init__(self, units: Sequence[Unit]):
+        self._units = units
+        self._endings = endings()
+        self._exact = {plain_path(unit.name): unit for unit in reversed(units)}
+        self._last: dict[str, list[tuple[tuple[str, ...], Unit]]] = defaultdict(list)
+        self._near: dict[tuple[str, str], list[tuple[tuple[str, ...], Unit]]] = defaultdict(list)
+        self._digits: dict[int, list[Unit]] = defaultdict(list)
+        for unit in units:
+            parts = path_parts(unit.name)
+            if not parts:
+                continue
+            stem = self._stem(parts[-1])
+            for last in {parts[-1], stem}:
+                self._last[last].append((parts, unit))
+                self._near[(parts[-2] if len(parts) > 1 else "", last)].append((parts, unit))
+            if stem.isdecimal():
+                self._digits[int(stem)].append(unit)
+        self.how: dict[str, int] = defaultdict(int)
+
+    def __call__(self, text: str) -> list[Unit]:
+        """The clips that `text` may mean: none, one, or several."""
+        exact = self._exact.get(plain_path(text))
+        if exact is not None:
+            return [exact]
+        last = last_part(text)
+        if last not in self._last and (last := self._stem(last)) not in self._last:
+            return []
+        parts = path_parts(text)
+        if not parts or ".." in parts:
+            return []
+        if len(parts) == 1:
+            there = self._last.get(last, [])
+        else:  # of paths that agree the folders next to the files do, or one has none
+            there = [*self._near.get((parts[-2], last), []), *self._near.get(("", last), [])]
+        agree = [(other, unit) for other, unit in there if _tails(parts, other)]
+        as_long = [(other, unit) for other, unit in agree if len(other) == len(parts)]
+        agree = as_long or agree
+        same = [(other, unit) for other, unit in agree if other[-1] == parts[-1]]
+        agree = same or agree
+        if len(agree) == 1:
+            self._say(text, parts, *agree[0])
+        return [unit for _, unit in agree]
+
+    def _stem(self, name: str) -> str:
+        return stem_of(name, self._endings)
+
+    def _say(self, text: str, parts: tuple[str, ...], other: tuple[str, ...], unit: Unit) -> None:
+        if len(other) != len(parts):
+            self.how["in another folder than the table names"] += 1
+        elif (
+            self._stem(other[-1]) != other[-1]
+            and PurePosixPath(parts[-1]).suffix
+            and other[-1] != parts[-1]
+        ):
+            self.how["under another ending than the table names"] += 1
+        elif without_suffix(plain_path(unit.name)) != without_suffix(plain_path(text)) and len(
+            unit.name
+        ) >= len(text):
+            folded = without_suffix(plain_path(unit.name)).casefold()
+            if folded == without_suffix(plain_path(text)).casefold():
+                self.how["in another case than the table writes"] += 1
+
+    @functools.cached_property
+    def _inside(self) -> dict[str, list[str]]:
+        """Clips by the stem of a file that they are in."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for unit in self._units:
+            for stem in {parts_of(file)[1] for file in unit.files}:
+                found[stem].append(unit.name)
+        return dict(found)
+
+    def hint(self, text: str) -> str:
+        """What to say of a text that names no clip."""
+        stem = self._stem(last_part(text))
+        inside = self._inside.get(stem, [])
+        if inside:
+            return f"; a file of this name holds {counted(len(inside), 'clip')}, the first called {inside[0]!r}"
+        if stem.isdecimal() and len(near := self._digits.get(int(stem), [])) == 1:
+            return f"; {near[0].name} is there: did a spreadsheet take the zeros away?"
+        return ""
+
+
+def stem_of(name: str, known: tuple[str, ...] | None = None) -> str:
+    """Without an ending of keypoints or videos; other dots belong to the name."""
+    dot = name.rfind(".")
+    ending = name[dot:].lower() if dot > 0 else ""
+    known = endings() if known is None and ending else known or ()
+    return name[: -len(ending)] if ending in VIDEOS or ending in known else name
+
+
+def _tails(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+    """Whether the shorter path, but for its last part, ends the longer one."""
+    shared = min(len(a), len(b)) - 1
+    return shared == 0 or a[:-1][-shared:] == b[:-1][-shared:]
