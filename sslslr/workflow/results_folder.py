@@ -26,7 +26,8 @@ SIGNS = (
     *("data/*/clips/card.json", "data/*/raw", "data/*/shards", "encoders/*/run.json"),
     *("metrics/*/evaluation.json", "checkpoints/*.ckpt", "seals/*/*.json"),
 )
-BESIDE = (".gitignore", "README.md")  # may lie beside several results folders
+# May lie beside several results folders; `make encoder` puts its downloads where the demo has them.
+BESIDE = (".gitignore", "README.md", "downloads")
 MOST = 10_000  # entries that are looked at; no folder of results has so many
 ADVICE = "Name a folder of the results' own, for example results/mine."
 
