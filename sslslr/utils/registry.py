@@ -11,8 +11,8 @@ registry's folder whose name has no leading underscore, and no list is edited:
         name = "one_more"
 
 Entries of another package are found through its entry points (group `sslslr.methods` and so on;
-each names a module or a class), those of a single file through `extensions` in the study's
-configuration. Files are imported when an entry is asked for, not before.
+each names a module or a class), those of a single file through the environment
+(`SSLSLR_EXTENSIONS`). Files are imported when an entry is asked for, not before.
 """
 
 import importlib
