@@ -38,14 +38,14 @@ def misfit(frames: np.ndarray) -> float:
     """
     xy = np.asarray(frames, dtype=np.float32)
     with np.errstate(all="ignore"):
-        spread = _mean(_norm(xy - _mean(xy, axis=1)[:, None]), axis=1)
+        spread = _mean(_norm(xy - _mean(xy)[:, None]))
         terms = []
         for hand in (LEFT_HAND, RIGHT_HAND):
             to_body = xy[:, hand.start, None] - xy[:, [BODY_LEFT_WRIST, BODY_RIGHT_WRIST]]
             near = np.fmin(*np.moveaxis(_norm(to_body), -1, 0))
             if np.isnan(xy[:, [BODY_LEFT_WRIST, BODY_RIGHT_WRIST], 0]).all():
                 near = 0  # a layout without them: then only that a hand is small
-            radius = _mean(_norm(xy[:, hand] - _mean(xy[:, hand], axis=1)[:, None]), axis=1)
+            radius = _mean(_norm(xy[:, hand] - _mean(xy[:, hand])[:, None]))
             flat = np.where(radius < 1e-3 * spread, 2.0, 0.0)  # all at one point: no hand
             terms.append((near + radius) / spread + flat)
         values = np.concatenate(terms)
@@ -63,7 +63,7 @@ def upright(frames: np.ndarray) -> float:
         above = np.minimum(left[:, 1], right[:, 1]) - nose[:, 1] > 0.1 * beside[:, 0]
         return float((above & (beside[:, 0] > beside[:, 1]))[told].mean())
     with np.errstate(all="ignore"):
-        spread = _mean((xy - _mean(xy, axis=1)[:, None]) ** 2, axis=1)
+        spread = _mean((xy - _mean(xy)[:, None]) ** 2)
         return float((spread.min(axis=1) > 1e-4 * spread.max(axis=1)).mean())
 
 
@@ -100,10 +100,10 @@ def _norm(values: np.ndarray) -> np.ndarray:
     return np.sqrt((values * values).sum(axis=-1))
 
 
-def _mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """nanmean without a warning; NaN where nothing is there."""
+def _mean(values: np.ndarray) -> np.ndarray:
+    """nanmean over axis 1 without a warning; NaN where nothing is there."""
     seen = ~np.isnan(values)
-    return np.where(seen, values, 0).sum(axis=axis) / seen.sum(axis=axis)
+    return np.where(seen, values, 0).sum(axis=1) / seen.sum(axis=1)
 
 
 def fitting(layouts: list[Layout], clips: list[list[np.ndarray]]) -> tuple[int, str]:

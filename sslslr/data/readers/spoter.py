@@ -25,7 +25,6 @@ _FINGER = {
 }
 _JOINT = {"MCP": "mcp", "PIP": "pip", "DIP": "dip", "Tip": "tip", "CMC": "cmc", "IP": "ip"}
 _THUMB = {"CMC": "cmc", "MP": "mcp", "MCP": "mcp", "IP": "ip", "Tip": "tip"}
-_COLUMN = re.compile(r"^([A-Za-z]+?)(?:_?(\d)|_(left|right))?_([XYxy])$")
 FIELD = 1 << 24  # characters of a cell
 
 
