@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from sslslr.config.settings import SPLITS
 from sslslr.utils.errors import UserError
 
 NONE = "none"  # the clips that no split was named for
@@ -83,7 +84,7 @@ def differences(mine: dict[str, Any], other: dict[str, Any], show: int = 5) -> l
 def _by_split(clips: pd.DataFrame) -> dict[str, list[str]]:
     names = clips["split"].fillna(NONE)
     ids = clips["clip_id"].astype(str)
-    order = [name for name in ("train", "val", "test", NONE) if (names == name).any()]
+    order = [name for name in (*SPLITS, NONE) if (names == name).any()]
     return {name: ids[names == name].tolist() for name in order}
 
 
@@ -113,7 +114,7 @@ class Ledger:
     def rows(self) -> list[dict[str, Any]]:
         """A row a split: expected = found + those whose file is absent; kept = found - dropped."""
         names = {*self._found, *self._absent}
-        order = ["train", "val", "test", *sorted(names - {"train", "val", "test", NONE}), NONE]
+        order = [*SPLITS, *sorted(names - {*SPLITS, NONE}), NONE]
         return [
             {
                 "split": name,

@@ -36,6 +36,15 @@ COLUMNS = {
     "aspect": "float64",  # image width / height, null = unknown: makes x and y one unit
     "source": "string",  # the file the clip came from
 }
+STATED = (
+    "gloss",
+    "language",
+    "signer",
+    "split",
+    "fps",
+    "aspect",
+    "source",
+)  # what `add` is told of a clip
 ASPECTS = (0.1, 10.0)  # width / height of an image; beyond, scores would be at chance silently
 SPEEDS = (0.1, 10_000.0)  # frames a second
 LONGEST_TEXT = 1000  # characters of an id, a gloss or a path
@@ -155,10 +164,6 @@ class ClipWriter:
     @property
     def n_clips(self) -> int:
         return len(self._rows)
-
-    def has(self, clip_id: str) -> bool:
-        """Was a clip of this id added before (kept, or dropped as bad)?"""
-        return clip_id in self._seen
 
     def _write_header(self) -> None:
         header = {

@@ -17,6 +17,7 @@ from sslslr.config.published import AT_HOME, unpublished_places
 from sslslr.config.run import RunSpec
 from sslslr.config.study import StudyConfig
 from sslslr.data.datasets import DATASETS, options_of
+from sslslr.data.writer import STORE_FILES
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import has_key, read_json
 from sslslr.workflow import results_lock, seals
@@ -143,8 +144,7 @@ def downloads(study: StudyConfig, name: str) -> bool:
 
 def store_files(study: StudyConfig, name: str) -> list[str]:
     """The three files of a data set's clip store."""
-    files = ("keypoints.npy", "clips.parquet", "card.json")
-    return [f"{study.results}/data/{name}/clips/{file}" for file in files]
+    return [f"{study.results}/data/{name}/clips/{file}" for file in STORE_FILES]
 
 
 def member_files(study: StudyConfig, name: str) -> list[str]:

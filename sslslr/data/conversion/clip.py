@@ -14,7 +14,7 @@ from sslslr.data.conversion.anatomy import (
     sided,
 )
 from sslslr.data.conversion.flips import unflipped
-from sslslr.data.conversion.plan import Conversion, Plan, parted
+from sslslr.data.conversion.plan import Conversion, Plan, make_plan, parted
 from sslslr.data.conversion.tally import FROZEN, Tally
 from sslslr.data.conversion.units import LARGEST
 from sslslr.data.readers import ClipError, RawClip
@@ -92,6 +92,11 @@ def to_clip(
     tally.centred += plan.unit == "shoulders"
     tally.frozen += _is_frozen(xy)
     return {"keypoints": xy, "fps": _rate(raw.fps, tally), "aspect": aspect}
+
+
+def to_clip_alone(raw: RawClip, options: Conversion) -> dict[str, Any]:
+    """As :func:`to_clip`, of a clip whose numbers are judged by themselves."""
+    return to_clip(raw, make_plan([raw], options, [None]), options, Tally())
 
 
 def _drop_unsure(xy: np.ndarray, score: np.ndarray, plan: Plan, tally: Tally) -> None:

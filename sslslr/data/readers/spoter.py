@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, register
+from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, register, split_in
 from sslslr.pose.layouts import by_names
 from sslslr.pose.skeleton import BODY_NAMES
 from sslslr.utils.errors import UserError
@@ -112,10 +112,7 @@ class Spoter(Reader):
 
 def _said(row: dict[str, str], name: str) -> dict[str, str]:
     label = row.get("labels", row.get("label", row.get("gloss")))
-    split = next(
-        (s for s in ("train", "val", "test") if s in name.rpartition("/")[2].lower()), None
-    )
-    return {key: value for key, value in (("gloss", label), ("split", split)) if value}
+    return {**({"gloss": label} if label else {}), **split_in(name.rpartition("/")[2])}
 
 
 def _rows(members, name: str) -> list[dict[str, str]]:
