@@ -12,18 +12,14 @@ from sslslr.data.opened import UNREADABLE, Opened, Options, opened
 from sslslr.data.readers import ClipError
 from sslslr.data.source import Row, fold, unnamed
 from sslslr.data.store import ClipWriter
+from sslslr.data.writer import ADVICE
 from sslslr.utils.archives import MemberError
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import few_hashes, sha256_of
 from sslslr.utils.progress import advancing
-from sslslr.utils.tables import near_equal
+from sslslr.utils.tables import several_spellings
 from sslslr.utils.user_files import shortened
 from sslslr.utils.words import counted
-
-ADVICE = (
-    "Mend or remove it, or import with `--bad-clips drop` to leave such clips out (counted and listed in "
-    "card.json)."
-)
 
 
 def import_clips(
@@ -113,13 +109,9 @@ def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:
             f"Split {shortened(repr(split))} of {counted(count, 'clip')} is not one of {', '.join(SPLITS)}: "
             "taken without a split."
         )
-    alike = near_equal([row.columns.get("gloss") for row in source.rows])
-    if alike:
-        examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:3])
-        lines.append(
-            f"{counted(len(alike), 'gloss', 'glosses')} in several spellings, which count as different ({examples}). "
-            "`--fold-glosses` (fold_glosses: true) joins them."
-        )
+    glosses = [row.columns.get("gloss") for row in source.rows]
+    if spellings := several_spellings(glosses, "gloss", "glosses"):
+        lines.append(f"{spellings}. `--fold-glosses` (fold_glosses: true) joins them.")
     writer.notes = (
         [f"{name}: {line}" for line in warnings]
         + writer.notes

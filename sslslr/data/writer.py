@@ -55,6 +55,10 @@ CARD_FIELDS = ("dataset", "languages", "licence", "citation", "origin", "split_r
 # and how numbers of files were read (sslslr/data/conversion).
 # and the members of a pool with their shares (sslslr/data/datasets/pool.py).
 OPTIONAL_CARD_FIELDS = ("extraction", "conversion", "members")
+ADVICE = (
+    "Mend or remove it, or import with `--bad-clips drop` to leave such clips out (counted and listed in "
+    "card.json)."
+)
 
 
 def refuse_other(path: str | Path) -> None:
@@ -213,16 +217,8 @@ class ClipWriter:
             or fault_of(frames, self.min_frames)
         ):
             if self.on_bad == "error":
-                raise StoreError(
-                    source or self.path,
-                    f"{reason}.",
-                    clip_id,
-                    "Mend or remove it, or import with `--bad-clips drop` to leave such clips out "
-                    "(counted and listed in card.json)."
-                    + (
-                        " `--min-frames` permits shorter ones." if reason.startswith("only") else ""
-                    ),
-                )
+                short = " `--min-frames` permits shorter ones." if reason.startswith("only") else ""
+                raise StoreError(source or self.path, f"{reason}.", clip_id, ADVICE + short)
             return self.drop(clip_id, reason, split)
         if not frames.all():
             self._zeros += int((frames == 0).all(axis=-1).sum())

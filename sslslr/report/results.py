@@ -23,6 +23,7 @@ from sslslr.report.names import read_out, telling
 from sslslr.report.tables import TABLES
 from sslslr.statistics.claims import Claims
 from sslslr.statistics.claims import load as load_claims
+from sslslr.statistics.correctness import with_labels
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_json
 
@@ -124,6 +125,11 @@ class Results:
     def metrics(self) -> pd.DataFrame:
         """The rows of :attr:`scores` that are of signs."""
         return self.scores[telling(self.scores, "sign")]
+
+    @property
+    def top1(self) -> pd.DataFrame:
+        """The rows of :attr:`metrics` that are of top-1 with all labels."""
+        return with_labels(self.metrics[self.metrics["metric"] == "top1"])
 
     @cached_property
     def scores(self) -> pd.DataFrame:

@@ -25,6 +25,7 @@ WATCHED = np.array([
 # Misfit below which an order is a body's (measured: 0.2 to 0.5; of others: 0.8 to 2).
 PLAUSIBLE = 0.62
 MOST = 0.6  # share of the frames that tell beyond which the hands of a clip, or of a set, are exchanged
+APART = 0.25  # widths of the shoulders that the body's wrists must lie apart to tell the hands
 ASTRAY = 0.6  # widths of the shoulders from a hand to a wrist of the body, beyond which it is not its hand
 CENTRED = 0.1  # widths of the shoulders between their middle and zero, at most, of what is centred on them
 BETTER = 0.6  # a named order is contradicted where another's misfit is below this share of its own
@@ -195,7 +196,7 @@ def watched(points: np.ndarray) -> dict[str, int]:
     apart = _norm(wrists[:, 0] - wrists[:, 1])
     own, other = _norm(hands - wrists), _norm(hands - wrists[:, ::-1])
     here = ~np.isnan(own) & ~np.isnan(other)
-    tells = (apart > 0.25 * width) & here.any(axis=1)
+    tells = (apart > APART * width) & here.any(axis=1)
     swapped = tells & (np.where(here, own, 0).sum(axis=1) > np.where(here, other, 0).sum(axis=1))
     nearest = np.fmin(own, other)  # NaN where neither can be compared
     placed = ~np.isnan(nearest).all(axis=1) & (width > 0)

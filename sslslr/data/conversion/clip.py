@@ -54,7 +54,7 @@ def to_clip(
     if xy.dtype != np.float32 or xy.base is not None or not xy.flags.writeable:
         with np.errstate(over="ignore"):
             xy = xy.astype(np.float32)
-    tally.persons(persons)
+    tally.several += persons > 1
     tally.depth += plan.third == "depth"
     tally.doubtful += plan.third == "a depth?"
     frames = len(xy)
