@@ -20,6 +20,7 @@ from sslslr.config.settings import SPLITS
 from sslslr.utils.errors import UserError
 
 NONE = "none"  # the clips that no split was named for
+SHOWN = 5  # clips that a difference names
 
 
 def digest(lines: Iterable[str]) -> str:
@@ -67,16 +68,16 @@ def published(content: Any, path: Path) -> dict[str, Any]:
     return content
 
 
-def differences(mine: dict[str, Any], other: dict[str, Any], show: int = 5) -> list[str]:
+def differences(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """What tells two memberships apart, a sentence for each split; empty where nothing does."""
     lines = []
     for name in sorted(set(mine["splits"]) | set(other["splits"])):
         a, b = (set(m["splits"].get(name, {}).get("clip_ids", [])) for m in (mine, other))
         for ids, verb in ((a - b, "only here"), (b - a, "only there")):
             if ids:
-                more = ", ..." if len(ids) > show else ""
+                more = ", ..." if len(ids) > SHOWN else ""
                 lines.append(
-                    f"{name}: {len(ids)} clips {verb}: {', '.join(sorted(ids)[:show])}{more}"
+                    f"{name}: {len(ids)} clips {verb}: {', '.join(sorted(ids)[:SHOWN])}{more}"
                 )
     return lines
 
