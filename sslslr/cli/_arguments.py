@@ -31,19 +31,18 @@ def find_run(run_id: str, config: Path, spec: str) -> tuple["RunSpec", Path]:
     return known[run_id], Path(study.results)
 
 
-def from_json(text: str, where: str, kind: type = dict) -> Any:
-    """Parse JSON of a command-line option, an object or, with `list`, a list.
+def from_json(text: str, where: str) -> Any:
+    """Parse JSON of a command-line option, an object.
 
     Raises:
-        UserError: not JSON, or of another kind.
+        UserError: not JSON, or no object.
     """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where}: {_repeated(text)} is not valid JSON ({error}).") from None
-    if not isinstance(value, kind):
-        wanted = "a JSON object, for example {}" if kind is dict else "a JSON list, for example []"
-        raise UserError(f"{where}: {_repeated(text)} must be {wanted}.")
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: {_repeated(text)} must be a JSON object, for example {{}}.")
     return value
 
 

@@ -24,7 +24,7 @@ def evaluate(
     """Embed each target data set once and run every protocol on the features."""
     from sslslr.cli._arguments import find_run, from_json
     from sslslr.config.load import load
-    from sslslr.config.run import EvaluateSpec
+    from sslslr.config.run import EvaluateSpec, clip_store
     from sslslr.config.settings import parse
     from sslslr.evaluation.evaluate import evaluate as run_evaluation
     from sslslr.utils.progress import say
@@ -43,7 +43,7 @@ def evaluate(
             evaluation,
             folder / "encoders" / evaluation.run.run_id,
             {
-                name: folder / "data" / (target.dataset or name) / "clips"
+                name: clip_store(folder, target.dataset or name)
                 for name, target in evaluation.targets.items()
             },
             metrics,
@@ -51,5 +51,5 @@ def evaluate(
             threads=threads,
             say=say,
             code=stages.code_hash(*stages.evaluate_code(evaluation)),
-            pool=folder / "data" / evaluation.run.dataset / "clips" if evaluation.members else None,
+            pool=clip_store(folder, evaluation.run.dataset) if evaluation.members else None,
         )

@@ -35,7 +35,7 @@ def pretrain(
     status 75; the same command goes on from there.
     """
     from sslslr.cli._arguments import find_run
-    from sslslr.config.run import NO_DATASET
+    from sslslr.config.run import NO_DATASET, clip_store
     from sslslr.data.store import ClipStore
     from sslslr.encoders import artifact
     from sslslr.training.pretrain import pretrain as run_pretraining
@@ -46,7 +46,7 @@ def pretrain(
     run, results = find_run(run_id, config, spec)
     say_imports(run.run_id)
     if store is None and run.dataset != NO_DATASET:
-        store = results / "data" / run.dataset / "clips"
+        store = clip_store(results, run.dataset)
     clips = ClipStore.open(store) if store is not None else None
     for line in clips.card.get("warnings", []) if clips is not None else []:
         say(f"{clips.name}: {line}")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -41,6 +42,11 @@ class EvaluateSpec(Settings):
     members: list[Name] = Field([])  # data sets of the pool that the run was pretrained on
     views: int = 0  # that features are averaged over, beside the clip itself
     view_steps: list[dict[str, Any]] = Field([])
+
+
+def clip_store(results: Path, dataset: str) -> Path:
+    """Folder of a data set's clips, below the results folder."""
+    return Path(results) / "data" / dataset / "clips"
 
 
 def fingerprint(value: Any) -> str:

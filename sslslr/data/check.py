@@ -10,14 +10,13 @@ import numpy as np
 from sslslr.config.study import PreprocessConfig
 from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, sided
 from sslslr.data.conversion.tally import Tally
-from sslslr.data.leaks import EXAMPLES, some, unfair
+from sslslr.data.leaks import some, unfair
 from sslslr.data.preprocess import UNMEASURED, preprocess
 from sslslr.data.store import ClipStore
 from sslslr.pose.layouts import candidates
 from sslslr.pose.skeleton import BODY
 from sslslr.utils.errors import UserError
-from sslslr.utils.tables import near_equal
-from sslslr.utils.words import counted
+from sslslr.utils.tables import several_spellings
 
 SIDED = 24  # clips by which left and right of another order are told
 SAMPLE = 200  # clips that anatomy and preprocessing are tried on
@@ -97,9 +96,6 @@ def _spellings(store: ClipStore) -> list[str]:
         ("signer", ("signer", "signers"), "write each in one way"),
         ("gloss", ("gloss", "glosses"), "import with --fold-glosses to join them"),
     ):
-        if alike := near_equal(store.clips[column]):
-            examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:EXAMPLES])
-            findings.append(
-                f"{counted(len(alike), *nouns)} in several spellings, which count as different ({examples}); {advice}."
-            )
+        if spellings := several_spellings(store.clips[column], *nouns):
+            findings.append(f"{spellings}; {advice}.")
     return findings

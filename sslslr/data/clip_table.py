@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from sslslr.config.settings import SPLITS, parse
-from sslslr.data.writer import ASPECTS, COLUMNS, KEYPOINTS, LAYOUT_VERSION, SPEEDS
-from sslslr.utils.errors import StoreError, UserError
+from sslslr.data.writer import ASPECTS, CLIPS, COLUMNS, KEYPOINTS, LAYOUT_VERSION, SPEEDS
+from sslslr.utils.errors import StoreError, UserError, first_line
 from sslslr.utils.files import read_json
 
 AGAIN = "Build it again."
@@ -101,7 +101,7 @@ def read_card(file: Path) -> dict[str, Any]:
     except UserError as error:
         rule = str(error).splitlines()[0].removeprefix(": ")[:300]
         raise StoreError(file, rule, advice=AGAIN) from None
-    for name in ("keypoints.npy", "clips.parquet"):
+    for name in (KEYPOINTS, CLIPS):
         if name not in card["sha256"]:
             raise StoreError(file, f"key 'sha256.{name}' is missing.", advice=AGAIN)
     return card
@@ -122,7 +122,7 @@ def read_clips(file: Path, n_frames: int) -> pd.DataFrame:
     except StoreError:
         raise
     except Exception as error:  # pyarrow raises several kinds
-        why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        why = first_line(error, 200, type(error).__name__)
         raise StoreError(file, f"cannot be read as parquet ({why}).", advice=AGAIN) from None
     table = _cast(file, table)
     _check_texts(file, table)

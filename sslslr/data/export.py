@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from sslslr.data.conversion.units import around_zero
 from sslslr.data.store import ClipStore
 from sslslr.pose.skeleton import BODY, BODY_NAMES, EDGES, HAND_NAMES, LEFT_HAND, NAMES, RIGHT_HAND
 from sslslr.utils.errors import UserError
@@ -115,7 +116,7 @@ def pose_file(frames: np.ndarray, fps: float | None, aspect: float | None) -> by
     order = np.r_[BODY, LEFT_HAND, RIGHT_HAND]
     found = np.isfinite(frames[:, order]).all(axis=-1)
     points = np.where(found[..., None], frames[:, order], 0)
-    if not (points < 0).any(axis=-1).sum() > 0.2 * found.sum():  # else normalised: of no image
+    if found.any() and not around_zero(points[found]):
         points = points * (size.width, size.height)
     rate = float(fps) if fps is not None and np.isfinite(fps) else RATE
     body = NumPyPoseBody(

@@ -5,7 +5,6 @@ content (`sslslr.data.readers`); what their numbers mean is decided from a sampl
 (`sslslr.data.conversion`); the table says which clip is which sign (`sslslr.data.source`).
 """
 
-import hashlib
 from typing import Any
 
 from sslslr.config.settings import SPLITS
@@ -13,19 +12,14 @@ from sslslr.data.opened import UNREADABLE, Opened, Options, opened
 from sslslr.data.readers import ClipError
 from sslslr.data.source import Row, fold, unnamed
 from sslslr.data.store import ClipWriter
+from sslslr.data.writer import ADVICE
 from sslslr.utils.archives import MemberError
 from sslslr.utils.errors import UserError
-from sslslr.utils.files import sha256_of
+from sslslr.utils.files import few_hashes, sha256_of
 from sslslr.utils.progress import advancing
-from sslslr.utils.tables import near_equal
+from sslslr.utils.tables import several_spellings
 from sslslr.utils.user_files import shortened
 from sslslr.utils.words import counted
-
-MOST_INPUTS = 20  # beyond these a card names one hash of all
-ADVICE = (
-    "Mend or remove it, or import with `--bad-clips drop` to leave such clips out (counted and listed in "
-    "card.json)."
-)
 
 
 def import_clips(
@@ -115,13 +109,9 @@ def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:
             f"Split {shortened(repr(split))} of {counted(count, 'clip')} is not one of {', '.join(SPLITS)}: "
             "taken without a split."
         )
-    alike = near_equal([row.columns.get("gloss") for row in source.rows])
-    if alike:
-        examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:3])
-        lines.append(
-            f"{counted(len(alike), 'gloss', 'glosses')} in several spellings, which count as different ({examples}). "
-            "`--fold-glosses` (fold_glosses: true) joins them."
-        )
+    glosses = [row.columns.get("gloss") for row in source.rows]
+    if spellings := several_spellings(glosses, "gloss", "glosses"):
+        lines.append(f"{spellings}. `--fold-glosses` (fold_glosses: true) joins them.")
     writer.notes = (
         [f"{name}: {line}" for line in warnings]
         + writer.notes
@@ -130,7 +120,7 @@ def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:
 
 
 def _inputs(source: Opened) -> dict[str, str]:
-    """Names of the files that were read, each with its sha256; beyond `MOST_INPUTS` one sum of all."""
+    """Names of the files that were read, each with its sha256."""
     hashes = dict(source.hashes)
     if source.folder.is_dir():
         files = {file for row in source.rows if row.unit is not None for file in row.unit.files}
@@ -140,7 +130,4 @@ def _inputs(source: Opened) -> dict[str, str]:
         hashes = {source.folder.name: sha256_of(source.folder)}
     if source.table is not None and source.table.is_file():  # not of the archive's own
         hashes[source.table.name] = sha256_of(source.table)
-    if len(hashes) > MOST_INPUTS:
-        lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(hashes.items()))
-        return {f"{len(hashes)} files": hashlib.sha256(lines.encode()).hexdigest()}
-    return hashes
+    return few_hashes(hashes)

@@ -16,9 +16,11 @@ from typing import Any
 
 import pandas as pd
 
+from sslslr.config.settings import SPLITS
 from sslslr.utils.errors import UserError
 
 NONE = "none"  # the clips that no split was named for
+SHOWN = 5  # clips that a difference names
 
 
 def digest(lines: Iterable[str]) -> str:
@@ -66,16 +68,16 @@ def published(content: Any, path: Path) -> dict[str, Any]:
     return content
 
 
-def differences(mine: dict[str, Any], other: dict[str, Any], show: int = 5) -> list[str]:
+def differences(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """What tells two memberships apart, a sentence for each split; empty where nothing does."""
     lines = []
     for name in sorted(set(mine["splits"]) | set(other["splits"])):
         a, b = (set(m["splits"].get(name, {}).get("clip_ids", [])) for m in (mine, other))
         for ids, verb in ((a - b, "only here"), (b - a, "only there")):
             if ids:
-                more = ", ..." if len(ids) > show else ""
+                more = ", ..." if len(ids) > SHOWN else ""
                 lines.append(
-                    f"{name}: {len(ids)} clips {verb}: {', '.join(sorted(ids)[:show])}{more}"
+                    f"{name}: {len(ids)} clips {verb}: {', '.join(sorted(ids)[:SHOWN])}{more}"
                 )
     return lines
 
@@ -83,7 +85,7 @@ def differences(mine: dict[str, Any], other: dict[str, Any], show: int = 5) -> l
 def _by_split(clips: pd.DataFrame) -> dict[str, list[str]]:
     names = clips["split"].fillna(NONE)
     ids = clips["clip_id"].astype(str)
-    order = [name for name in ("train", "val", "test", NONE) if (names == name).any()]
+    order = [name for name in (*SPLITS, NONE) if (names == name).any()]
     return {name: ids[names == name].tolist() for name in order}
 
 
@@ -113,7 +115,7 @@ class Ledger:
     def rows(self) -> list[dict[str, Any]]:
         """A row a split: expected = found + those whose file is absent; kept = found - dropped."""
         names = {*self._found, *self._absent}
-        order = ["train", "val", "test", *sorted(names - {"train", "val", "test", NONE}), NONE]
+        order = [*SPLITS, *sorted(names - {*SPLITS, NONE}), NONE]
         return [
             {
                 "split": name,

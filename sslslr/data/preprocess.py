@@ -152,7 +152,7 @@ def _prepare_ours(
 ):
     padded = np.where(np.isfinite(padded).all(axis=-1, keepdims=True), padded, np.nan)
     padded[..., 0] *= aspect[:, None, None]  # x and y in one unit, the image's height
-    padded, lengths, has_hand = trim_to_hands(padded, lengths)
+    padded, lengths, has_hand = trim_to_hands(padded)
     faults = np.where(has_hand, "", "no hand in any frame").astype(object)
     seen = np.isfinite(padded[:, :, : RIGHT_HAND.stop, 0])
     filled = fill_gaps(padded)
@@ -194,14 +194,11 @@ def _zero_missing(keypoints: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     )
 
 
-def trim_to_hands(
-    padded: np.ndarray, lengths: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def trim_to_hands(padded: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut each clip to the span from its first to its last frame with a hand joint.
 
     Args:
         padded: (N, L, 75, 2), NaN = missing, NaN behind the clip's end.
-        lengths: (N,).
 
     Returns:
         The shifted clips (N, L, 75, 2), their new lengths (at least 1) and bool (N,), False where
@@ -271,9 +268,9 @@ def normalise(filled: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.n
     has_shoulders = shoulder_width > SMALLEST_UNIT  # False for NaN
 
     wrists = filled[:, :, [LEFT_WRIST, RIGHT_WRIST]]
-    wrist_centre = _nanmean(mean_over_clip(wrists), axis=1)
+    wrist_centre = _nanmean(mean_over_clip(wrists))
     distance = ((wrists - wrist_centre[:, None, None]) ** 2).sum(axis=-1)
-    spread = np.sqrt(_nanmean(mean_over_clip(distance), axis=1))
+    spread = np.sqrt(_nanmean(mean_over_clip(distance)))
     palm = np.stack(
         [
             np.linalg.norm(filled[:, :, wrist + MIDDLE_MCP] - filled[:, :, wrist], axis=-1)
@@ -282,7 +279,7 @@ def normalise(filled: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.n
         axis=-1,
     )
     # A hand that holds still has no spread to speak of; its palm then sets the scale.
-    wrist_scale = np.fmax(spread, _nanmean(mean_over_clip(palm), axis=1))
+    wrist_scale = np.fmax(spread, _nanmean(mean_over_clip(palm)))
 
     centre = np.where(has_shoulders[:, None], shoulder_centre, wrist_centre)
     scale = np.where(has_shoulders, shoulder_width, wrist_scale)
@@ -293,11 +290,11 @@ def normalise(filled: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.n
     return normalised.astype(np.float32), measured
 
 
-def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
-    """np.nanmean without the warning for all-NaN slices, which stay NaN."""
+def _nanmean(values: np.ndarray) -> np.ndarray:
+    """np.nanmean over axis 1 without the warning for all-NaN slices, which stay NaN."""
     seen = np.isfinite(values)
-    count = seen.sum(axis=axis)
-    total = np.where(seen, values, 0).sum(axis=axis)
+    count = seen.sum(axis=1)
+    total = np.where(seen, values, 0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 

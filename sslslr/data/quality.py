@@ -8,20 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sslslr.data.conversion.anatomy import WATCHED, watched
 from sslslr.data.store import ClipStore
-from sslslr.pose.skeleton import (
-    BODY,
-    BODY_LEFT_WRIST,
-    BODY_RIGHT_WRIST,
-    LEFT_HAND,
-    LEFT_SHOULDER,
-    LEFT_WRIST,
-    RIGHT_HAND,
-    RIGHT_SHOULDER,
-    RIGHT_WRIST,
-)
+from sslslr.pose.skeleton import BODY, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER
 
-APART = 0.25  # shoulder widths that the body's wrists must lie apart to tell the hands
 WORST = 8  # clips named
 
 
@@ -34,21 +24,12 @@ def in_one_unit(frames: np.ndarray, aspect: float | None) -> np.ndarray:
 def exchanged_frames(frames: np.ndarray, aspect: float | None) -> tuple[int, int]:
     """Frames in which the hands look exchanged, and frames in which that can be told.
 
-    A frame tells if a hand and both of the body's wrists were found and those wrists lie `APART`.
+    A frame tells if a hand and both of the body's wrists were found and those wrists lie apart.
     The hands look exchanged where they are nearer to the body's other wrists: with two hands the
     sum of both distances counts.
     """
-    points = in_one_unit(frames, aspect)
-    body = points[:, [BODY_LEFT_WRIST, BODY_RIGHT_WRIST]]
-    hands = points[:, [LEFT_WRIST, RIGHT_WRIST]]
-    width = np.linalg.norm(points[:, LEFT_SHOULDER] - points[:, RIGHT_SHOULDER], axis=1)
-    apart = np.linalg.norm(body[:, 0] - body[:, 1], axis=1)
-    # NaN (a joint that is missing) compares as False.
-    tells = (apart > APART * width) & np.isfinite(hands[..., 0]).any(axis=1)
-    own = np.linalg.norm(hands - body, axis=2)
-    other = np.linalg.norm(hands - body[:, ::-1], axis=2)
-    exchanged = tells & (np.nansum(own, axis=1) > np.nansum(other, axis=1))
-    return int(exchanged.sum()), int(tells.sum())
+    counts = watched(in_one_unit(frames, aspect)[:, WATCHED])
+    return counts["exchanged"], counts["compared"]
 
 
 def jitter(frames: np.ndarray, aspect: float | None) -> float:

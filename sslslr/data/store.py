@@ -14,8 +14,10 @@ breaks a rule, naming file, clip and rule.
     store.frames(0).shape            # (n_frames, 75, 2)
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,12 +33,14 @@ from sslslr.data.writer import (
     KEYPOINTS,
     LAYOUT_VERSION,
     SPLITS,
+    STATED,
+    STORE_FILES,
     ClipWriter,
     summarise_drops,
     writing,
 )
 from sslslr.pose.skeleton import N_JOINTS
-from sslslr.utils.errors import StoreError
+from sslslr.utils.errors import StoreError, first_line
 from sslslr.utils.files import sha256_of
 from sslslr.utils.user_files import open_user_file
 
@@ -79,7 +83,7 @@ class ClipStore:
         """
         if changed := self.changed_files():
             raise StoreError(self.path / changed[0], CHANGED, advice="Build it again.")
-        return self.card["sha256"][KEYPOINTS][:16] + self.card["sha256"][CLIPS][:16]
+        return joined_hash(self.card["sha256"])
 
     def changed_files(self) -> list[str]:
         """Names of the files whose sha256 is not the card's; read again only where size or time changed."""
@@ -113,6 +117,12 @@ class ClipStore:
             return np.arange(len(self))
         return np.flatnonzero((self.clips["split"] == split).to_numpy(dtype=bool, na_value=False))
 
+    def stated(self, rows: np.ndarray) -> Iterator[dict[str, Any]]:
+        """What the table says of some clips, as `ClipWriter.add` takes it; None for nothing."""
+        table = self.clips.iloc[rows]
+        columns = [table[name].to_numpy(dtype=object, na_value=None) for name in STATED]
+        return (dict(zip(STATED, values, strict=True)) for values in zip(*columns, strict=True))
+
     @classmethod
     def open(cls, path: str | Path) -> "ClipStore":
         """Open and validate (shapes, types, offsets, ids; not every coordinate: see `check`).
@@ -121,7 +131,7 @@ class ClipStore:
             StoreError: names the file, the clip and the rule.
         """
         path = Path(path)
-        for name in (KEYPOINTS, CLIPS, CARD):
+        for name in STORE_FILES:
             if not (path / name).is_file():
                 rule = "missing; a clip store has three files."
                 raise StoreError(path / name, rule, advice="Build it again.")
@@ -136,7 +146,7 @@ class ClipStore:
                 shape, fortran, kind = read_header(stream)
             keypoints = np.load(file, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
-            why = (str(error).splitlines() or [""])[0][:120]
+            why = first_line(error, 120)
             raise StoreError(
                 file, f"cannot be read as an array ({why}).", advice="Build it again."
             ) from None
@@ -171,6 +181,11 @@ class ClipStore:
                 findings.append(f"{self.path / KEYPOINTS}, clip {clip_id!r}: infinite coordinates.")
             digests.append(content_digest(frames))
         return findings, digests
+
+
+def joined_hash(sha256: dict[str, str]) -> str:
+    """What a run records as the data it was made from, of the hashes in a card."""
+    return sha256[KEYPOINTS][:16] + sha256[CLIPS][:16]
 
 
 def _sha256_now(file: Path) -> str:

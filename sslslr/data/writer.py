@@ -36,6 +36,15 @@ COLUMNS = {
     "aspect": "float64",  # image width / height, null = unknown: makes x and y one unit
     "source": "string",  # the file the clip came from
 }
+STATED = (
+    "gloss",
+    "language",
+    "signer",
+    "split",
+    "fps",
+    "aspect",
+    "source",
+)  # what `add` is told of a clip
 ASPECTS = (0.1, 10.0)  # width / height of an image; beyond, scores would be at chance silently
 SPEEDS = (0.1, 10_000.0)  # frames a second
 LONGEST_TEXT = 1000  # characters of an id, a gloss or a path
@@ -46,6 +55,10 @@ CARD_FIELDS = ("dataset", "languages", "licence", "citation", "origin", "split_r
 # and how numbers of files were read (sslslr/data/conversion).
 # and the members of a pool with their shares (sslslr/data/datasets/pool.py).
 OPTIONAL_CARD_FIELDS = ("extraction", "conversion", "members")
+ADVICE = (
+    "Mend or remove it, or import with `--bad-clips drop` to leave such clips out (counted and listed in "
+    "card.json)."
+)
 
 
 def refuse_other(path: str | Path) -> None:
@@ -156,10 +169,6 @@ class ClipWriter:
     def n_clips(self) -> int:
         return len(self._rows)
 
-    def has(self, clip_id: str) -> bool:
-        """Was a clip of this id added before (kept, or dropped as bad)?"""
-        return clip_id in self._seen
-
     def _write_header(self) -> None:
         header = {
             "descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)),
@@ -208,16 +217,8 @@ class ClipWriter:
             or fault_of(frames, self.min_frames)
         ):
             if self.on_bad == "error":
-                raise StoreError(
-                    source or self.path,
-                    f"{reason}.",
-                    clip_id,
-                    "Mend or remove it, or import with `--bad-clips drop` to leave such clips out "
-                    "(counted and listed in card.json)."
-                    + (
-                        " `--min-frames` permits shorter ones." if reason.startswith("only") else ""
-                    ),
-                )
+                short = " `--min-frames` permits shorter ones." if reason.startswith("only") else ""
+                raise StoreError(source or self.path, f"{reason}.", clip_id, ADVICE + short)
             return self.drop(clip_id, reason, split)
         if not frames.all():
             self._zeros += int((frames == 0).all(axis=-1).sum())

@@ -22,7 +22,7 @@ from sslslr.config.run import RunSpec
 from sslslr.config.settings import parse
 from sslslr.encoders.build import build_encoder, encoder_options
 from sslslr.pose.skeleton import N_JOINTS
-from sslslr.utils.errors import UserError
+from sslslr.utils.errors import UserError, first_line
 from sslslr.utils.files import atomic_file, read_json, write_json
 from sslslr.utils.user_files import open_user_file
 
@@ -104,7 +104,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Module, d
         _check_header(weights, encoder.state_dict())
         encoder.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError, OSError, ValueError, MemoryError) as error:
-        reason = (str(error).splitlines() or ["no memory"])[0][:300]
+        reason = first_line(error, 300, "no memory")
         raise UserError(
             f"{weights}: these weights cannot be used ({reason}). Pretrain the run again."
         ) from None

@@ -24,7 +24,7 @@ from torch import nn
 
 from sslslr.augment import compose
 from sslslr.config.run import NO_DATASET, EvaluateSpec
-from sslslr.config.settings import parse
+from sslslr.config.settings import SPLITS, parse
 from sslslr.config.study import TargetConfig
 from sslslr.data.batch import Batch
 from sslslr.data.preprocess import Preprocessed, preprocess, view_sources
@@ -177,7 +177,7 @@ def _task(
     test = np.flatnonzero(split == target.test)
     for name, found in ((", ".join(target.train), train), (target.test, test)):
         if len(found) == 0:
-            there = [s for s in ("train", "val", "test") if (split == s).any()]
+            there = [s for s in SPLITS if (split == s).any()]
             raise UserError(
                 f"{store.path}: no clip in split {name}; there is {' and '.join(there) or 'no split at all'}. "
                 f"Name splits that exist in `evaluate.targets.{dataset}`, or give the clips a `split`."

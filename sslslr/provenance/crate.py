@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sslslr.config.published import published
-from sslslr.config.run import EvaluateSpec, RunSpec
+from sslslr.config.run import EvaluateSpec, RunSpec, clip_store
 from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig
 from sslslr.provenance.sources import data_hash
@@ -153,7 +153,7 @@ class _Crate:
     def add_data(self, card: Entity) -> None:
         """A clip store: who may use it, its hashes, and the card that lists every dropped clip."""
         name = card["dataset"]
-        path = commands.clip_store(self.results, name) / "card.json"
+        path = clip_store(self.results, name) / "card.json"
         licence = {
             "@id": f"#licence-{name}",
             "@type": "CreativeWork",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslslr.data.store import CLIPS, KEYPOINTS
+from sslslr.data.store import CLIPS, KEYPOINTS, joined_hash
 from sslslr.provenance.cells import Cell
 from sslslr.report.results import Results, study_of
 from sslslr.report.tables import TABLES
@@ -79,7 +79,7 @@ def data_hash(sha256: dict[str, str]) -> str:
         raise UserError(
             f"a card states no sha256 of {sorted(absent)[0]}. Build its clip store again."
         )
-    return sha256[KEYPOINTS][:16] + sha256[CLIPS][:16]
+    return joined_hash(sha256)
 
 
 def as_text(value: Any) -> str:

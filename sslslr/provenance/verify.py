@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sslslr.config.run import NO_DATASET, EvaluateSpec, RunSpec
+from sslslr.config.run import NO_DATASET, EvaluateSpec, RunSpec, clip_store
 from sslslr.config.settings import parse
 from sslslr.provenance import sources
 from sslslr.provenance.cells import Cell, describe, find, read
@@ -209,7 +209,7 @@ def _run_again(
     for dataset in sorted(used | ({spec.dataset} - {NO_DATASET})):
         link = folder / "data" / dataset
         if not link.exists():
-            os.symlink(commands.clip_store(results, dataset).parent.absolute(), link)
+            os.symlink(clip_store(results, dataset).parent.absolute(), link)
     for command in (
         commands.pretrain(spec, folder, run["cost"].get("threads") or 1),
         commands.evaluate(scored, folder, evaluation["cost"].get("threads") or 1),

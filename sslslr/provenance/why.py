@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from sslslr.config.run import EvaluateSpec, RunSpec
+from sslslr.config.run import EvaluateSpec, RunSpec, clip_store
 from sslslr.config.settings import parse
 from sslslr.provenance import sources
 from sslslr.provenance.cells import Cell
@@ -104,7 +104,7 @@ class _Run:
         if self.evaluation["spec"]["run"] != self.record["spec"]:
             said.append(f"{self.metrics}: evaluated with other settings than {self.folder} has")
         for dataset, digest in self.data_hashes.items():
-            card = commands.clip_store(self.results, dataset) / "card.json"
+            card = clip_store(self.results, dataset) / "card.json"
             if not card.is_file():
                 said.append(f"{card}: absent, so the data cannot be compared")
             elif (now := sources.data_hash(read_cards([card])[0].get("sha256", {}))) != digest:
@@ -186,7 +186,7 @@ def _settings(runs: list[_Run]) -> list[str]:
 def _data(results: Path, runs: list[_Run]) -> list[str]:
     lines = ["\nData:"]
     for name in sorted({name for run in runs for name in run.data_hashes}):
-        folder = commands.clip_store(results, name)
+        folder = clip_store(results, name)
         if not (folder / "card.json").is_file():
             lines.append(f"  {name}: {folder} is absent")
             continue

@@ -12,16 +12,18 @@ from typing import Any
 
 import pandas as pd
 
-from sslslr.config.run import NO_DATASET, EvaluateSpec, RunSpec
+from sslslr.config.run import NO_DATASET, EvaluateSpec, RunSpec, clip_store
 from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig, TargetConfig
-from sslslr.data.store import ClipStore
+from sslslr.data.store import CARD, ClipStore
+from sslslr.data.writer import STORE_FILES
 from sslslr.report import reading
 from sslslr.report.figures import FIGURES
 from sslslr.report.names import read_out, telling
 from sslslr.report.tables import TABLES
 from sslslr.statistics.claims import Claims
 from sslslr.statistics.claims import load as load_claims
+from sslslr.statistics.correctness import with_labels
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_json
 
@@ -35,7 +37,6 @@ OF_A_RUN = {
     "predictions": "metrics/{run}/predictions.parquet",
     "evaluations": "metrics/{run}/evaluation.json",
 }
-STORE = ("keypoints.npy", "clips.parquet", "card.json")
 
 
 def of_the_study(path: Path, results: Path) -> Path:
@@ -84,18 +85,15 @@ class Results:
             predictions = self.folder / OF_A_RUN["predictions"].format(run=run_id)
             return [self.folder / "features" / run_id, predictions, *self._store_files(dataset)]
         fixed = {
-            "cards": [self._clips(name) / "card.json" for name in self.study.datasets],
+            "cards": [clip_store(self.folder, name) / CARD for name in self.study.datasets],
             "clips": self._store_files(next(iter(self.study.datasets))),
             "claims": [of_the_study(Path(self.study.claims), self.folder)],
             "paper": [of_the_study(PAPER, self.folder)],
         }
         return fixed[kind]
 
-    def _clips(self, dataset: str) -> Path:
-        return self.folder / "data" / dataset / "clips"
-
     def _store_files(self, dataset: str) -> list[Path]:
-        return [self._clips(dataset) / name for name in STORE]
+        return [clip_store(self.folder, dataset) / name for name in STORE_FILES]
 
     @property
     def pretrained(self) -> dict[str, RunSpec]:
@@ -127,6 +125,11 @@ class Results:
     def metrics(self) -> pd.DataFrame:
         """The rows of :attr:`scores` that are of signs."""
         return self.scores[telling(self.scores, "sign")]
+
+    @property
+    def top1(self) -> pd.DataFrame:
+        """The rows of :attr:`metrics` that are of top-1 with all labels."""
+        return with_labels(self.metrics[self.metrics["metric"] == "top1"])
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -198,7 +201,7 @@ class Results:
 
     def store(self, dataset: str = "") -> ClipStore:
         """A data set's clips; without a name those of the kind `clips`."""
-        return ClipStore.open(self._clips(dataset or next(iter(self.study.datasets))))
+        return ClipStore.open(clip_store(self.folder, dataset or next(iter(self.study.datasets))))
 
     def outputs(self) -> list[Path]:
         """All files that the report is made of: tables, figures, the page and its numbers."""

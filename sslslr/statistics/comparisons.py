@@ -113,11 +113,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def smallest_detectable_difference(
-    n: int,
-    discordant_share: float | None = None,
-    accuracy: float | None = None,
-    power: float = 0.8,
-    level: float = 0.05,
+    n: int, psi: float, power: float = 0.8, level: float = 0.05
 ) -> float:
     """Difference of accuracy that a two-sided paired (McNemar) test of n clips finds with `power`.
 
@@ -129,23 +125,12 @@ def smallest_detectable_difference(
     solved for delta. For averages over seeds psi is the mean square of the per-clip difference.
     Seeds are not in the formula: it is what the *clips* could show.
 
-    Args:
-        discordant_share: psi, or
-        accuracy: of both methods, with psi = 2 p (1 - p), as if their errors were independent:
-            more than methods that err alike have, so the answer errs on the large side.
-
     Returns:
         delta in 0..1; NaN where no difference is possible that n clips could show (delta > psi).
 
     Raises:
-        ValueError: not exactly one of the shares, or a number out of range.
+        ValueError: a number out of range.
     """
-    if discordant_share is not None and accuracy is None:
-        psi = discordant_share
-    elif accuracy is not None and discordant_share is None:
-        psi = 2 * accuracy * (1 - accuracy)
-    else:
-        raise ValueError("give either discordant_share or accuracy")
     if n < 1 or not 0 <= psi <= 1 or not 0.5 <= power < 1 or not 0 < level < 1:
         raise ValueError(
             "need n >= 1, shares in 0..1, 0.5 <= power < 1 and 0 < level < 1, found "

@@ -24,7 +24,7 @@ from sslslr.data.store import CARD, KEYPOINTS, ClipStore, content_digest, writin
 from sslslr.use.clips import FOLDER
 from sslslr.use.export import export
 from sslslr.use.load import Embedded, Encode, load_encoder
-from sslslr.use.ranking import by_gloss, cosines
+from sslslr.use.ranking import COPY, by_gloss, cosines
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import (
     atomic_folder,
@@ -39,7 +39,6 @@ from sslslr.utils.words import counted
 ABOUT, FEATURES, CLIPS, MODEL = "dictionary.json", "features.npy", "clips", "model"
 FILES = (ABOUT, FEATURES, CLIPS, MODEL)
 FORMAT = "sslslr dictionary 2"
-COPY = 1 - 1e-5  # clips as similar as this are the same recording
 FEWEST = 10  # held-out clips that a threshold is set on
 LARGEST = 4 << 30  # bytes of the features
 ABSENT = 0.5  # share of signs that are not there to be unsure of, where that is all one can ask
@@ -176,12 +175,9 @@ def build(
     with atomic_folder(out) as folder:
         export(encode, folder / MODEL, store, say)
         with writing(folder / CLIPS, _card(store), on_bad="error", min_frames=1) as writer:
-            for row, clip in zip(
-                indices, store.clips.iloc[indices].to_dict("records"), strict=True
-            ):
-                columns = ("gloss", "language", "signer", "split", "fps", "aspect", "source")
-                given = {name: None if pd.isna(clip[name]) else clip[name] for name in columns}
-                writer.add(clip["clip_id"], np.asarray(store.frames(row)), **given)
+            ids = store.clips["clip_id"].iloc[indices]
+            for row, clip_id, stated in zip(indices, ids, store.stated(indices), strict=True):
+                writer.add(clip_id, np.asarray(store.frames(row)), **stated)
         np.save(folder / FEATURES, features)
         about = {
             "format": FORMAT,

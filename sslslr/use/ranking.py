@@ -15,16 +15,18 @@ from sslslr.statistics.intervals import bootstrap_interval
 RECALLS = (1, 5, 6, 10, 20)
 MEASURES = ("DCG", "MRR", *(f"recall@{k}" for k in RECALLS))
 RESAMPLES = 2000
+COPY = 1 - 1e-5  # clips as similar as this are the same recording
+
+
+def unit(features: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Features (n, width) less `centre`, each of length 1."""
+    features = features - centre
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
 def cosines(queries: np.ndarray, entries: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """Cosine similarity (queries, entries) of features less `centre`, float32 in -1..1."""
-
-    def unit(features: np.ndarray) -> np.ndarray:
-        features = features - centre
-        return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-
-    return unit(queries) @ unit(entries).T
+    return unit(queries, centre) @ unit(entries, centre).T
 
 
 def by_gloss(similarity: np.ndarray, gloss_of: np.ndarray, n_glosses: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from sslslr.data.quality import exchanged_frames
 from sslslr.data.store import ClipStore, content_digest
 from sslslr.pose.skeleton import MIRROR
 from sslslr.use.load import Encode
+from sslslr.use.ranking import unit
 from sslslr.use.review_page import page
 from sslslr.use.suspects import Neighbours, alike, far_signers, neighbours, taken_for
 from sslslr.utils.errors import UserError
@@ -204,13 +205,8 @@ def _mirrored(
     flip = batch.keypoints.new_tensor([-1.0, 1.0])
     mirror = Batch(batch.keypoints[:, :, order] * flip, batch.lengths, batch.present[:, order])
     plain, other = encode.features(batch), encode.features(mirror)
-    centre = plain.mean(axis=0)
-
-    def unit(features: np.ndarray) -> np.ndarray:
-        features = features - centre
-        return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-
-    plain, other, rows = unit(plain), unit(other), []
+    centre, rows = plain.mean(axis=0), []
+    plain, other = unit(plain, centre), unit(other, centre)
     for gloss in range(len(found.glosses)):
         own = np.flatnonzero(found.gloss_of == gloss)
         if len(own) < 3:

@@ -18,8 +18,8 @@ from sslslr.data.store import ClipStore
 from sslslr.encoders.build import build_encoder
 from sslslr.encoders.inputs._base import measure_inputs
 from sslslr.evaluation.features import embed
-from sslslr.use.dictionary import COPY, Dictionary, copies, spread
-from sslslr.use.ranking import MEASURES, by_gloss, chance, cosines, ranks, summary
+from sslslr.use.dictionary import Dictionary, copies, spread
+from sslslr.use.ranking import COPY, MEASURES, by_gloss, chance, cosines, ranks, summary
 from sslslr.use.warping import warpable, warped_similarity
 from sslslr.utils.errors import UserError
 

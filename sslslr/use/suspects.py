@@ -1,7 +1,7 @@
 """Which labels, and which clips, a person should look at again: judged by features alone.
 
     found = neighbours(features, glosses, signers)
-    label_suspects(found) ...
+    alike(found), far_signers(found), taken_for(found)
 
 A clip is judged by clips of other signers where there are any: those of its own share the person, the
 camera and often the mistake.
@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sslslr.use.ranking import by_gloss
+from sslslr.use.ranking import COPY, by_gloss, unit
 
 CHUNK = 512  # clips compared with all at once
-COPY = 1 - 1e-5  # as similar: the same recording
-NEAR = 0.999  # nearly so
+NEAR = 0.999  # as similar: nearly the same recording
 FEW, MANY = 3, 15  # neighbours that vote
 TEMPERATURE = 0.1
 # What similarity to a sign's mean adds to a vote of `MANY`; more, where a sign has too few clips for one.
@@ -88,21 +87,18 @@ def neighbours(features: np.ndarray, glosses: np.ndarray, signers: np.ndarray) -
     """
     found, gloss_of = np.unique(glosses, return_inverse=True)
     names = found.tolist()  # Python's own strings: they are quoted in sentences
-    unit = features - features.mean(axis=0)
-    unit = (unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)).astype(
-        np.float32
-    )
+    units = unit(features, features.mean(axis=0)).astype(np.float32)
     counts = np.bincount(gloss_of)
     k = int(np.clip(np.median(counts) - 1, FEW, MANY))
-    votes = np.zeros((len(unit), len(names)), dtype=np.float32)
+    votes = np.zeros((len(units), len(names)), dtype=np.float32)
     best = np.full_like(votes, -np.inf)
     nearest = np.full(votes.shape, -1, dtype=np.int32)
     copies: list[tuple[int, int, float]] = []
     order = np.argsort(gloss_of, kind="stable")
     ends = np.cumsum(counts)
-    for first in range(0, len(unit), CHUNK):
-        rows = np.arange(first, min(first + CHUNK, len(unit)))
-        similarity = unit[rows] @ unit.T
+    for first in range(0, len(units), CHUNK):
+        rows = np.arange(first, min(first + CHUNK, len(units)))
+        similarity = units[rows] @ units.T
         similarity[np.arange(len(rows)), rows] = -np.inf
         for row, other in zip(*np.nonzero(similarity >= NEAR), strict=True):
             if rows[row] < other:
@@ -114,7 +110,7 @@ def neighbours(features: np.ndarray, glosses: np.ndarray, signers: np.ndarray) -
         own = gloss_of[None] == gloss_of[rows][:, None]
         judged = np.isfinite(np.where(own, others, -np.inf)).any(axis=1)
         similarity = np.where(judged[:, None], others, similarity)
-        near = np.argpartition(-similarity, min(k, len(unit) - 1), axis=1)[:, :k]
+        near = np.argpartition(-similarity, min(k, len(units) - 1), axis=1)[:, :k]
         values = np.take_along_axis(similarity, near, axis=1)
         weights = np.exp((values - values.max(axis=1, keepdims=True)) / TEMPERATURE)
         weights = np.nan_to_num(weights / weights.sum(axis=1, keepdims=True))
@@ -127,9 +123,9 @@ def neighbours(features: np.ndarray, glosses: np.ndarray, signers: np.ndarray) -
         return Neighbours(
             names, gloss_of, signers, votes, best, nearest, np.zeros_like(votes), k, copies
         )
-    means = _to_means(unit, gloss_of, len(names))
+    means = _to_means(units, gloss_of, len(names))
     # Fewer clips than twice the features do not say how clips of a sign differ.
-    told = k < MANY and len(unit) - len(names) >= 2 * unit.shape[1]
+    told = k < MANY and len(units) - len(names) >= 2 * units.shape[1]
     fit = sign_likelihoods(features, gloss_of) if told else None
     return Neighbours(names, gloss_of, signers, votes, best, nearest, means, k, copies, fit)
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from sslslr.utils.errors import UserError
+from sslslr.utils.errors import UserError, first_line
 from sslslr.utils.progress import size_text
 from sslslr.utils.user_files import (
     UserFileError,
@@ -234,7 +234,7 @@ def _check_bomb(path: Path, count: int, sizes: Any, limits: Limits) -> None:
 def _short(error: BaseException) -> str:
     if isinstance(error, tarfile.ReadError):
         return "its beginning is of neither"
-    return (str(error).splitlines() or [""])[0][:120] or type(error).__name__
+    return first_line(error, 120) or type(error).__name__
 
 
 def _plain(error: BaseException, name: str) -> str:

@@ -21,6 +21,11 @@ class StoreError(UserError):
         super().__init__(f"{where}: {rule}" + (f" {advice}" if advice else ""))
 
 
+def first_line(error: object, most: int = 100, otherwise: str = "") -> str:
+    """The first line of what an error says, cut to `most` characters; `otherwise` where it says nothing."""
+    return (str(error).splitlines() or [otherwise])[0][:most]
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the closest known word: `Did you mean 'depth'? Known: depth, width.`"""
     known = sorted(known)

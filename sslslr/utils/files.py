@@ -23,6 +23,7 @@ from sslslr.utils.user_files import read_user_text
 
 LARGEST_JSON = 64 << 20  # bytes
 BLOCK = 1 << 20  # bytes read at a time when hashing
+MOST_HASHES = 20  # that a card names one by one
 TEMPORARY_ROOM = 1_000_000  # bytes that a workflow needs to begin
 HOST = platform.node().partition(".")[0] or "localhost"
 # A folder that is being replaced stands aside as `.old` until the new one is in its place.
@@ -40,6 +41,14 @@ def sha256_of(path: str | os.PathLike) -> str:
         while block := stream.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def few_hashes(hashes: dict[str, str]) -> dict[str, str]:
+    """Names of files to their sha256; of more than `MOST_HASHES` one sum of all."""
+    if len(hashes) <= MOST_HASHES:
+        return hashes
+    lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(hashes.items()))
+    return {f"{len(hashes)} files": hashlib.sha256(lines.encode()).hexdigest()}
 
 
 def _temporary_beside(path: Path, kind: str = "tmp") -> Path:

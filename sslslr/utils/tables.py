@@ -15,6 +15,7 @@ import pandas as pd
 
 from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.user_files import read_user_bytes
+from sslslr.utils.words import counted
 
 # What a column may be called, the first that is there counts.
 ALIASES = {
@@ -242,6 +243,15 @@ def near_equal(glosses: "pd.Series | list[str]") -> list[list[str]]:
     for gloss in counts.index:
         groups.setdefault(folded(str(gloss)), []).append(str(gloss))
     return [sorted(g, key=lambda gloss: -counts[gloss]) for g in groups.values() if len(g) > 1]
+
+
+def several_spellings(values: "pd.Series | list[str]", noun: str, plural: str) -> str:
+    """What a person is told of :func:`near_equal` values; empty where there are none."""
+    if not (alike := near_equal(values)):
+        return ""
+    examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:3])
+    said = counted(len(alike), noun, plural)
+    return f"{said} in several spellings, which count as different ({examples})"
 
 
 def _number(value: str | None, where: str, positive: bool) -> float | None:

@@ -15,7 +15,7 @@ from sslslr.methods import METHODS
 from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.files import read_json
 from sslslr.workflow import seals, stages
-from sslslr.workflow.grid import evaluate_spec, protocol_options, runs
+from sslslr.workflow.grid import dataset_options, evaluate_spec, protocol_options, runs
 from sslslr.workflow.results_folder import check_results
 
 
@@ -31,8 +31,8 @@ def check(study: StudyConfig) -> int:
     from sslslr.augment import compose
 
     check_results(study.results)
-    for name, dataset in study.datasets.items():
-        parse(DATASETS.get(dataset.source).Options, dataset.options, f"datasets.{name}.options")
+    for name in study.datasets:
+        dataset_options(study, name)
     _check_licences(study.accept_licences)
     for name, steps in study.augmentations.items():
         compose(steps, f"augmentations.{name}")
@@ -95,11 +95,9 @@ def _check_clips(study: StudyConfig, run: RunSpec) -> None:
     """A method's options against the most clips that its data set can have."""
     if run.dataset not in study.datasets:
         return
-    entry = study.datasets[run.dataset]
-    dataset, method = DATASETS.get(entry.source), METHODS.get(run.method_type)
-    clips = dataset.published(
-        parse(dataset.Options, entry.options, f"datasets.{run.dataset}.options")
-    )
+    dataset = DATASETS.get(study.datasets[run.dataset].source)
+    clips = dataset.published(dataset_options(study, run.dataset))
+    method = METHODS.get(run.method_type)
     options = parse(method.Options, run.method_options, f"methods.{run.method}")
     if clips and (said := method.concern(options, clips)):
         raise UserError(f"methods.{run.method}: on {run.dataset!r} {said}.")

@@ -8,7 +8,7 @@ decides a byte: where the log goes and where the seal lies are left out.
 import shlex
 from pathlib import Path
 
-from sslslr.config.run import NO_DATASET, EvaluateSpec, RunSpec
+from sslslr.config.run import NO_DATASET, EvaluateSpec, RunSpec, clip_store
 from sslslr.config.study import StudyConfig
 from sslslr.data.datasets import DATASETS
 from sslslr.workflow.grid import members
@@ -20,11 +20,6 @@ Command = list[str]
 def as_text(command: Command) -> str:
     """A command for a shell, every argument quoted where that is needed."""
     return shlex.join(command)
-
-
-def clip_store(results: Path, dataset: str) -> Path:
-    """Folder of a data set's clips."""
-    return Path(results) / "data" / dataset / "clips"
 
 
 def data(study: StudyConfig, dataset: str, results: Path) -> list[Command]:
@@ -47,14 +42,9 @@ def data(study: StudyConfig, dataset: str, results: Path) -> list[Command]:
     return [*before, download, made] if fetched else [*before, made]
 
 
-def pretrain(spec: RunSpec, results: Path, threads: int, data_from: Path | None = None) -> Command:
-    """The encoder of a run.
-
-    Args:
-        data_from: results folder that holds the clip stores, if it is another one.
-    """
-    results = Path(results)
-    stored = str(clip_store(data_from or results, spec.dataset))
+def pretrain(spec: RunSpec, results: Path, threads: int) -> Command:
+    """The encoder of a run."""
+    stored = str(clip_store(results, spec.dataset))
     store = [] if spec.dataset == NO_DATASET else ["--store", stored]
     return [
         *("sslslr", "pretrain", "--spec", spec.model_dump_json(), *store),

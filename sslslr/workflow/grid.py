@@ -21,7 +21,7 @@ from sslslr.config.study import (
     StudyConfig,
     TargetConfig,
 )
-from sslslr.data.datasets import DATASETS
+from sslslr.data.datasets import DATASETS, options_of
 from sslslr.encoders import ENCODERS
 from sslslr.encoders.build import encoder_options
 from sslslr.methods import METHODS
@@ -224,6 +224,12 @@ def runs(study: StudyConfig) -> dict[str, RunSpec]:
     return found
 
 
+def dataset_options(study: StudyConfig, name: str) -> Any:
+    """The options of a data set, checked; raises UserError naming the key."""
+    entry = study.datasets[name]
+    return options_of(entry.source, entry.options, f"datasets.{name}.options")
+
+
 def members(study: StudyConfig, dataset: str) -> dict[str, float]:
     """The data sets that a pool is made of, with the share of each; of any other data set none.
 
@@ -232,14 +238,11 @@ def members(study: StudyConfig, dataset: str) -> dict[str, float]:
     """
     if dataset not in study.datasets:
         return {}
-    entry, where = study.datasets[dataset], f"datasets.{dataset}.options"
-    source = DATASETS.get(entry.source)
-    found = source.members(parse(source.Options, entry.options, where))
+    source, where = study.datasets[dataset].source, f"datasets.{dataset}.options.members"
+    found = DATASETS.get(source).members(dataset_options(study, dataset))
     for name in found:
-        if _lookup(study.datasets, name, f"{where}.members").source == entry.source:
-            raise UserError(
-                f"{where}.members: {name!r} is a pool itself; name its members instead."
-            )
+        if _lookup(study.datasets, name, where).source == source:
+            raise UserError(f"{where}: {name!r} is a pool itself; name its members instead.")
     return found
 
 

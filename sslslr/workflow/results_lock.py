@@ -171,12 +171,12 @@ def _end_orphans(token: str) -> list[str]:
     return [f"ended {len(orphans)} processes that a killed workflow had left running"]
 
 
-def dated_ahead(results: str | Path, now: float | None = None) -> list[str]:
+def dated_ahead(results: str | Path) -> list[str]:
     """A sentence where files of the stages are dated in the future: the clock was wrong, or is now.
 
     What is edited or made from now on would look older than they are, and go unseen.
     """
-    limit = (time.time() if now is None else now) + SLACK
+    limit = time.time() + SLACK
     late = [
         path
         for place in PLACES

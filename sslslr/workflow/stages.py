@@ -38,14 +38,12 @@ from sslslr.utils.registry import Registry
 from sslslr.workflow.grid import evaluate_spec, evaluations, runs
 
 PACKAGE = Path(__file__).parents[1]
-STAGES = ("download", "extract", "pretrain", "evaluate", "report")
 REGISTRIES = (BACKENDS, DATASETS, ENCODERS, INPUTS, METHODS, PROTOCOLS, READERS, TRANSFORMS)
 POSE = ("utils", "pose")
 DATA = (*POSE, "data")
 PRETRAIN = (*DATA, "augment", "encoders", "methods", "training")
 EVALUATE = (*PRETRAIN, "statistics", "evaluation")
 REPORT = (*EVALUATE, "report")
-UNHASHED = ("config", "workflow", "provenance", "cli")
 COMPILED = "__pycache__"
 IMPORT = re.compile(r"^\s*(?:from|import) (sslslr[.\w]*)", re.MULTILINE)
 Code = tuple[str | Path, ...]  # rooms, and files of entries in use

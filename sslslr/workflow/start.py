@@ -16,13 +16,14 @@ from typing import Any
 from sslslr.config.published import AT_HOME, unpublished_places
 from sslslr.config.run import RunSpec
 from sslslr.config.study import StudyConfig
-from sslslr.data.datasets import DATASETS, options_of
+from sslslr.data.datasets import DATASETS
+from sslslr.data.writer import STORE_FILES
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import has_key, read_json
 from sslslr.workflow import results_lock, seals
 from sslslr.workflow.check import left_checkpoints, outdated
 from sslslr.workflow.estimate import estimate
-from sslslr.workflow.grid import members
+from sslslr.workflow.grid import dataset_options, members
 
 LOCKS = ".snakemake/locks"
 
@@ -121,7 +122,7 @@ class Start:
         published = {}
         for name, entry in self._study.datasets.items():
             source = DATASETS.get(entry.source)
-            published[name] = source.published(_options(self._study, name))
+            published[name] = source.published(dataset_options(self._study, name))
         known = {name: clips for name, clips in published.items() if clips is not None}
         for (
             name
@@ -143,8 +144,7 @@ def downloads(study: StudyConfig, name: str) -> bool:
 
 def store_files(study: StudyConfig, name: str) -> list[str]:
     """The three files of a data set's clip store."""
-    files = ("keypoints.npy", "clips.parquet", "card.json")
-    return [f"{study.results}/data/{name}/clips/{file}" for file in files]
+    return [f"{study.results}/data/{name}/clips/{file}" for file in STORE_FILES]
 
 
 def member_files(study: StudyConfig, name: str) -> list[str]:
@@ -159,17 +159,12 @@ def local_files(study: StudyConfig, name: str) -> list[str]:
         UserError: one that is absent, or that Snakemake cannot name.
     """
     source = DATASETS.get(study.datasets[name].source)
-    files = [str(path) for path in source.inputs(_options(study, name))]
+    files = [str(path) for path in source.inputs(dataset_options(study, name))]
     for path in filter(re.compile(r"\{\s*\w").search, files):
         raise UserError(
             f"{path}: Snakemake takes what stands in braces for a wildcard; rename it (data set {name!r})."
         )
     return files
-
-
-def _options(study: StudyConfig, name: str) -> Any:
-    entry = study.datasets[name]
-    return options_of(entry.source, entry.options, f"datasets.{name}.options")
 
 
 def refuse_places_in_dvc_lock(study: StudyConfig) -> None:

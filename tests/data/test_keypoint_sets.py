@@ -226,18 +226,6 @@ def test_times_of_lsfb_are_those_of_its_videos(tmp_path):
     same(imported(folder, tmp_path / "s").frames(0))
 
 
-def test_joints_that_were_standardised_each_by_itself(tmp_path):
-    noise = np.random.default_rng(0).normal(0, 0.02, CLIP.shape).astype(np.float32)
-    moving = CLIP + noise
-    alone = (moving - moving.mean(axis=0)) / moving.std(axis=0)
-    folder = tmp_path / "in"
-    folder.mkdir()
-    np.save(folder / "a.npy", alone)
-    labelled(folder, "a.npy")
-    with pytest.raises(UserError, match="in which no body is seen"):
-        imported(folder, tmp_path / "s")
-
-
 def test_a_clip_that_is_empty_or_infinite_says_nothing_of_the_others(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()

@@ -7,8 +7,10 @@ import pytest
 from kinds import CLIP, SIZE, imported, npy, one
 from pose_format import Pose
 
+from sslslr.data.conversion.clip import to_clip_alone
+from sslslr.data.conversion.plan import Conversion
 from sslslr.data.preprocess import PreprocessConfig, _prepare_ours
-from sslslr.data.readers.pose_format import read_pose
+from sslslr.data.readers.pose_format import PoseFormat
 from sslslr.pose.skeleton import BODY, BODY_NAMES, LEFT_HAND, RIGHT_HAND
 from sslslr.utils.errors import UserError
 
@@ -32,7 +34,7 @@ def changed(file, change):
         pose.body = body
     stream = io.BytesIO()
     pose.write(stream)
-    clip = read_pose(stream.getvalue())
+    clip = to_clip_alone(PoseFormat.read(stream.getvalue(), ".pose"), Conversion())
     return inputs(clip["keypoints"], clip["aspect"])
 
 

@@ -129,7 +129,7 @@ def test_trim_keeps_the_span_with_a_hand():
     clip[:3, :42] = np.nan
     clip[5, :42] = np.nan  # a gap inside stays
     clip[8:, :42] = np.nan
-    trimmed, lengths, has_hand = trim_to_hands(clip[None], np.array([10]))
+    trimmed, lengths, has_hand = trim_to_hands(clip[None])
     assert lengths[0] == 5
     assert has_hand[0]
     np.testing.assert_array_equal(trimmed[0, :5], clip[3:8])

@@ -56,6 +56,7 @@ CASES = {
     "link_to_nothing": (link("nothing.csv"), "no table|no such file"),
     # columns
     "no_gloss": (b"clip_id\ngood_0\n", "column 'gloss' is missing"),
+    "gloss_misspelt": (b"clip_id,glosss\ngood_0,a\n", "Did you mean 'glosss'"),
     "no_id": (b"gloss\na\n", "needs a column 'file' or 'clip_id'"),
     "two_of_a_name": (b"clip_id,gloss,gloss\ngood_0,a,b\n", "two columns are called 'gloss'"),
     "speed": (b"clip_id,gloss,fps\ngood_0,a,fast\n", "fps 'fast' is not a number"),

@@ -1,17 +1,8 @@
 import numpy as np
 import pytest
 
-from sslslr.data.quality import (
-    BODY_LEFT_WRIST,
-    BODY_RIGHT_WRIST,
-    clip_quality,
-    exchanged_frames,
-    jitter,
-    measure,
-    summary,
-    worst,
-)
-from sslslr.pose.skeleton import LEFT_HAND, MIRROR, RIGHT_HAND
+from sslslr.data.quality import clip_quality, exchanged_frames, jitter, measure, summary, worst
+from sslslr.pose.skeleton import BODY_LEFT_WRIST, BODY_RIGHT_WRIST, LEFT_HAND, MIRROR, RIGHT_HAND
 from sslslr.report.page.quality import write_report
 from sslslr.utils.errors import UserError
 from toys import toy_clips

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from sslslr.config.run import clip_store
 from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig
 from sslslr.data.datasets import build
 from sslslr.data.store import ClipStore
 from sslslr.evaluation.evaluate import evaluate
 from sslslr.training.pretrain import pretrain
-from sslslr.workflow import commands, grid, stages
+from sslslr.workflow import grid, stages
 from toys import ROOT
 from traced import STUDY, render, silent
 
@@ -23,7 +24,7 @@ def made(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)  # the paths in provenance.json are relative, as the workflow's are
         study, results = parse(StudyConfig, STUDY, "test"), Path("results")
-        store = commands.clip_store(results, "toy")
+        store = clip_store(results, "toy")
         build("toy", "synthetic", STUDY["datasets"]["toy"]["options"], store, say=silent)
         for run, spec in grid.runs(study).items():
             code = stages.code_hash(*stages.pretrain_code(spec))

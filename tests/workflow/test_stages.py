@@ -20,6 +20,7 @@ ROOMS = {
     "evaluate": stages.EVALUATE,
     "report": stages.REPORT,
 }
+UNHASHED = ("config", "workflow", "provenance", "cli")
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_a_stage_counts_every_room_that_its_rooms_import(stage):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sslslr."):
                     imported = node.module.split(".")[1]
-                    assert imported in (*ROOMS[stage], *stages.UNHASHED), (path, imported)
+                    assert imported in (*ROOMS[stage], *UNHASHED), (path, imported)
 
 
 def test_a_reader_counts_for_data_sets_that_read_files_of_any_format(package):
@@ -130,7 +131,7 @@ def test_an_entry_of_another_package_is_hashed_by_its_name_wherever_it_lies(tmp_
 
 def test_a_stage_of_dvc_lists_rooms_as_folders_and_all_that_it_lists_exists():
     listed = stages.stage_sources(STUDY)
-    assert tuple(listed) == stages.STAGES
+    assert list(listed) == ["download", "extract", "pretrain", "evaluate", "report"]
     for paths in listed.values():
         assert all((ROOT / path).exists() for path in paths)
         assert not [path for path in paths if str(Path(path).parent) in paths]

@@ -25,6 +25,7 @@ WATCHED = np.array([
 # Misfit below which an order is a body's (measured: 0.2 to 0.5; of others: 0.8 to 2).
 PLAUSIBLE = 0.62
 MOST = 0.6  # share of the frames that tell beyond which the hands of a clip, or of a set, are exchanged
+APART = 0.25  # widths of the shoulders that the body's wrists must lie apart to tell the hands
 ASTRAY = 0.6  # widths of the shoulders from a hand to a wrist of the body, beyond which it is not its hand
 CENTRED = 0.1  # widths of the shoulders between their middle and zero, at most, of what is centred on them
 BETTER = 0.6  # a named order is contradicted where another's misfit is below this share of its own
@@ -38,14 +39,14 @@ def misfit(frames: np.ndarray) -> float:
     """
     xy = np.asarray(frames, dtype=np.float32)
     with np.errstate(all="ignore"):
-        spread = _mean(_norm(xy - _mean(xy, axis=1)[:, None]), axis=1)
+        spread = _mean(_norm(xy - _mean(xy)[:, None]))
         terms = []
         for hand in (LEFT_HAND, RIGHT_HAND):
             to_body = xy[:, hand.start, None] - xy[:, [BODY_LEFT_WRIST, BODY_RIGHT_WRIST]]
             near = np.fmin(*np.moveaxis(_norm(to_body), -1, 0))
             if np.isnan(xy[:, [BODY_LEFT_WRIST, BODY_RIGHT_WRIST], 0]).all():
                 near = 0  # a layout without them: then only that a hand is small
-            radius = _mean(_norm(xy[:, hand] - _mean(xy[:, hand], axis=1)[:, None]), axis=1)
+            radius = _mean(_norm(xy[:, hand] - _mean(xy[:, hand])[:, None]))
             flat = np.where(radius < 1e-3 * spread, 2.0, 0.0)  # all at one point: no hand
             terms.append((near + radius) / spread + flat)
         values = np.concatenate(terms)
@@ -63,7 +64,7 @@ def upright(frames: np.ndarray) -> float:
         above = np.minimum(left[:, 1], right[:, 1]) - nose[:, 1] > 0.1 * beside[:, 0]
         return float((above & (beside[:, 0] > beside[:, 1]))[told].mean())
     with np.errstate(all="ignore"):
-        spread = _mean((xy - _mean(xy, axis=1)[:, None]) ** 2, axis=1)
+        spread = _mean((xy - _mean(xy)[:, None]) ** 2)
         return float((spread.min(axis=1) > 1e-4 * spread.max(axis=1)).mean())
 
 
@@ -100,10 +101,10 @@ def _norm(values: np.ndarray) -> np.ndarray:
     return np.sqrt((values * values).sum(axis=-1))
 
 
-def _mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """nanmean without a warning; NaN where nothing is there."""
+def _mean(values: np.ndarray) -> np.ndarray:
+    """nanmean over axis 1 without a warning; NaN where nothing is there."""
     seen = ~np.isnan(values)
-    return np.where(seen, values, 0).sum(axis=axis) / seen.sum(axis=axis)
+    return np.where(seen, values, 0).sum(axis=1) / seen.sum(axis=1)
 
 
 def fitting(layouts: list[Layout], clips: list[list[np.ndarray]]) -> tuple[int, str]:
@@ -195,7 +196,7 @@ def watched(points: np.ndarray) -> dict[str, int]:
     apart = _norm(wrists[:, 0] - wrists[:, 1])
     own, other = _norm(hands - wrists), _norm(hands - wrists[:, ::-1])
     here = ~np.isnan(own) & ~np.isnan(other)
-    tells = (apart > 0.25 * width) & here.any(axis=1)
+    tells = (apart > APART * width) & here.any(axis=1)
     swapped = tells & (np.where(here, own, 0).sum(axis=1) > np.where(here, other, 0).sum(axis=1))
     nearest = np.fmin(own, other)  # NaN where neither can be compared
     placed = ~np.isnan(nearest).all(axis=1) & (width > 0)

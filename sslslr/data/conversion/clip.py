@@ -14,7 +14,7 @@ from sslslr.data.conversion.anatomy import (
     sided,
 )
 from sslslr.data.conversion.flips import unflipped
-from sslslr.data.conversion.plan import Conversion, Plan, parted
+from sslslr.data.conversion.plan import Conversion, Plan, make_plan, parted
 from sslslr.data.conversion.tally import FROZEN, Tally
 from sslslr.data.conversion.units import LARGEST
 from sslslr.data.readers import ClipError, RawClip
@@ -54,7 +54,7 @@ def to_clip(
     if xy.dtype != np.float32 or xy.base is not None or not xy.flags.writeable:
         with np.errstate(over="ignore"):
             xy = xy.astype(np.float32)
-    tally.persons(persons)
+    tally.several += persons > 1
     tally.depth += plan.third == "depth"
     tally.doubtful += plan.third == "a depth?"
     frames = len(xy)
@@ -92,6 +92,11 @@ def to_clip(
     tally.centred += plan.unit == "shoulders"
     tally.frozen += _is_frozen(xy)
     return {"keypoints": xy, "fps": _rate(raw.fps, tally), "aspect": aspect}
+
+
+def to_clip_alone(raw: RawClip, options: Conversion) -> dict[str, Any]:
+    """As :func:`to_clip`, of a clip whose numbers are judged by themselves."""
+    return to_clip(raw, make_plan([raw], options, [None]), options, Tally())
 
 
 def _drop_unsure(xy: np.ndarray, score: np.ndarray, plan: Plan, tally: Tally) -> None:

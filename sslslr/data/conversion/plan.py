@@ -175,7 +175,7 @@ def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | No
         None if score is None else layout.apply(score[..., None])[..., 0] for _, score, *_ in parts
     ]
     _read_scores(plan, sample[0], clips, scores, options)
-    _read_zeros(plan, sample[0], clips, options)
+    _read_zeros(plan, clips, options)
     sizes = [size or stated for size, (*_, stated) in zip(sizes, parts, strict=True)]
     read_unit(plan, sample, clips, sizes, options)
     return plan
@@ -278,7 +278,7 @@ def _read_scores(plan, raw, clips, scores, options) -> None:
             plan.why.append(f"joints with a confidence below {plan.threshold:g} count as missing")
 
 
-def _read_zeros(plan, raw, clips, options) -> None:
+def _read_zeros(plan, clips, options) -> None:
     xy = np.concatenate([clip[..., :2] for clip in clips])
     there = np.isfinite(xy[..., 0]).sum()
     zero = (xy == 0).all(axis=-1)

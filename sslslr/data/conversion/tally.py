@@ -45,9 +45,6 @@ class Tally:
     joints: dict[str, int] = field(default_factory=dict)
     _unwatched: list[np.ndarray] = field(default_factory=list)
 
-    def persons(self, count: int) -> None:
-        self.several += count > 1
-
     def watch(self, joints: np.ndarray) -> None:
         """Count what a clip's joints of `WATCHED` tell, (frames, 7, 2); many clips at once, which is quicker."""
         self._unwatched.append(joints)

@@ -11,6 +11,7 @@ LARGEST = 2.0  # coordinates of an image lie in 0..1, a little more where a join
 FILLED = (
     0.001  # share of joints at exactly (-1, -1) or such beyond which that stands for missing joints
 )
+BELOW = 0.2  # share of one axis below zero beyond which coordinates lie around it
 FAR = 999.0  # a number that stands for a missing coordinate, if it is large
 SCALES = (0.05, 3.0)  # of the shoulders: normalised coordinates that can stay as they are
 
@@ -53,6 +54,11 @@ def middles(clips: list[np.ndarray]) -> list[float]:
     return [float(np.median(size[there])) for size in sizes if (there := np.isfinite(size)).any()]
 
 
+def around_zero(xy: np.ndarray) -> bool:
+    """Whether coordinates (n, 2) of joints that were found are normalised already: of no image, which begins at 0."""
+    return bool(((xy < 0).mean(axis=0) > BELOW).any())
+
+
 def read_unit(plan, sample, clips, sizes, options) -> None:
     """Decide the plan's unit; raises ClipError where it cannot be told, or contradicts what was said."""
     clips = [_turned(clip, plan) for clip in clips]
@@ -66,7 +72,7 @@ def read_unit(plan, sample, clips, sizes, options) -> None:
         return
     largest = float(np.percentile(np.abs(xy), 99))
     middle = float(np.median(np.abs(xy)))
-    centred = (xy[:, 0] < 0).mean() > 0.2 or (xy[:, 1] < 0).mean() > 0.2
+    centred = around_zero(xy)
     sized = [(clip, size) for clip, size in zip(clips, sizes, strict=True) if size]
     size = sized[0][1] if sized else None
     scale = shoulders([blanked(clip[..., :2]) for clip in clips]) if centred else 0.0

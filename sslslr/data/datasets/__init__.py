@@ -3,7 +3,6 @@
 A data set is a subclass of :class:`Dataset` marked `@register`; see docs/extend.md.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from sslslr.utils.errors import UserError
 from sslslr.utils.registry import Registry
 from sslslr.utils.user_files import shown
 
-MOST_INPUTS = 20  # beyond these a card names one hash of all
 DATASETS = Registry("sslslr.data.datasets", "data set")
 register = DATASETS.register
 
@@ -126,7 +124,7 @@ def build(
     from sslslr.data.clip_table import DATASET
     from sslslr.data.deal import Deal
     from sslslr.data.store import writing
-    from sslslr.utils.files import sha256_of
+    from sslslr.utils.files import few_hashes, sha256_of
 
     if not re.fullmatch(DATASET, name):
         raise UserError(
@@ -142,10 +140,7 @@ def build(
         file.name if plain else file.absolute().relative_to(base).as_posix(): sha256_of(file)
         for file in files
     }
-    if len(inputs) > MOST_INPUTS:
-        lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(inputs.items()))
-        inputs = {f"{len(inputs)} files": hashlib.sha256(lines.encode()).hexdigest()}
-    card = {"dataset": name, **entry.card, "inputs": inputs}
+    card = {"dataset": name, **entry.card, "inputs": few_hashes(inputs)}
     with writing(out, card, **{"on_bad": "drop", **rules}) as writer:
         if isinstance(options, Deal):
             writer.deal = options

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sslslr.data.conversion.units import LARGEST
 from sslslr.data.membership import digest
+from sslslr.data.readers import ClipError
 from sslslr.data.readers.npz import plain_array
-from sslslr.data.readers.openhands import ClipError, normalised
 from sslslr.pose.skeleton import from_parts
 from sslslr.utils.download.addresses import public
 from sslslr.utils.download.checksums import Checksums, Sum
@@ -80,7 +81,7 @@ def read_clip(poses: Path, clip_id: str) -> np.ndarray:
 
     Raises:
         FileNotFoundError: names the part that has no file.
-        ClipError: a part that is damaged or of another shape, or parts of different lengths.
+        ClipError: a part that is damaged or of another shape, parts of different lengths, or pixels.
     """
     parts = {}
     for part in PARTS:
@@ -102,7 +103,11 @@ def read_clip(poses: Path, clip_id: str) -> np.ndarray:
         raise ClipError("its parts have different numbers of frames")
     body = np.full((len(parts["pose"]), 33, 2), np.nan, dtype=np.float32)
     body[:, : parts["pose"].shape[1]] = parts["pose"]
-    return normalised(from_parts(parts["left_hand"], parts["right_hand"], body), None)
+    frames = from_parts(parts["left_hand"], parts["right_hand"], body)
+    seen = frames[np.isfinite(frames)]
+    if len(seen) and np.median(np.abs(seen)) > LARGEST:
+        raise ClipError("coordinates in pixels, without the image's size to divide them by")
+    return frames
 
 
 def pose_names(folder: Path, labels: int | None, poses: str) -> list[str]:

@@ -17,9 +17,12 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from sslslr.config.settings import Settings
+from sslslr.data.conversion.clip import to_clip_alone
+from sslslr.data.conversion.plan import Conversion
 from sslslr.data.datasets import Dataset
+from sslslr.data.readers import ClipError
 from sslslr.data.readers._unpickle import UnsafePickle
-from sslslr.data.readers.openhands import ClipError, read_clip
+from sslslr.data.readers.openhands import OpenHands as OpenHandsPickle
 from sslslr.data.store import ClipWriter
 from sslslr.utils.archives import MemberError, Members, open_members
 from sslslr.utils.download.fetch import File, fetch, mirrored, place
@@ -104,6 +107,32 @@ def rows_of(file: Path, columns: int, delimiter: str = ",") -> list[list[str]]:
     return rows
 
 
+def read_clip(data: bytes, min_confidence: float = 0.0) -> dict[str, Any]:
+    """A clip of a published set of OpenHands, from the bytes of its pickle.
+
+    Returns:
+        keypoints: float32 (frames, 75, 2) in the store's order, NaN where nothing was found;
+        aspect: width / height of the image, None where the pickle does not say.
+
+    Raises:
+        UnsafePickle: the pickle wants more than to hold numbers.
+        ClipError: it holds something else than keypoints.
+    """
+    raw = OpenHandsPickle.read(data, "")
+    if raw.layout is None or raw.points.ndim != 3:
+        raise ClipError(f"keypoints of shape {raw.points.shape}, not OpenHands' (frames, 75, 3)")
+    clip = to_clip_alone(raw, Conversion(min_confidence=min_confidence))
+    return {"keypoints": clip["keypoints"], "aspect": clip["aspect"]}
+
+
+def download(
+    name: str, files: Sequence[File], options: Any, raw: Path, settings: DownloadSettings
+) -> None:
+    """Fetch a set's files into the cache, then give them their names in `raw`."""
+    cache = (settings.cache or raw.parent / ".downloads") / name
+    place(fetch(mirrored(files, options.mirror, options.files), cache, settings), raw)
+
+
 class OpenHands(Dataset):
     """A set whose keypoints are an archive of OpenHands, and whose clips are in official lists.
 
@@ -130,10 +159,7 @@ class OpenHands(Dataset):
 
     @classmethod
     def download(cls, options: Any, raw: Path, settings: DownloadSettings) -> None:
-        """Fetch into the cache, then give the files their names in `raw`."""
-        cache = (settings.cache or raw.parent / ".downloads") / cls.name
-        files = mirrored(cls.files(options), options.mirror, options.files)
-        place(fetch(files, cache, settings), raw)
+        download(cls.name, cls.files(options), options, raw, settings)
 
     @classmethod
     def build(cls, options: Any, raw: Path | None, writer: ClipWriter) -> None:

@@ -28,9 +28,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from sslslr.config.settings import Settings
+from sslslr.data.conversion.clip import to_clip_alone
+from sslslr.data.conversion.plan import Conversion
 from sslslr.data.datasets import Dataset, register
 from sslslr.data.readers import ClipError
-from sslslr.data.readers.pose_format import read_pose
+from sslslr.data.readers.pose_format import PoseFormat
 from sslslr.data.store import ClipWriter
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import atomic_file, sha256_of
@@ -96,7 +98,8 @@ class Fingerspelling(Dataset):
             for row in rows:
                 language, clip_id = row["signed_language"], row["path"].removesuffix(".pose")
                 try:
-                    clip = read_pose(archive.read(LEXICON + row["path"]))
+                    raw_clip = PoseFormat.read(archive.read(LEXICON + row["path"]), row["path"])
+                    clip = to_clip_alone(raw_clip, Conversion())
                 except ClipError as error:
                     writer.drop(clip_id, str(error))
                     continue

@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from sslslr.config.settings import SPLITS
 from sslslr.data.datasets import _openhands as shared
 from sslslr.data.datasets import register
 from sslslr.utils.download.fetch import File
 
 ARCHIVE = "GSL.zip"
 ASSETS = shared.ASSETS.format("77560512bdea30a88e2d0d6a25e24c1c159c53e2")
-LISTS = {split: f"{split}_greek_iso.csv" for split in ("train", "val", "test")}
+LISTS = {split: f"{split}_greek_iso.csv" for split in SPLITS}
 FILES = [
     File(ARCHIVE, shared.RECORD + ARCHIVE),
     *(File(name, f"{ASSETS}gsl_metadata/GSL_split/GSL_isolated/{name}") for name in LISTS.values()),

@@ -14,7 +14,7 @@ from pydantic import Field
 from sslslr.config.settings import Settings
 from sslslr.data.datasets import Dataset, register
 from sslslr.data.datasets import _lsfb_files as files
-from sslslr.data.readers.openhands import ClipError
+from sslslr.data.readers import ClipError
 from sslslr.data.store import ClipWriter
 from sslslr.utils.download.http import DownloadSettings
 from sslslr.utils.errors import UserError

@@ -24,8 +24,6 @@ from sslslr.pose.skeleton import PARTS
 from sslslr.utils.errors import UserError
 from sslslr.utils.seeds import generator
 
-COLUMNS = ("gloss", "language", "signer", "fps", "aspect", "source")
-
 
 def _shares(members: Any) -> Any:
     """A list of names is all of each."""
@@ -132,11 +130,9 @@ def _add(
         raise UserError(f"{store.path}: has no training clip, so it adds nothing to a pool.")
     order = torch.randperm(len(rows), generator=generator(0, "pool", name)).numpy()
     chosen = np.sort(rows[order[: math.ceil(len(rows) * share)]])  # a larger share holds a smaller
-    table = store.clips.iloc[chosen]
-    columns = {key: table[key].to_numpy(dtype=object, na_value=None) for key in COLUMNS}
+    ids = store.clips["clip_id"].iloc[chosen]
     clips, signers, languages = 0, set(), set()
-    for place, (row, clip_id) in enumerate(zip(chosen, table["clip_id"], strict=True)):
-        values = {key: column[place] for key, column in columns.items()}
+    for row, clip_id, values in zip(chosen, ids, store.stated(chosen), strict=True):
         values["signer"] = f"{name}:{values['signer']}" if values["signer"] else None
         frames = np.array(store.frames(row))
         content = content_digest(frames)
@@ -147,7 +143,7 @@ def _add(
         frames[:, ~used] = np.nan
         # Its digest as the member has it: a target's clips are looked up by it before they are scored.
         extra: dict[str, Any] = {"member": name, "content": content.hex()}
-        if writer.add(f"{name}:{clip_id}", frames, split="train", **values, **extra):
+        if writer.add(f"{name}:{clip_id}", frames, **values, **extra):
             clips += 1
             signers.add(values["signer"])
             languages.add(values["language"])

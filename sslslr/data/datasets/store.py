@@ -7,11 +7,9 @@ from pydantic import Field
 
 from sslslr.data.datasets import Dataset, register
 from sslslr.data.deal import Deal
-from sslslr.data.store import CARD, CLIPS, KEYPOINTS, ClipStore
-from sslslr.data.writer import CARD_FIELDS, OPTIONAL_CARD_FIELDS, ClipWriter
+from sslslr.data.store import ClipStore
+from sslslr.data.writer import CARD_FIELDS, OPTIONAL_CARD_FIELDS, STORE_FILES, ClipWriter
 from sslslr.utils.errors import UserError
-
-COLUMNS = ("gloss", "language", "signer", "split", "fps", "aspect", "source")
 
 
 class StoreOptions(Deal):
@@ -34,7 +32,7 @@ class Store(Dataset):
     @staticmethod
     def inputs(options: StoreOptions) -> list[Path]:
         folder = Path(options.folder).expanduser()
-        files = [folder / name for name in (KEYPOINTS, CLIPS, CARD)]
+        files = [folder / name for name in STORE_FILES]
         if absent := [file.name for file in files if not file.is_file()]:
             raise UserError(
                 f"{folder}: {absent[0]} is missing; a clip store has {len(files)} files."
@@ -51,14 +49,9 @@ class Store(Dataset):
     @staticmethod
     def build(options: StoreOptions, raw: Path | None, writer: ClipWriter) -> None:
         store = ClipStore.open(Path(options.folder).expanduser())
-        stated = (
-            *CARD_FIELDS[1:-1],
-            *OPTIONAL_CARD_FIELDS,
-        )  # but the name, and what it was made of
-        writer.card |= {key: store.card[key] for key in stated if store.card.get(key)}
-        clips = store.clips
-        columns = {name: clips[name].to_numpy(dtype=object, na_value=None) for name in COLUMNS}
-        ids = clips["clip_id"].to_numpy(dtype=object)
-        for row in range(len(store)):
-            values = {name: column[row] for name, column in columns.items()}
-            writer.add(str(ids[row]), np.asarray(store.frames(row)), **values)
+        # But the name, and what it was made of.
+        keys = (*CARD_FIELDS[1:-1], *OPTIONAL_CARD_FIELDS)
+        writer.card |= {key: store.card[key] for key in keys if store.card.get(key)}
+        ids = store.clips["clip_id"].to_numpy(dtype=object)
+        for row, stated in enumerate(store.stated(store.indices())):
+            writer.add(str(ids[row]), np.asarray(store.frames(row)), **stated)

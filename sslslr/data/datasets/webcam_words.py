@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from sslslr.config.settings import Settings, parse
 from sslslr.data.datasets import Dataset, register
-from sslslr.data.datasets._openhands import raw_folder
+from sslslr.data.datasets._openhands import download, raw_folder
 from sslslr.data.deal import Deal
 from sslslr.data.import_keypoints import add
 from sslslr.data.opened import Opened, survey
@@ -26,7 +26,7 @@ from sslslr.data.readers import READERS, Unit
 from sslslr.data.source import Row
 from sslslr.data.writer import ClipWriter
 from sslslr.utils.archives import ENDINGS, Members, open_members
-from sslslr.utils.download.fetch import File, fetch, mirrored, place
+from sslslr.utils.download.fetch import File
 from sslslr.utils.download.http import DownloadSettings
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import sha256_of
@@ -145,9 +145,7 @@ class WebcamWords(Dataset):
 
     @classmethod
     def download(cls, options: WebcamOptions, raw: Path, settings: DownloadSettings) -> None:
-        cache = (settings.cache or raw.parent / ".downloads") / cls.name
-        wanted = mirrored(cls.files(options), options.mirror, options.files)
-        place(fetch(wanted, cache, settings), raw)
+        download(cls.name, cls.files(options), options, raw, settings)
 
     @classmethod
     def build(cls, options: WebcamOptions, raw: Path | None, writer: ClipWriter) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from sslslr.config.settings import SPLITS
 from sslslr.data.datasets import _openhands as shared
 from sslslr.data.datasets import register
 from sslslr.utils.download.fetch import File
@@ -80,6 +81,6 @@ def _clip(clip_id: str, entry: Any, glosses: dict[str, str], file: Path) -> shar
         gloss, split = glosses[str(entry["action"][0])], entry["subset"]
     except (KeyError, IndexError, TypeError):
         raise UserError(f"{file}: clip {clip_id!r} has no known class.") from None
-    if split not in ("train", "val", "test"):
+    if split not in SPLITS:
         raise UserError(f"{file}: clip {clip_id!r} is in subset {split!r}.")
     return shared.Listed(clip_id, gloss, split)

@@ -21,8 +21,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sslslr.config.settings import SPLITS
 from sslslr.pose.layouts import Layout
-from sslslr.utils.errors import UserError
+from sslslr.utils.errors import UserError, first_line
 from sslslr.utils.registry import Registry
 
 READERS = Registry("sslslr.data.readers", "reader")
@@ -48,8 +49,7 @@ def damaged_alone() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the file's
             raise
-        what = (str(error).splitlines() or [""])[0][:100]
-        raise ClipError(f"cannot be read ({type(error).__name__}: {what})") from None
+        raise ClipError(f"cannot be read ({type(error).__name__}: {first_line(error)})") from None
 
 
 @dataclass
@@ -145,6 +145,12 @@ def parts_of(name: str) -> tuple[str, str, str]:
     folder, _, last = name.rpartition("/")
     dot = last.rfind(".")
     return (folder, last[:dot], last[dot:].lower()) if dot > 0 else (folder, last, "")
+
+
+def split_in(name: str) -> dict[str, str]:
+    """The column `split` that the name of a file states; {} where it names none."""
+    split = next((split for split in SPLITS if split in name.lower()), None)
+    return {"split": split} if split else {}
 
 
 def readers() -> list[type[Reader]]:

@@ -27,7 +27,6 @@ LEFT, RIGHT = (
 )
 BODY = ("pose", "body", "upper_pose", "upper_body", "pose_landmarks")
 BODIES = {33: "body", 25: "body25", 23: "body23"}
-LARGEST = 50_000_000  # numbers of a nested list
 
 
 def clip_of(held: Any) -> RawClip:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from sslslr.utils.errors import UserError
+from sslslr.utils.errors import UserError, first_line
 
 LARGEST = 256 << 20  # bytes of a pickle
 OPCODES = 2_000_000  # instructions of a pickle
@@ -218,8 +218,9 @@ def load(data: bytes) -> Any:
     except UnsafePickle as error:
         raise UnsafePickle(f"refused as a pickle: {error}") from None
     except Exception as error:  # a damaged pickle fails in many ways
-        what = (str(error).splitlines() or [""])[0][:100]
-        raise UnsafePickle(f"not a sound pickle ({type(error).__name__}: {what})") from None
+        raise UnsafePickle(
+            f"not a sound pickle ({type(error).__name__}: {first_line(error)})"
+        ) from None
 
 
 def _look_through(data: bytes) -> None:
@@ -242,8 +243,7 @@ def _look_through(data: bytes) -> None:
     except UnsafePickle:
         raise
     except Exception as error:
-        what = (str(error).splitlines() or [""])[0][:100]
-        raise UnsafePickle(f"not a pickle, or cut short ({what})") from None
+        raise UnsafePickle(f"not a pickle, or cut short ({first_line(error)})") from None
     if end is None or len(data) != end + 1:
         raise UnsafePickle("refused as a pickle: something follows its end")
 

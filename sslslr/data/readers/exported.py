@@ -6,6 +6,7 @@ import numpy as np
 
 from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, register
 from sslslr.pose.skeleton import NAMES
+from sslslr.utils.errors import first_line
 
 COLUMNS = ["clip_id", "frame", "joint", "x", "y"]
 LARGEST = 4 << 30  # bytes of a file
@@ -56,8 +57,7 @@ def _read(members, name: str) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndar
         xy = table[["x", "y"]].to_numpy(dtype=np.float32)
         clips, ids = pd.factorize(table["clip_id"].astype(str))
     except Exception as error:  # pyarrow raises several kinds
-        what = (str(error).splitlines() or [""])[0][:100]
-        raise ClipError(f"{name}: not a sound parquet of clips ({what})") from None
+        raise ClipError(f"{name}: not a sound parquet of clips ({first_line(error)})") from None
     if not ((joint >= 0) & (frame >= 0) & (frame < LONGEST)).all():
         raise ClipError(f"{name}: a frame or a joint that there is not")
     order = np.argsort(clips, kind="stable")

@@ -7,6 +7,7 @@ import numpy as np
 from sslslr.data.readers import ClipError, RawClip, Reader, register
 from sslslr.data.readers._numbers import by_numbers
 from sslslr.pose.layouts import PARTS, by_names
+from sslslr.utils.errors import first_line
 from sslslr.utils.user_files import shown
 
 COLUMNS = ("frame", "type", "landmark_index", "x", "y")
@@ -57,8 +58,7 @@ class Kaggle(Reader):
         except ClipError:
             raise
         except Exception as error:  # pyarrow raises several kinds
-            what = (str(error).splitlines() or [""])[0][:100]
-            raise ClipError(f"not a sound parquet file ({what})") from None
+            raise ClipError(f"not a sound parquet file ({first_line(error)})") from None
         return _long(table) if long else _wide(table)
 
 

@@ -2,6 +2,7 @@
 
 from sslslr.data.readers import ClipError, RawClip, Reader, register
 from sslslr.data.readers.npz import plain_array
+from sslslr.utils.errors import first_line
 
 
 @register
@@ -21,8 +22,7 @@ class Npy(Reader):
         try:
             return RawClip(plain_array(data))
         except (ValueError, EOFError, OSError) as error:
-            what = (str(error).splitlines() or [""])[0][:100]
             raise ClipError(
-                f"not a sound array ({what}); arrays of Python objects are refused, since unpickling would "
-                "run code"
+                f"not a sound array ({first_line(error)}); arrays of Python objects are refused, since "
+                "unpickling would run code"
             ) from None

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from sslslr.utils.archives import DAMAGED, MemberError, Members, open_members
-from sslslr.utils.errors import UserError
+from sslslr.utils.errors import UserError, first_line
 from sslslr.utils.user_files import open_user_file, shown
 
 JOINT_COUNTS = (75, 42)
@@ -102,9 +102,8 @@ class NpzClips:
         )
 
     def _refuse_damaged(self, why: str) -> NoReturn:
-        why = (why.splitlines() or [""])[0][:200]
         raise UserError(
-            f"{self.path}: cut short or damaged ({why}). Copy or download it again."
+            f"{self.path}: cut short or damaged ({first_line(why, 200)}). Copy or download it again."
         ) from None
 
     def _header(self, stream: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -197,7 +196,7 @@ def read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
             warnings.simplefilter("ignore", UserWarning)
             shape, fortran, dtype = read(stream)
     except (ValueError, EOFError) as error:
-        raise ValueError((str(error).splitlines() or ["no header"])[0][:120]) from None
+        raise ValueError(first_line(error, 120, "no header")) from None
     except DAMAGED:
         raise
     except Exception as error:  # what stands there is read as Python's literals

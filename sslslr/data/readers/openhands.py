@@ -8,10 +8,8 @@ are read by `sslslr/data/readers/_unpickle.py`, which runs nothing of them.
 
 from typing import Any
 
-import numpy as np
-
 from sslslr.data.conversion.arrays import MOST_PERSONS
-from sslslr.data.readers import ClipError, RawClip, Reader, register
+from sslslr.data.readers import RawClip, Reader, register
 from sslslr.data.readers._held import clip_of
 from sslslr.data.readers._unpickle import load
 from sslslr.pose.layouts import named
@@ -55,40 +53,3 @@ def of_pickle(held: Any) -> RawClip:
                 if clip.score is not None and clip.score.ndim == 3:
                     clip.score = clip.score.transpose(1, 0, 2)
     return clip
-
-
-def read_clip(data: bytes, min_confidence: float = 0.0) -> dict[str, Any]:
-    """A clip of a published set of OpenHands, from the bytes of its pickle.
-
-    Returns:
-        keypoints: float32 (frames, 75, 2) in the store's order, NaN where nothing was found;
-        aspect: width / height of the image, None where the pickle does not say.
-
-    Raises:
-        UnsafePickle: the pickle wants more than to hold numbers.
-        ClipError: it holds something else than keypoints.
-    """
-    from sslslr.data.conversion.clip import to_clip
-    from sslslr.data.conversion.plan import Conversion, make_plan
-    from sslslr.data.conversion.tally import Tally
-
-    raw = OpenHands.read(data, "")
-    if raw.layout is None or raw.points.ndim != 3:
-        raise ClipError(f"keypoints of shape {raw.points.shape}, not OpenHands' (frames, 75, 3)")
-    options = Conversion(min_confidence=min_confidence)
-    clip = to_clip(raw, make_plan([raw], options, [None]), options, Tally())
-    return {"keypoints": clip["keypoints"], "aspect": clip["aspect"]}
-
-
-def normalised(frames: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """Coordinates in image widths and heights, also where the file has pixels and the image's size.
-
-    Raises:
-        ClipError: pixels, and no size to divide them by.
-    """
-    seen = frames[np.isfinite(frames)]
-    if len(seen) == 0 or np.median(np.abs(seen)) <= 2:
-        return frames
-    if size is None:
-        raise ClipError("coordinates in pixels, without the image's size to divide them by")
-    return frames / np.array(size, dtype=np.float32)

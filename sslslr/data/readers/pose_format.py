@@ -5,13 +5,12 @@ persons were found, the signer is chosen as for every format.
 """
 
 import struct
-from typing import Any
 
 import numpy as np
 
 from sslslr.data.readers import ClipError, RawClip, Reader, register
 from sslslr.pose.layouts import of_components
-from sslslr.utils.errors import UserError
+from sslslr.utils.errors import UserError, first_line
 
 VERSIONS = (0.0, 0.1, 0.2)
 
@@ -44,8 +43,9 @@ class PoseFormat(Reader):
         except UserError:
             raise
         except Exception as error:  # a damaged file fails in many ways in the library
-            what = (str(error).splitlines() or [""])[0][:100]
-            raise ClipError(f"not a sound .pose file ({type(error).__name__}: {what})") from None
+            raise ClipError(
+                f"not a sound .pose file ({type(error).__name__}: {first_line(error)})"
+            ) from None
 
 
 def _read(data: bytes) -> RawClip:
@@ -72,18 +72,3 @@ def _read(data: bytes) -> RawClip:
         unit="pixels" if sound else None,
         fps=float(body.fps),
     )
-
-
-def read_pose(data: bytes) -> dict[str, Any]:
-    """A `.pose` file of MediaPipe's as a clip of the store.
-
-    Returns:
-        keypoints: float32 (frames, 75, 2), image-normalised, NaN where MediaPipe found nothing;
-        fps; aspect, the image's width / height.
-    """
-    from sslslr.data.conversion.clip import to_clip
-    from sslslr.data.conversion.plan import Conversion, make_plan
-    from sslslr.data.conversion.tally import Tally
-
-    raw, options = PoseFormat.read(data, ".pose"), Conversion()
-    return to_clip(raw, make_plan([raw], options, [None]), options, Tally())

@@ -4,7 +4,7 @@ import io
 import json
 import tarfile
 
-from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, register
+from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, register, split_in
 from sslslr.data.readers._held import clip_of
 from sslslr.data.readers.npz import plain_array
 from sslslr.utils.errors import UserError
@@ -94,8 +94,7 @@ def _columns(parts: dict[str, bytes], name: str) -> dict[str, str]:
         value = next((flat[key] for key in keys if flat.get(key)), None)
         if value:
             said[column] = value
-    split = next((s for s in ("train", "val", "test") if s in name.lower()), None)
-    return {**said, **({"split": split} if split else {})}
+    return {**said, **split_in(name)}
 
 
 def _shard(members, name: str) -> dict[str, dict[str, bytes]]:

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, register
+from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, register, split_in
 from sslslr.pose.layouts import by_names
 from sslslr.pose.skeleton import BODY_NAMES
 from sslslr.utils.errors import UserError
@@ -25,7 +25,6 @@ _FINGER = {
 }
 _JOINT = {"MCP": "mcp", "PIP": "pip", "DIP": "dip", "Tip": "tip", "CMC": "cmc", "IP": "ip"}
 _THUMB = {"CMC": "cmc", "MP": "mcp", "MCP": "mcp", "IP": "ip", "Tip": "tip"}
-_COLUMN = re.compile(r"^([A-Za-z]+?)(?:_?(\d)|_(left|right))?_([XYxy])$")
 FIELD = 1 << 24  # characters of a cell
 
 
@@ -113,10 +112,7 @@ class Spoter(Reader):
 
 def _said(row: dict[str, str], name: str) -> dict[str, str]:
     label = row.get("labels", row.get("label", row.get("gloss")))
-    split = next(
-        (s for s in ("train", "val", "test") if s in name.rpartition("/")[2].lower()), None
-    )
-    return {key: value for key, value in (("gloss", label), ("split", split)) if value}
+    return {**({"gloss": label} if label else {}), **split_in(name.rpartition("/")[2])}
 
 
 def _rows(members, name: str) -> list[dict[str, str]]:

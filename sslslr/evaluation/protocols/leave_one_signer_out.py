@@ -5,6 +5,7 @@ every clip is scored once. The probe is the logistic one. No label of the signer
 encoder it is said whether its pretraining saw clips of that signer (without labels).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -43,25 +44,20 @@ class LeaveOneSignerOut(Protocol):
 
     def run(self, task: Task, options: LeaveOneSignerOutConfig, say) -> Predictions:
         rows, labels = named_rows(task, self.name), np.asarray(task.labels)
-        tested, scores, fits, fewest, by_signer = [], [], [], len(rows), {}
-        for signer, others, own in folds(task, rows):
-            guessed, fitted = probe(task, others, own, options)
-            tested, scores, fits = [*tested, own], [*scores, guessed], [*fits, fitted]
-            by_signer[signer] = float((guessed.argmax(axis=1) == labels[own]).mean())
-            fewest = min(fewest, len(others))
+        parts = {signer: (others, own) for signer, others, own in folds(task, rows)}
+        found = by_parts(task, list(parts.values()), options)
+        right = found.scores.argmax(axis=1) == labels[found.task.test]
+        ends = np.cumsum([len(own) for _, own in parts.values()])
+        of_signers = zip(parts, np.split(right, ends[:-1]), strict=True)
+        by_signer = {signer: float(hits.mean()) for signer, hits in of_signers}
         seen, top1 = seen_in_pretraining(task), np.array(list(by_signer.values()))
         known = "not known" if seen is None else f"{len(seen & set(by_signer))} of {len(by_signer)}"
         say(
             f"{task.dataset} leave_one_signer_out: {len(by_signer)} signers, {top1.min():.1%} to "
             f"{top1.max():.1%}; signers of whose clips pretraining saw some (without labels): {known}"
         )
-        gradient = max(fitted.gradient for fitted in fits)
-        accuracy = float(np.mean([fitted.accuracy for fitted in fits]))
-        yield Prediction(
-            np.concatenate(scores),
-            n_train=fewest,
-            fit=Fit(accuracy, gradient, gradient <= GRADIENT),
-            task=replace(task, test=np.concatenate(tested)),
+        yield replace(
+            found,
             metrics={
                 "signer_mean": top1.mean(),
                 "signer_std": top1.std(ddof=1) if len(top1) > 1 else float("nan"),
@@ -75,6 +71,25 @@ class LeaveOneSignerOut(Protocol):
                 "signers_pretrained": None if seen is None else sorted(seen & set(by_signer)),
             },
         )
+
+
+def by_parts(
+    task: Task, parts: Sequence[tuple[np.ndarray, np.ndarray]], options: LeaveOneSignerOutConfig
+) -> Prediction:
+    """One prediction of all parts' own rows, each by a probe of the part's other rows.
+
+    Args:
+        parts: the rows that a probe learns from, and those that it scores.
+    """
+    scores, fits = zip(*(probe(task, *part, options) for part in parts), strict=True)
+    gradient = max(fitted.gradient for fitted in fits)
+    accuracy = float(np.mean([fitted.accuracy for fitted in fits]))
+    return Prediction(
+        np.concatenate(scores),
+        n_train=min(len(others) for others, _ in parts),
+        fit=Fit(accuracy, gradient, gradient <= GRADIENT),
+        task=replace(task, test=np.concatenate([own for _, own in parts])),
+    )
 
 
 def probe(

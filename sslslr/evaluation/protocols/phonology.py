@@ -17,9 +17,8 @@ import pandas as pd
 import torch
 from pydantic import Field
 
-from sslslr.evaluation.protocols import Fit, Prediction, Predictions, Protocol, Task, register
-from sslslr.evaluation.protocols._fit import GRADIENT
-from sslslr.evaluation.protocols.leave_one_signer_out import LeaveOneSignerOutConfig, probe
+from sslslr.evaluation.protocols import Prediction, Predictions, Protocol, Task, register
+from sslslr.evaluation.protocols.leave_one_signer_out import LeaveOneSignerOutConfig, by_parts
 from sslslr.statistics.intervals import balanced_accuracy
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import sha256_of
@@ -136,19 +135,8 @@ def _predict(
     labels, part = np.where(signs >= 0, of_class[signs], -1), np.where(signs >= 0, parts[signs], -1)
     asked = replace(task, labels=labels, classes=names)
     train, test = np.asarray(task.train), np.asarray(task.test)
-    tested, scores, fits, fewest = [], [], [], len(train)
-    for fold in range(options.folds):
-        own = test[part[test] == fold]
-        others = train[(part[train] >= 0) & (part[train] != fold)]
-        if len(own):
-            guessed, fitted = probe(asked, others, own, options)
-            tested, scores, fits = [*tested, own], [*scores, guessed], [*fits, fitted]
-            fewest = min(fewest, len(others))
-    gradient = max(fitted.gradient for fitted in fits)
-    accuracy = float(np.mean([fitted.accuracy for fitted in fits]))
-    return Prediction(
-        np.concatenate(scores),
-        n_train=fewest,
-        fit=Fit(accuracy, gradient, gradient <= GRADIENT),
-        task=replace(asked, test=np.concatenate(tested)),
-    )
+    parts = [
+        (train[(part[train] >= 0) & (part[train] != fold)], test[part[test] == fold])
+        for fold in range(options.folds)
+    ]
+    return by_parts(asked, [(others, own) for others, own in parts if len(own)], options)

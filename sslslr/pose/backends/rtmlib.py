@@ -22,7 +22,7 @@ from sslslr.pose.backends._checkpoint import find_weights
 from sslslr.pose.backends._top_down import RULE, SHA256, TopDown, TopDownOptions
 from sslslr.pose.skeleton import N_WHOLEBODY
 from sslslr.pose.tracking import Follower, box_around
-from sslslr.utils.errors import UserError
+from sslslr.utils.errors import UserError, first_line
 from sslslr.utils.files import atomic_file, sha256_of
 
 WEIGHTS, DETECTOR_WEIGHTS = "weights.onnx", "detector.onnx"
@@ -81,7 +81,9 @@ def _model(kind: str, file: Path, device: str, **settings: Any) -> Any:
                 str(file), backend="onnxruntime", device=device, **settings
             )
     except Exception as error:  # onnxruntime's have no base of their own
-        raise UserError(f"{file}: not an ONNX model ({_reason(error)}).") from None
+        raise UserError(
+            f"{file}: not an ONNX model ({first_line(error, 200, type(error).__name__)})."
+        ) from None
     *_, height, width = (0, 0, *model.session.get_inputs()[0].shape)
     if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
         raise UserError(f"{file}: its input is no picture of a fixed size.")
@@ -97,14 +99,9 @@ def _tried(model: Any, file: Path, option: str, form: str, sound: Any) -> None:
     except MemoryError:
         raise
     except Exception as error:  # of any kind: another model's output is read as this one's
-        right, why = False, f" ({_reason(error)})"
+        right, why = False, f" ({first_line(error, 200, type(error).__name__)})"
     if not right:
         raise UserError(f"{file}: what it gives is not {form}{why}. Name the right `{option}`.")
-
-
-def _reason(error: Exception) -> str:
-    """The first line of what an error says, or its kind where it says nothing."""
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
 def _pose_model(file: Path, options: Options) -> Any:

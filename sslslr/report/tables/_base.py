@@ -7,7 +7,7 @@ Markdown and LaTeX, the page, the workflow's job and `sslslr why` follow from th
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 
@@ -58,6 +58,7 @@ class Table:
         whole: columns that hang on all rows of the table, such as a corrected p.
         plain: whether people see the rows of the CSV, a column for each of `columns`.
         narrow: whether the LaTeX is for one column of text.
+        made_of: the frame of the results that :meth:`own` is a part of.
     """
 
     name: ClassVar[str]
@@ -72,6 +73,7 @@ class Table:
     whole: ClassVar[Sequence[str]] = ()
     plain: ClassVar[bool] = True
     narrow: ClassVar[bool] = False
+    made_of: ClassVar[Literal["metrics", "scores"]] = "metrics"
 
     def rows(self, results: Results) -> pd.DataFrame:
         """The table for machines: scores in 0..1, NaN for what is not known."""
@@ -87,6 +89,10 @@ class Table:
         said = [f"{c.title}: {c.about.rstrip('.')}." for c in self.columns if c.about]
         return " ".join([self.caption, *said])
 
+    def own(self, results: Results) -> pd.DataFrame:
+        """Rows of the metrics that the table is made of."""
+        return results.metrics
+
     def behind(self, key: Mapping[str, str], results: Results) -> dict[str, pd.DataFrame]:
         """Rows of the metrics that a row is made of, by what their runs are in it.
 
@@ -96,15 +102,15 @@ class Table:
         Raises:
             UserError: the metrics have none.
         """
-        metrics = results.metrics
-        return {"runs": matching(metrics, **{k: v for k, v in key.items() if k in metrics})}
+        own = self.own(results)
+        return {"runs": matching(own, **{k: v for k, v in key.items() if k in own})}
 
     def part(
         self, key: Mapping[str, str], groups: Mapping[str, pd.DataFrame], results: Results
     ) -> Results:
         """Results that are enough to make a row again, but for its columns `whole`."""
-        metrics = pd.concat(groups.values()).drop_duplicates()
-        return results.only(metrics["run_id"], metrics=metrics)
+        own = pd.concat(groups.values()).drop_duplicates()
+        return results.only(own["run_id"], **{self.made_of: own})
 
     def how(self, column: str, results: Results) -> str:
         """How a cell follows from the rows of :meth:`behind`, in words."""

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sslslr.report.names import CEILING, NO_DATA, protocols_in_order
 from sslslr.report.results import Results
-from sslslr.report.tables._base import Table, matching
+from sslslr.report.tables._base import Table
 from sslslr.report.tables._cells import (
     ENCODER,
     PROTOCOL,
@@ -18,7 +18,6 @@ from sslslr.report.tables._cells import (
 )  # fmt: skip
 from sslslr.report.tables._markup import BEST
 from sslslr.report.tables.linear import Linear, order
-from sslslr.statistics.correctness import with_labels
 
 # Of a cell, beside its mean: the columns NAME.std and so on of the CSV.
 BESIDE = {"std": "top1_std", "low": "top1_low", "high": "top1_high", "n": "n_test", "seeds": "seeds",
@@ -100,9 +99,8 @@ class Pivot(Table):
         titles = [*(column.title for column in self.columns), *headings(rows).values()]
         return pd.DataFrame(table, columns=titles)
 
-    def behind(self, key: Mapping[str, str], results: Results) -> dict[str, pd.DataFrame]:
-        top1 = with_labels(results.metrics[results.metrics["metric"] == "top1"])
-        return {"runs": matching(top1, **key)}
+    def own(self, results: Results) -> pd.DataFrame:
+        return results.top1
 
     def part(
         self, key: Mapping[str, str], groups: Mapping[str, pd.DataFrame], results: Results

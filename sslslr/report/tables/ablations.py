@@ -69,8 +69,7 @@ class Ablations(Table):
         return ablations(results.metrics, results.predictions)
 
     def behind(self, key: Mapping[str, str], results: Results) -> dict[str, pd.DataFrame]:
-        top1 = with_labels(results.metrics[results.metrics["metric"] == "top1"])
-        here = matching(top1, **{name: key[name] for name in SAME})
+        here = matching(results.top1, **{name: key[name] for name in SAME})
         return {
             f"tagged {key['tag']}": matching(here, tag=key["tag"], variant=key["variant"]),
             "untagged": untagged_of(here, key["variant"]),

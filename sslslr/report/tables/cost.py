@@ -1,6 +1,6 @@
 """What the encoders cost: speed, time, GPU-hours and memory of pretraining, as run.json states them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -10,9 +10,8 @@ from sslslr.encoders.build import encoder_options
 from sslslr.report.names import read_out
 from sslslr.report.results import Results
 from sslslr.report.tables import register
-from sslslr.report.tables._base import Column, Row, Table, matching
+from sslslr.report.tables._base import Column, Row, Table
 from sslslr.report.tables._cells import ENCODER, READ_OUT, SOURCE, TAGGED_METHOD, VIEWS
-from sslslr.statistics.correctness import with_labels
 
 KEY = ("method", "augmentation", "variant", "tag", "pretrain_dataset")
 FIELDS = [
@@ -64,9 +63,8 @@ class Cost(Table):
     def rows(self, results: Results) -> pd.DataFrame:
         return costs(results.runs)
 
-    def behind(self, key: Mapping[str, str], results: Results) -> dict[str, pd.DataFrame]:
-        top1 = with_labels(results.metrics[results.metrics["metric"] == "top1"])
-        return {"runs": matching(top1, **key)}
+    def own(self, results: Results) -> pd.DataFrame:
+        return results.top1
 
     def how(self, column: str, results: Results) -> str:
         return "what run.json of these runs states below `cost`, and their settings"

@@ -8,7 +8,7 @@ import pandas as pd
 from sslslr.report.names import few_labels as by_few
 from sslslr.report.results import Results
 from sslslr.report.tables import register
-from sslslr.report.tables._base import Table, matching
+from sslslr.report.tables._base import Table
 from sslslr.report.tables._cells import (
     ENCODER,
     PROTOCOL,
@@ -85,9 +85,9 @@ class FewLabels(Table):
             table.append(cells)
         return pd.DataFrame(table) if table else pd.DataFrame(columns=["Target", "Method"])
 
-    def behind(self, key: Mapping[str, str], results: Results) -> dict[str, pd.DataFrame]:
+    def own(self, results: Results) -> pd.DataFrame:
         few = results.metrics[by_few(results.metrics)]
-        return {"runs": matching(few[few["metric"] == "top1"], **key)}
+        return few[few["metric"] == "top1"]
 
     def how(self, column: str, results: Results) -> str:
         return "mean over encoder seeds of top-1, each seed averaged over its draws of the labels first"

@@ -8,7 +8,6 @@ std nor interval over seeds, and the cell says so.
 No row is bold: a difference that the intervals do not carry should not look like a winner.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from sslslr.report.names import (
 )  # fmt: skip
 from sslslr.report.results import PAPER, Results
 from sslslr.report.tables import register
-from sslslr.report.tables._base import Column, Row, Table, matching
+from sslslr.report.tables._base import Column, Row, Table
 from sslslr.report.tables._cells import (
     ENCODER,
     METHOD,
@@ -125,8 +124,8 @@ class Linear(Table):
                 said.append(f"{protocol_title(name).capitalize()}: {sentence.rstrip('.')}.")
         return " ".join(said)
 
-    def behind(self, key: Mapping[str, str], results: Results) -> dict[str, pd.DataFrame]:
-        return {"runs": matching(with_labels(results.metrics), **key)}
+    def own(self, results: Results) -> pd.DataFrame:
+        return with_labels(results.metrics)
 
     def how(self, column: str, results: Results) -> str:
         metric = next((name for name in METRICS if column.startswith(f"{name}_")), "")

@@ -1,7 +1,5 @@
 """Phonology: how well features tell handshape, location and movement, on signs that the probe never saw."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -9,7 +7,7 @@ from sslslr.evaluation.protocols.phonology import PARAMETERS
 from sslslr.report.names import telling
 from sslslr.report.results import Results
 from sslslr.report.tables import register
-from sslslr.report.tables._base import Column, Row, Table, matching
+from sslslr.report.tables._base import Column, Row, Table
 from sslslr.report.tables._cells import ENCODER, METHOD, SOURCE, TAG, TARGET, VIEWS, percent
 
 RUN = ["dataset", "method", "augmentation", "variant", "tag", "pretrain_dataset"]
@@ -35,6 +33,7 @@ class Phonology(Table):
         "signs: mean ± standard deviation over encoder seeds. Raw keypoints stand beside it."
     )
     reads = ("metrics",)
+    made_of = "scores"
     key = tuple(RUN)
     place = 46
     columns = (
@@ -45,23 +44,21 @@ class Phonology(Table):
     def rows(self, results: Results) -> pd.DataFrame:
         return phonology(results.scores)
 
-    def behind(self, key: Mapping[str, str], results: Results) -> dict[str, pd.DataFrame]:
-        own = results.scores[telling(results.scores, "phonology")]
-        return {"runs": matching(own, **{name: key[name] for name in RUN})}
-
-    def part(
-        self, key: Mapping[str, str], groups: Mapping[str, pd.DataFrame], results: Results
-    ) -> Results:
-        return results.only(groups["runs"]["run_id"], scores=groups["runs"])
+    def own(self, results: Results) -> pd.DataFrame:
+        return _own(results.scores)
 
     def how(self, column: str, results: Results) -> str:
         return "mean or standard deviation over encoder seeds of the protocol phonology"
 
 
+def _own(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores[telling(scores, "phonology")]
+
+
 def phonology(scores: pd.DataFrame) -> pd.DataFrame:
     """One row a target and method, seeds together; columns RUN, SCORES, seeds."""
     rows = []
-    for values, group in scores[telling(scores, "phonology")].groupby(RUN):
+    for values, group in _own(scores).groupby(RUN):
         metrics = group.groupby("metric")["value"]
         means, stds = metrics.mean(), metrics.std()
         row = dict(zip(RUN, values, strict=True))

@@ -70,8 +70,7 @@ class SignerGap(Table):
         return signer_gap(results.metrics, results.study.evaluate.targets)
 
     def behind(self, key: Mapping[str, str], results: Results) -> dict[str, pd.DataFrame]:
-        top1 = with_labels(results.metrics[results.metrics["metric"] == "top1"])
-        here = matching(top1, **{name: key[name] for name in RUN})
+        here = matching(results.top1, **{name: key[name] for name in RUN})
         sides = {"new signers": key["dataset"], "known signers": key["known_signers"]}
         return {side: matching(here, dataset=target) for side, target in sides.items()}
 

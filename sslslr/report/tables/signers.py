@@ -1,14 +1,12 @@
 """Signers: the score of each when left out, and how well the features tell who signs."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from sslslr.report.names import telling
 from sslslr.report.results import Results
 from sslslr.report.tables import register
-from sslslr.report.tables._base import Column, Row, Table, matching
+from sslslr.report.tables._base import Column, Row, Table
 from sslslr.report.tables._cells import ENCODER, METHOD, SOURCE, TAG, TARGET, VIEWS, percent
 
 RUN = ["dataset", "method", "augmentation", "variant", "tag", "pretrain_dataset"]
@@ -35,6 +33,7 @@ class Signers(Table):
         "balanced accuracy of a probe that tells who signs. Mean over encoder seeds."
     )
     reads = ("metrics",)
+    made_of = "scores"
     key = tuple(RUN)
     place = 45
     columns = (
@@ -53,13 +52,8 @@ class Signers(Table):
     def rows(self, results: Results) -> pd.DataFrame:
         return signers(results.scores)
 
-    def behind(self, key: Mapping[str, str], results: Results) -> dict[str, pd.DataFrame]:
-        return {"runs": matching(_own(results.scores), **{name: key[name] for name in RUN})}
-
-    def part(
-        self, key: Mapping[str, str], groups: Mapping[str, pd.DataFrame], results: Results
-    ) -> Results:
-        return results.only(groups["runs"]["run_id"], scores=groups["runs"])
+    def own(self, results: Results) -> pd.DataFrame:
+        return _own(results.scores)
 
     def how(self, column: str, results: Results) -> str:
         return "mean over encoder seeds of the protocol leave_one_signer_out or signer_leakage"

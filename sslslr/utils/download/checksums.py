@@ -16,7 +16,6 @@ from filelock import FileLock, Timeout
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import sha256_of, write_text
 
-DEFAULT = Path("config", "checksums.lock")
 HEADER = (
     "# sha256, bytes and address of each downloaded file, recorded at its first download and verified\n"
     "# ever after. Remove a line only where you know that the published file was changed on purpose.\n"
@@ -61,7 +60,7 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
 class Checksums:
     """The lock file at `path`; it need not exist yet."""
 
-    def __init__(self, path: str | Path = DEFAULT):
+    def __init__(self, path: str | Path):
         self.path = Path(path)
 
     def read(self) -> dict[str, Sum]:

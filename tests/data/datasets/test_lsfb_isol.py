@@ -1,11 +1,6 @@
 """LSFB-ISOL against a server that misbehaves."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -77,26 +72,6 @@ def test_only_the_wanted_signs_are_fetched(server, tmp_path, settings):
     assert len(server.log) == 3 * 2 * 3  # what is there already is not asked for
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault(cut=100),
-        Fault(status=503),
-        Fault(status=429),
-        Fault(length=50),
-        Fault(length=5000),
-        Fault(slow=0.3),
-    ],
-    ids=lambda fault: str({k: v for k, v in vars(fault).items() if v not in (-1, 0, "")}),
-)
-def test_passing_errors_are_tried_again(fault, server, tmp_path, settings):
-    server.faults[LEFT] = Fault(**{**vars(fault), "times": 1})
-    fast = replace(settings, timeout=0.2)
-    options = get(server, tmp_path, fast if fault.slow else settings)
-    assert len(make(tmp_path, options)) == 12
-    assert len(server.gets(LEFT)) == 2
-
-
 @pytest.mark.parametrize("fault", [Fault(status=404, times=-1), Fault(page="silent", times=-1)])
 def test_a_clip_that_the_server_lacks_is_counted(fault, server, tmp_path, settings):
     server.faults[LEFT] = fault
@@ -146,24 +121,12 @@ def test_metadata_must_be_there(fault, server, tmp_path, settings):
         get(server, tmp_path, settings)
 
 
-def test_a_login_is_said_at_once(server, tmp_path, settings):
-    server.faults[LEFT] = Fault(status=403, times=-1)
-    with pytest.raises(UserError, match="the server says 403"):
-        get(server, tmp_path, settings)
-
-
 @pytest.mark.parametrize("clip", ["../../evil", "/etc/passwd", "a/b", "", "..", "a\\b", "x" * 300])
 def test_an_id_that_would_lead_elsewhere(clip, server, tmp_path, settings):
     server.files["/metadata/splits/train.json"] = json.dumps([clip]).encode()
     with pytest.raises(UserError, match="is no plain name; refused"):
         get(server, tmp_path, settings)
     assert not (tmp_path / "raw").exists()
-
-
-def test_plain_http_is_refused(server, tmp_path, settings):
-    with pytest.raises(UserError, match="not HTTPS"):
-        get(server, tmp_path, replace(settings, allow_http=False))
-    assert server.log == []
 
 
 def test_files_that_change_are_refused(server, tmp_path, settings):
@@ -229,38 +192,3 @@ def test_ids_without_a_row_and_listed_twice(server, tmp_path, settings):
         "listed twice": 2,
         "no row in instances.csv": 1,
     }
-
-
-CHILD = """
-import sys
-from pathlib import Path
-from sslslr.data.datasets import download
-from sslslr.utils.download.http import DownloadSettings
-url, folder = sys.argv[1:]
-settings = DownloadSettings(cache=Path(folder, "cache"), checksums=Path(folder, "lock"), allow_http=True,
-                    parallel=1, accepted=("CC-BY-NC-SA-4.0",))
-download("lsfb_isol", {"source": url, "labels": None}, Path(folder, "raw"), settings)
-"""
-
-
-def test_killed_in_the_middle_and_resumed(server, tmp_path, settings):
-    server.pace = 0.02
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, server.url, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 30
-    while len(server.log) < 15:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    server.pace = 0
-    kept = list((tmp_path / "cache/lsfb_isol/poses").rglob("*.npy"))
-    assert kept
-    for file in kept:
-        np.load(file)  # whole
-    server.log.clear()
-    assert len(make(tmp_path, get(server, tmp_path, settings))) == 12
-    assert len(server.log) == 36 - len(kept)

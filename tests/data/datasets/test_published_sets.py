@@ -10,10 +10,9 @@ import pytest
 from openhands_toys import SETS, gsl, pickled, pose, zipped
 from servers import Fault, download_settings, serving
 from sslslr.data.datasets import DATASETS, build, download, notice
-from sslslr.data.datasets._openhands import Finder
+from sslslr.data.datasets._openhands import Finder, read_clip
 from sslslr.data.membership import differences, membership
 from sslslr.data.readers import ClipError
-from sslslr.data.readers.openhands import read_clip
 from sslslr.data.store import ClipStore
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 from sslslr.utils.errors import UserError
