@@ -148,7 +148,7 @@ def _drop_collapsed(xy: np.ndarray, tally: Tally) -> None:
         if not same.any():  # most clips: two numbers a frame tell
             continue
         joints = xy[np.isfinite(xy).all(axis=-1)]
-        if (joints == joints[0]).all():  # the whole clip is one point: said of it by itself
+        if not len(joints) or (joints == joints[0]).all():  # no clip, or one point: said by itself
             return
         rows = np.flatnonzero(same)
         rows = rows[(xy[rows, hand] == xy[rows, None, hand.start]).all(axis=(1, 2))]
