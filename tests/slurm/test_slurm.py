@@ -208,16 +208,28 @@ class Held:
             os.kill(self.process, signal.SIGCONT)
 
 
-def started(cluster: Cluster, workflow: Snakemake, seed: int) -> Held:
-    """Wait until a run's job is at work and has a checkpoint, and hold it there."""
-    job = cluster.job_of(RUN.format(seed), "RUNNING", timeout=150, meanwhile=workflow.must_live)
-    checkpoint = workflow.project.path / "results/checkpoints" / f"{RUN.format(seed)}.ckpt"
-    report = lambda: workflow.text[-3000:] + cluster.report()  # noqa: E731
-    wait_for(checkpoint.exists, f"a checkpoint of seed {seed}", 150, report)
-    lock = workflow.project.path / "results/encoders" / f".{RUN.format(seed)}.lock"
-    process = int(re.search(r"^pid=(\d+)$", lock.read_text(), re.MULTILINE)[1])
-    os.kill(process, signal.SIGSTOP)
-    return Held(job, process)
+def started(cluster: Cluster, workflow: Snakemake, *seeds: int) -> list[Held]:
+    """Wait until each run's job is at work and has a checkpoint, and hold it there.
+
+    All are watched at once: while one is waited for, a fast machine would end another.
+    """
+    processes: dict[int, int] = {}
+
+    def hold() -> bool:
+        workflow.must_live()
+        results = workflow.project.path / "results"
+        for seed in set(seeds) - set(processes):
+            lock = results / "encoders" / f".{RUN.format(seed)}.lock"
+            if (results / "checkpoints" / f"{RUN.format(seed)}.ckpt").exists():
+                process = int(re.search(r"^pid=(\d+)$", lock.read_text(), re.MULTILINE)[1])
+                os.kill(process, signal.SIGSTOP)
+                processes[seed] = process
+        return len(processes) == len(seeds)
+
+    report = lambda: f"held: {processes}\n{workflow.text[-3000:]}{cluster.report()}"  # noqa: E731
+    wait_for(hold, f"checkpoints of seeds {seeds}", 300, report)
+    jobs = [cluster.job_of(RUN.format(seed), "RUNNING") for seed in seeds]
+    return [Held(job, processes[seed]) for job, seed in zip(jobs, seeds, strict=True)]
 
 
 def assert_undisturbed(project: Project, seed: int, folder: Path) -> None:
@@ -234,7 +246,7 @@ def test_disturbed_jobs_go_on_and_end_as_if_undisturbed(cluster: Cluster, long_r
     """One is warned, one cancelled by its user, one at its time limit, one preempted by another job."""
     project = long_runs(0, 1, 2, 3)
     workflow = Snakemake(project, "pretrain")
-    warned, cancelled, overdue, preempted = (started(cluster, workflow, seed) for seed in range(4))
+    warned, cancelled, overdue, preempted = started(cluster, workflow, *range(4))
     soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 2))
     cluster.call("scontrol", "update", f"JobId={overdue.job}", f"EndTime={soon}")
     cluster.call("scancel", "--signal=TERM", warned.job)  # as --signal warns a job
@@ -279,7 +291,7 @@ def test_killed_with_9_and_run_again_two_jobs_do_not_write_one_file(
     seed = 4  # not a run of the other tests, by whose names jobs are found
     project = long_runs(seed)
     first = Snakemake(project, "pretrain")
-    held = started(cluster, first, seed)
+    (held,) = started(cluster, first, seed)
     job = held.job
     os.kill(first.process.pid, signal.SIGKILL)
     first.process.wait()
@@ -309,7 +321,7 @@ def test_jobs_that_a_preemption_cancels_put_themselves_back(cluster: Cluster, lo
     urgent = ("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=:")
     try:
         workflow = Snakemake(project, f"results/metrics/{RUN.format(seed)}/metrics.csv")
-        pretraining = started(cluster, workflow, seed).job
+        pretraining = started(cluster, workflow, seed)[0].job
         cluster.call(*urgent)
         last_words(project, seed)
         # A job that knows nothing of signals, and that may not even have begun to work.
