@@ -95,7 +95,10 @@ def test_some_clips_of_a_set_are_flipped(tmp_path):
 
 def test_one_hand_beside_the_middle_of_the_shoulders_is_no_flip(tmp_path):
     (tmp_path / "in/book").mkdir(parents=True)
-    unit = ((CLIP - (0.5, 0.45)) / 0.24)[:, :42] + (0, 1.5)  # two hands, no body, below the shoulders
+    unit = ((CLIP - (0.5, 0.45)) / 0.24)[:, :42] + (
+        0,
+        1.5,
+    )  # two hands, no body, below the shoulders
     right = unit.copy()
     right[:, LEFT_HAND] = np.nan
     assert np.nanmax(right[..., 0]) < 0
