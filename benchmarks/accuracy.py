@@ -62,7 +62,9 @@ class Probe:
 
     def __init__(self, spec: EvaluateSpec, name: str, store: ClipStore):
         self.prepared = preprocess(store, spec.run.preprocess)
-        self.averaged = averaged(spec, view_sources(store, spec.run.preprocess, self.prepared))
+        self.averaged = averaged(
+            spec, lambda: view_sources(store, spec.run.preprocess, self.prepared)
+        )
         clips = store.clips.iloc[self.prepared.indices]
         target = spec.targets[name]
         split = splits_of(store.clips, target, target.dataset or name)[self.prepared.indices]

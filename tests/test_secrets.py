@@ -69,6 +69,7 @@ SOUND = [
     "https://example.org/a?sign=book&lang_code=ase&author=li",
     "https://example.org/keypoints/a?format=npy&version=2",
     "https://example.org/a?commit=77560512bdea30a88e2d0d6a25e24c1c159c53e2",
+    "https://example.org/show_language.asp?code=ase",
     "https://example.org/a@b/c",
     "anna@example.org",
     "mailto:anna@example.org",
@@ -343,6 +344,7 @@ def test_two_local_files_of_one_name_stay_two():
         {"datasets": {"gsl": {"source": "gsl", "options": {"mirror": "host:/home/anna/gsl"}}}},
         {"datasets": {"gsl": {"source": "gsl", "options": {"mirror": "https://example.org/a?x=abcd"}}}},
         {"note": "made of /home/anna/mine"},
+        {"note": "see https://example.org/a#part"},
         {"claims": "/home/anna/claims.yaml"},
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Which clip of a folder or an archive a row of its table means."""
 
 import functools
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -9,7 +10,11 @@ from sslslr.data.readers import Unit, endings, parts_of
 from sslslr.utils.tables import last_part, path_parts, plain_path, without_suffix
 from sslslr.utils.words import counted
 
+DEEPEST = 16  # folders of a path by which clips are looked up; of deeper ones each is compared
+FEW = 16  # clips that are compared one by one
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
+
+Folders = dict[tuple[str, ...], list[tuple[tuple[str, ...], Unit]]]
 
 
 class Finder:
@@ -26,6 +31,8 @@ class Finder:
         self._last: dict[str, list[tuple[tuple[str, ...], Unit]]] = defaultdict(list)
         self._near: dict[tuple[str, str], list[tuple[tuple[str, ...], Unit]]] = defaultdict(list)
         self._digits: dict[int, list[Unit]] = defaultdict(list)
+        self._deep: dict[tuple[str, str], tuple[Folders, Folders]] = {}
+        self._several: dict[tuple[str, ...], list[Unit]] = {}  # what was asked, and is ambiguous
         for unit in units:
             parts = path_parts(unit.name)
             if not parts:
@@ -49,18 +56,49 @@ class Finder:
         parts = path_parts(text)
         if not parts or ".." in parts:
             return []
-        if len(parts) == 1:
-            there = self._last.get(last, [])
-        else:  # of paths that agree the folders next to the files do, or one has none
-            there = [*self._near.get((parts[-2], last), []), *self._near.get(("", last), [])]
-        agree = [(other, unit) for other, unit in there if _tails(parts, other)]
+        if parts in self._several:
+            return self._several[parts]
+        agree = self._agreeing(parts, last)
         as_long = [(other, unit) for other, unit in agree if len(other) == len(parts)]
         agree = as_long or agree
         same = [(other, unit) for other, unit in agree if other[-1] == parts[-1]]
         agree = same or agree
         if len(agree) == 1:
             self._say(text, parts, *agree[0])
-        return [unit for _, unit in agree]
+        found = [unit for _, unit in agree]
+        if len(found) > 1:
+            self._several[parts] = found
+        return found
+
+    def _agreeing(self, parts: tuple[str, ...], last: str) -> list[tuple[tuple[str, ...], Unit]]:
+        """Clips that are called `last` and whose folders, as far as both have some, are those of `parts`."""
+        folders = parts[:-1]
+        if not folders:
+            return self._last.get(last, [])
+        # Of paths that agree the folders next to the files do, or one has none.
+        near, bare = (folders[-1], last), self._near.get(("", last), [])
+        few = self._near.get(near, [])
+        if len(folders) > DEEPEST or len(few) <= FEW:
+            there = [*few, *bare]
+            return [(other, unit) for other, unit in there if _tails(parts, other)]
+        ends, whole = self._by_folders(near)
+        shorter = [whole.get(folders[first:], []) for first in range(1, len(folders))]
+        return [*ends.get(folders, []), *itertools.chain(*shorter), *bare]
+
+    def _by_folders(self, near: tuple[str, str]) -> tuple[Folders, Folders]:
+        """Clips of one name and next folder by the ends of their folders, and by all of these.
+
+        Made when first asked for: of SIGNER/clip/a.npy it has all clips, of most layouts one.
+        """
+        if near not in self._deep:
+            ends: Folders = defaultdict(list)
+            whole: Folders = defaultdict(list)
+            for other, unit in self._near.get(near, []):
+                whole[other[:-1]].append((other, unit))
+                for first in range(max(0, len(other) - 1 - DEEPEST), len(other) - 1):
+                    ends[other[first:-1]].append((other, unit))
+            self._deep[near] = ends, whole
+        return self._deep[near]
 
     def _stem(self, name: str) -> str:
         return stem_of(name, self._endings)

@@ -28,6 +28,7 @@ from sslslr.utils.user_files import open_user_file
 
 MODEST = 20_000_000  # numbers that may be laid out whatever the weights are
 LARGEST = 1e6  # of a weight; sums of products of much larger ones are beyond single precision
+LARGEST_BUFFER = 1e12  # a variance of coordinates in pixels is beyond LARGEST
 SMALLEST = 1e-12  # one weight at least is no less
 WEIGHTS, RUN, HISTORY = "encoder.safetensors", "run.json", "history.csv"
 METHOD = "method.safetensors"
@@ -108,7 +109,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Module, d
         raise UserError(
             f"{weights}: these weights cannot be used ({reason}). Pretrain the run again."
         ) from None
-    _check_values(weights, encoder.state_dict())
+    _check_values(weights, encoder)
     return encoder.to(device).eval().requires_grad_(False), run
 
 
@@ -125,22 +126,25 @@ def settings(run: dict[str, Any], where: str) -> RunSpec:
     return spec
 
 
-def _check_values(weights: Path, state: dict[str, torch.Tensor]) -> None:
+def _check_values(weights: Path, encoder: nn.Module) -> None:
     """Raise UserError for weights of which features would be NaN, or the same for every clip."""
-    largest = 0.0
-    for name, value in state.items():
-        if not value.is_floating_point() or not value.numel():
-            continue
-        reach = float(value.abs().max())
-        if not math.isfinite(reach) or reach > LARGEST:
+    largest, learnt = 0.0, dict(encoder.named_parameters())
+    numbers = {
+        name: value
+        for name, value in encoder.state_dict().items()
+        if value.is_floating_point() and value.numel()
+    }
+    for name, value in numbers.items():
+        reach, most = float(value.abs().max()), LARGEST if name in learnt else LARGEST_BUFFER
+        if not math.isfinite(reach) or reach > most:
             what = (
-                f"{reach:g}, beyond {LARGEST:g}"
+                f"{reach:g}, beyond {most:g}"
                 if math.isfinite(reach)
                 else "a value that is not finite"
             )
             raise UserError(f"{weights}: {name} holds {what}. Pretrain the run again.")
         largest = max(largest, reach)
-    if sum(value.numel() for value in state.values()) > 0 and largest < SMALLEST:
+    if numbers and largest < SMALLEST:  # of whole numbers alone it may be indices
         raise UserError(f"{weights}: all weights are zero. Pretrain the run again.")
 
 

@@ -12,7 +12,9 @@ A frozen encoder's weights are compared before and after: an evaluation that mov
 """
 
 import datetime
+import functools
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +93,10 @@ def evaluate(
         if same != of:  # else the target before was of the same clips, split otherwise
             task = prepared = features = probed = sources = views = None  # one target's at a time
             of, prepared = same, preprocess(store, spec.run.preprocess, joints=seen)
-            sources = view_sources(store, spec.run.preprocess, prepared, seen)
+            # Several times the clips' own memory, and most evaluations look at no view.
+            sources = functools.cache(
+                functools.partial(view_sources, store, spec.run.preprocess, prepared, seen)
+            )
             views = averaged(spec, sources)
         counts = joint_counts(store, seen)
         if counts["n_joints_masked"]:
@@ -150,12 +155,16 @@ def evaluate(
     )
 
 
-def averaged(spec: EvaluateSpec, sources: Batch) -> Averaged | None:
-    """What the features of this evaluation are a mean over, where its study says `evaluate.average`."""
+def averaged(spec: EvaluateSpec, sources: Callable[[], Batch]) -> Averaged | None:
+    """What the features of this evaluation are a mean over, where its study says `evaluate.average`.
+
+    Args:
+        sources: gives the clips that views are cut from; asked only where there are views.
+    """
     if not spec.views:
         return None
     view = compose(spec.view_steps, "evaluate.average.augmentation")
-    return Averaged(view, spec.views, sources)
+    return Averaged(view, spec.views, sources())
 
 
 def _task(

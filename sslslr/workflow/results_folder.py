@@ -6,7 +6,8 @@ what a folder holds decides whether it may be one, and no list of names. It is o
 - a workflow left its record there (`.workflow.json`, the first file that is written), or
 - it holds nothing but the parts of a results folder, and one of them says what it is: `make restore` and
   `sslslr pretrain --out results/encoders/NAME` leave no record, or
-- it holds nothing but results folders, as `results/` of the repository does.
+- it holds nothing but results folders, as `results/` of the repository does, or
+- it has folders of a results folder and no file in them: what an import that was refused leaves.
 """
 
 import os
@@ -23,11 +24,13 @@ from sslslr.workflow.results_lock import PLACES, RECORD
 PARTS = {*PLACES, "checkpoints", "downloads", "logs", "seals"}
 # A folder of somebody's may have `data` and `figures`, too: these tell ours from it.
 SIGNS = (
-    *("data/*/clips/card.json", "data/*/raw", "data/*/shards", "encoders/*/run.json"),
+    *("data/*/clips/card.json", "data/*/raw", "data/*/shards", "data/*/.clips.*.*.*.tmp"),
+    *("encoders/*/run.json", "encoders/*/encoder.safetensors"),  # killed between the two
     *("metrics/*/evaluation.json", "checkpoints/*.ckpt", "seals/*/*.json"),
 )
 # May lie beside several results folders; `make encoder` puts its downloads where the demo has them.
 BESIDE = (".gitignore", "README.md", "downloads")
+OF_DISKS = "lost+found"  # in the root of each, and for nobody else to read
 MOST = 10_000  # entries that are looked at; no folder of results has so many
 ADVICE = "Name a folder of the results' own, for example results/mine."
 
@@ -65,7 +68,7 @@ def _names(folder: Path) -> list[str]:
     """What lies in a folder, but for what systems leave in any."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in islice(entries, MOST)]
-    return sorted(name for name in names if not OF_SYSTEMS.fullmatch(name))
+    return sorted(name for name in names if not OF_SYSTEMS.fullmatch(name) and name != OF_DISKS)
 
 
 def _is_ours(folder: Path) -> bool:
@@ -74,7 +77,21 @@ def _is_ours(folder: Path) -> bool:
         return True
     names = _names(folder)
     known = set(names) <= PARTS | set(BESIDE)
-    return not names or (known and any(next(folder.glob(sign), None) for sign in SIGNS))
+    if not names or (known and any(next(folder.glob(sign), None) for sign in SIGNS)):
+        return True
+    parts = [folder / name for name in names if name not in BESIDE]
+    return known and bool(parts) and all(map(_is_hollow, parts))
+
+
+def _is_hollow(folder: Path) -> bool:
+    """A folder with folders in it, at most, and no file or link."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    walk = islice(os.walk(folder), MOST + 1)
+    return all(
+        count < MOST and not files and not any(os.path.islink(Path(base, name)) for name in folders)
+        for count, (base, folders, files) in enumerate(walk)
+    )
 
 
 def _foreign(folder: Path) -> str | None:

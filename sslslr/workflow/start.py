@@ -175,9 +175,9 @@ def refuse_places_in_dvc_lock(study: StudyConfig) -> None:
     stated = study.model_dump(mode="json", exclude=set(AT_HOME))
     if "DVC_STAGE" in os.environ and (key := next(unpublished_places(stated), "")):
         raise UserError(
-            f"{key}: it leads out of the study's folder, or holds the query of an address, and DVC would write "
-            "it into dvc.lock, which is published. Name a link within the folder (ln -s PLACE NAME), or run "
-            "Snakemake without DVC."
+            f"{key}: it leads out of the study's folder, or holds what is not published of an address (its query, "
+            "and what follows #), and DVC would write it into dvc.lock, which is published. Name a link within the "
+            "folder (ln -s PLACE NAME), leave that part of the address out, or run Snakemake without DVC."
         )
 
 

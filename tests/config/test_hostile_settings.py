@@ -211,6 +211,7 @@ NOT_OURS = {
     "a repository": [".git/config"],
     "a hidden file": [".password"],
     "a folder of empty folders": ["a/", "b/"],
+    "a file deep below": ["data/a/b/c/thesis.tex", "figures/"],
     "logs": ["logs/boot.log"],
     "a name that is no text": ["a\x1b[31m\udcff"],
 }
@@ -225,6 +226,10 @@ OURS = {
     "several studies": [".gitignore", "a/.workflow.json", "b/encoders/a/run.json"],
     "a study beside others": [".workflow.json", "data/toy/clips/card.json", "a/.workflow.json"],
     "none yet": [".gitignore"],
+    "a new disk": ["lost+found/"],
+    "an import that was refused": [".gitignore", "data/mine/"],
+    "an import that was killed": ["data/mine/.clips.here.7.0123abcd.tmp/keypoints.npy"],
+    "an encoder that was half written": ["encoders/a/encoder.safetensors"],
 }
 
 

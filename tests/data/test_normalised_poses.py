@@ -93,6 +93,25 @@ def test_some_clips_of_a_set_are_flipped(tmp_path):
         np.testing.assert_allclose(np.asarray(store.frames(number), np.float32), CLIP, atol=1e-3)
 
 
+def test_one_hand_beside_the_middle_of_the_shoulders_is_no_flip(tmp_path):
+    (tmp_path / "in/book").mkdir(parents=True)
+    unit = ((CLIP - (0.5, 0.45)) / 0.24)[:, :42] + (
+        0,
+        1.5,
+    )  # two hands, no body, below the shoulders
+    right = unit.copy()
+    right[:, LEFT_HAND] = np.nan
+    assert np.nanmax(right[..., 0]) < 0
+    for number in range(6):
+        np.save(tmp_path / f"in/book/{number}.npy", unit if number == 3 else right)
+    store = imported(tmp_path / "in", tmp_path / "s", said := [])
+    for number in range(6):
+        expected = (unit if number == 3 else right)[:, RIGHT_HAND]
+        found = np.asarray(store.frames(number), np.float32)[:, RIGHT_HAND]
+        np.testing.assert_allclose(found, expected, atol=1e-2)
+    assert not any("flip" in line for line in said)
+
+
 def test_normalised_by_several_factors(tmp_path):
     (tmp_path / "in/book").mkdir(parents=True)
     unit = (CLIP - (0.5, 0.45)) / 0.24

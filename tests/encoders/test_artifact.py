@@ -145,3 +145,16 @@ def test_an_encoder_without_weights_has_its_file_all_the_same(folder):
     artifact.save(folder, encoder, pd.DataFrame(), run)
     assert artifact.load(folder)[0].width == encoder.width
     assert not (folder / artifact.METHOD).exists()
+
+
+def test_buffers_may_hold_more_than_weights_and_whole_numbers_may_be_zero(tmp_path):
+    """Variances of pixels, and indices of joints: of encoders that another package adds."""
+    kept = torch.nn.BatchNorm1d(4)
+    kept.running_var.fill_(4e6)
+    artifact._check_values(tmp_path, kept)
+    kept.weight.data.fill_(4e6)
+    with pytest.raises(UserError, match="weight holds 4e"):
+        artifact._check_values(tmp_path, kept)
+    chosen = torch.nn.Module()
+    chosen.register_buffer("joints", torch.zeros(3, dtype=torch.int64))
+    artifact._check_values(tmp_path, chosen)

@@ -185,6 +185,30 @@ def test_views_of_an_evaluation_are_cut_from_as_many_frames_as_those_of_pretrain
     assert len(seen) == 7
 
 
+def test_without_views_clips_are_prepared_once_and_fine_tuning_learns_from_them(
+    toy_store, tmp_path, monkeypatch
+):
+    """Clips as views are cut from them are several times as large."""
+    from sslslr.evaluation.protocols.fine_tune import FineTune
+
+    def unwanted(*arguments):
+        raise AssertionError("nobody looks at a view")
+
+    monkeypatch.setattr("sslslr.evaluation.evaluate.view_sources", unwanted)
+    tuned, plain = [], FineTune.run
+
+    def noting(self, task, options, say):
+        tuned.append(task.sources is not None)
+        return plain(self, task, options, say)
+
+    monkeypatch.setattr(FineTune, "run", noting)
+    settings = make_study("supervised").model_dump(mode="json", exclude_unset=True)
+    settings["preprocess"] = {"frames": 6, "fit": "resample", "view_frames": 15}
+    settings["evaluate"] = {"protocols": {"fine_tune": {"epochs": 1, "batch_size": 64}}}
+    run(parse(StudyConfig, settings, "test"), toy_store, tmp_path)
+    assert tuned == [True]
+
+
 def test_features_file_has_a_row_a_clip(toy_store, tmp_path):
     run(make_study(), toy_store, tmp_path)
     features = np.load(tmp_path / "features" / "toy" / "features.npy")

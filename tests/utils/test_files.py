@@ -8,6 +8,7 @@ import re
 import pytest
 
 from disks import read_only, small_disk
+from sslslr.utils import files
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import (
     atomic_file,
@@ -176,6 +177,21 @@ def test_json_errors_name_the_file(tmp_path):
         read_json(tmp_path / "a.json")
     with pytest.raises(UserError, match="is a folder, not a regular file"):
         read_json(tmp_path)
+
+
+def test_a_key_that_stands_twice_is_named_after_one_pass_over_the_keys():
+    class Counted(str):
+        compared = 0
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            Counted.compared += 1
+            return str.__eq__(self, other)
+
+    pairs = [(Counted(number), 0) for number in range(2000)] + [(Counted(1999), 1)]
+    with pytest.raises(ValueError, match="key '1999' stands twice"):
+        files._once(pairs)
+    assert Counted.compared < 20_000  # each with each: two million
 
 
 @pytest.mark.parametrize("place", [".", "file/a.json", "x" * 300])

@@ -70,7 +70,9 @@ def to_clip(
     )
     if options.missing != "nan" and score is None:
         _drop_collapsed(xy, tally)
-    xy, mirrored = unflipped(xy) or (xy, None)
+    # Around zero a clip of one hand may lie on one side of it.
+    turned = unflipped(xy) if plan.unit != "shoulders" else None
+    xy, mirrored = turned or (xy, None)
     tally.flipped += mirrored is not None
     xy = _scaled(xy, plan, size)
     if mirrored:

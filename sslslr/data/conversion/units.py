@@ -61,7 +61,7 @@ def around_zero(xy: np.ndarray) -> bool:
 
 def read_unit(plan, sample, clips, sizes, options) -> None:
     """Decide the plan's unit; raises ClipError where it cannot be told, or contradicts what was said."""
-    clips = [_turned(clip, plan) for clip in clips]
+    clips = _turned(clips, plan)
     xy = np.concatenate([clip[..., :2].reshape(-1, 2) for clip in clips])
     xy = xy[np.isfinite(xy).all(axis=1) & ((xy != 0).any(axis=1))]
     if plan.filler is not None:
@@ -118,12 +118,21 @@ def read_unit(plan, sample, clips, sizes, options) -> None:
         plan.why.append(f"coordinates in pixels of {size[0]:g} x {size[1]:g}")
 
 
-def _turned(clip: np.ndarray, plan) -> np.ndarray:
-    """A clip of the sample with its signs as in a picture."""
-    turned = unflipped(clip[..., :2])
-    if turned is None:
-        return clip
-    why = "an axis below 0 throughout: its sign was turned, and is turned back"
-    if why not in plan.why:
-        plan.why.append(why)
-    return np.concatenate([turned[0], clip[..., 2:]], axis=-1)
+def _turned(clips: list[np.ndarray], plan) -> list[np.ndarray]:
+    """The clips of the sample with their signs as in a picture.
+
+    Where a clip lies on both sides of zero all are centred, and one on one side of it shows one hand.
+    """
+    turned = [unflipped(clip[..., :2]) for clip in clips]
+    if all(found is None for found in turned):
+        return clips
+    for clip, found in zip(clips, turned, strict=True):
+        joints = blanked(clip[..., :2], plan.filler)
+        joints = joints[np.isfinite(joints).all(axis=-1)]
+        if found is None and len(joints) and around_zero(joints):
+            return clips
+    plan.why.append("an axis below 0 throughout: its sign was turned, and is turned back")
+    return [
+        clip if found is None else np.concatenate([found[0], clip[..., 2:]], axis=-1)
+        for clip, found in zip(clips, turned, strict=True)
+    ]

@@ -35,7 +35,7 @@ class Task:
         pretrained: bool (clips,), whether pretraining saw the clip, unlabelled; None where it saw clips
             of another data set, of whose signers nothing is known.
         rows: DataFrame (clips,), what the clip store says of each; None where there is none.
-        sources: Batch of the same clips as views are cut from them; None: `clips`.
+        sources: gives a Batch of the same clips as views are cut from them; None: `clips`.
         averaged: what features are a mean over (`sslslr.evaluation.features.Averaged`); None: the clip alone.
     """
 

@@ -107,7 +107,8 @@ class FineTune(Protocol):
         seed: int,
         say,
     ) -> None:
-        clips = (task.clips if task.sources is None else task.sources).to(task.device)
+        cut = options.augmentation and task.sources is not None  # else clips as they are scored
+        clips = (task.sources() if cut else task.clips).to(task.device)
         frames = task.clips.keypoints.shape[1]
         labels = torch.as_tensor(task.labels).to(task.device)
         steps = options.epochs * math.ceil(len(train) / options.batch_size)

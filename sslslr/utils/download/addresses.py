@@ -45,6 +45,9 @@ OPEN = re.compile(
 )
 # A query behind anything, as `example.org/a?sig=x`, where the scheme was forgotten.
 QUERY = re.compile(r"\?(?=[\w%.\[\]-]{1,80}=)[^\s'\"<>{}|\\^`)]+")
+LANGUAGE = re.compile(
+    r"[a-z]{2,3}(-[a-z]{2})?", re.IGNORECASE
+)  # `code=ase`, as lists of languages have it
 NOWHERE = "https://-/"  # before a query, to take it for one
 PARAMETER = re.compile(";[^/;=]*=")  # of a path
 CONTENT = re.compile(r"commit|sha\d*|md5|rev\w*|ref|version|hash|checksum", re.IGNORECASE)
@@ -108,6 +111,8 @@ def secret_of(url: str) -> str:
     stated = [text.replace(";", "&") for text in (parts.query, parts.fragment)]
     stated.append("&".join(parts.path.split(";")[1:]))
     for name, value in (pair for text in stated for pair in parse_qsl(text)):
+        if name.lower() == "code" and LANGUAGE.fullmatch(value):
+            continue
         if SECRET.search(name) or (RANDOM.fullmatch(value) and not CONTENT.fullmatch(name)):
             return "what looks like a token in its query"
         if LOGIN.search(unquote(value)):  # an address within the address
