@@ -28,7 +28,8 @@ from sslslr.training.pretrain import method_of
 from sslslr.workflow import grid
 
 CONFIG = Path(__file__).parents[1] / "config" / "encoder_cpu.yaml"
-RECIPE = "sl_fpn_rate.each_hand.transformer.wlasl_2000.s0"
+RECIPE = "sl_fpn_rate.each_hand.{}.wlasl_2000.s0"
+ENCODERS = ("transformer", "two_hands")
 ROUNDS = 7
 FRAMES, VIEW_FRAMES = 16, 64
 
@@ -98,9 +99,9 @@ def products(step: Step) -> list[Callable[[], object]]:
     return found
 
 
-def measure(n: int = 256, rounds: int = ROUNDS) -> dict[str, float]:
+def measure(encoder: str, n: int = 256, rounds: int = ROUNDS) -> dict[str, float]:
     """Milliseconds of one thread: step, views, inputs, products, and the plain step."""
-    spec = grid.runs(load(CONFIG))[RECIPE]
+    spec = grid.runs(load(CONFIG))[RECIPE.format(encoder)]
     data, sources = clips(n, FRAMES), clips(n, VIEW_FRAMES)
     method = method_of(spec)
     measure_inputs(method, data)
@@ -134,11 +135,6 @@ def measure(n: int = 256, rounds: int = ROUNDS) -> dict[str, float]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    found = measure()
-    step = found["step"]
-    print("\nA step of config/encoder_cpu.yaml, batch 256, one thread, bf16; CPU ms, medians")
-    print("| what | ms | of the step |")
-    print("| :--- | ---: | ---: |")
     names = {
         "step": "the whole step",
         "views": "two views of each clip",
@@ -146,8 +142,15 @@ def main() -> None:
         "products": "the step's matrix products by themselves: the ceiling",
         "plain": "the same loop around depthwise convolutions and batch norm",
     }
-    for name, text in names.items():
-        print(f"| {text} | {found[name]:.0f} | {found[name] / step:.0%} |")
+    for encoder in ENCODERS:
+        found = measure(encoder)
+        print(
+            f"\nA step of config/encoder_cpu.yaml, `{encoder}`, batch 256, one thread, bf16; medians"
+        )
+        print("| what | CPU ms | of the step |")
+        print("| :--- | ---: | ---: |")
+        for name, text in names.items():
+            print(f"| {text} | {found[name]:.0f} | {found[name] / found['step']:.0%} |")
 
 
 if __name__ == "__main__":

@@ -85,8 +85,9 @@ def test_time_to_accuracy_is_read_off_one_run_s_history(tmp_path):
     assert said == ["untrained", "61", "not reached"]
 
 
-def test_a_step_and_its_parts_are_timed_beside_a_plain_one():
-    found = bench_step.measure(n=6, rounds=1)
+@pytest.mark.parametrize("encoder", bench_step.ENCODERS)
+def test_a_step_and_its_parts_are_timed_beside_a_plain_one(encoder):
+    found = bench_step.measure(encoder, n=6, rounds=1)
     assert set(found) == {"step", "views", "inputs", "products", "plain"}
     assert all(milliseconds > 0 for milliseconds in found.values())
     assert found["step"] > found["views"]

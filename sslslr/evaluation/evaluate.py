@@ -109,7 +109,9 @@ def evaluate(
         ):
             features, before = None, weights_hash(encoder)
         if features is None or hasattr(encoder, "draw_noise"):
-            seed = derive(spec.run.seed, dataset)
+            # Noise is each target's own; views are of the clips, however many targets share them.
+            own = hasattr(encoder, "draw_noise") or target.dataset is None
+            seed = derive(spec.run.seed, dataset if own else target.dataset)
             features = probed = embed(encoder, prepared.batch, seed, device)
             if views is not None:
                 probed = embed(encoder, prepared.batch, seed, device, views)

@@ -40,7 +40,7 @@ LOGIN = re.compile(
 # Parameters that say which file or page is meant. Nobody can list the names of all that let somebody in,
 # so of a query that is published only these stay.
 OPEN = re.compile(
-    r"author|commit|dl|download|format|id|lang(uage|_code)?|list|page|q|raw|ref|rev(ision)?|sign|title|v|version",
+    r"author|commit|dl|doi|download|export|format|gid|id|lang(uage|_code)?|list|page|persistentid|q|raw|ref|rev(ision)?|sign|title|v|version",
     re.IGNORECASE,
 )
 # A query behind anything, as `example.org/a?sig=x`, where the scheme was forgotten.
