@@ -170,7 +170,7 @@ def near_wrists(joints: list[list[float]]) -> bool:
     *hands, left_wrist, right_wrist, left, right, nose = joints
     # In another order a foot and a hand may stand for the shoulders, and everything is near.
     level = abs(left[0] - right[0]) > abs(left[1] - right[1])
-    if not (level and nose[1] < max(left[1], right[1])):
+    if not level or nose[1] >= max(left[1], right[1]):  # a nose that is not there says nothing
         return False
     reach = 0.5 * math.dist(left, right)
     return any(
