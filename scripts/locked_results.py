@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from sslslr.utils.user_files import name_fault, read_user_text, shown
+from sslslr.utils.user_files import name_fault, read_user_text, shown_value
 
 LOCK = Path("dvc.lock")
 # In the lock; by other keys DVC would go as well.
@@ -58,13 +58,15 @@ def locked_outs(results: Path) -> dict[str, str]:
         raise Refused(f"{LOCK} names an output twice. Get it anew: git checkout -- {LOCK}")
     if odd:
         raise Refused(
-            f"{LOCK}: {told(odd[0])} has more than a path and an md5, or another hash; DVC writes none such here."
+            f"{LOCK}: {shown_value(odd[0])} has more than a path and an md5, or another hash; DVC writes none such."
         )
     for path, md5 in outs.items():
         if path not in known or not is_plain(path) or results not in Path(path).parents:
-            raise Refused(f"{LOCK}: {told(path)} is no output of a stage in {results}/.")
+            raise Refused(f"{LOCK}: {shown_value(path)} is no output of a stage in {results}/.")
         if not isinstance(md5, str) or not HASH.fullmatch(md5.removesuffix(".dir")):
-            raise Refused(f"{LOCK}: the md5 of {path} is {told(md5)}, not 32 hexadecimal digits.")
+            raise Refused(
+                f"{LOCK}: the md5 of {path} is {shown_value(md5)}, not 32 hexadecimal digits."
+            )
     return outs
 
 
@@ -79,16 +81,6 @@ def read_lock() -> dict:
         if isinstance(token, yaml.AliasToken):
             raise Refused(f"{LOCK} holds an alias (*name), which DVC never writes.")
     return yaml.load(text, LOADER)  # a safe one
-
-
-def told(value: object) -> str:
-    """Any value that stood in a file, for a message."""
-    try:
-        return shown(repr(value))
-    except (
-        ValueError
-    ):  # YAML reads hexadecimal digits without end, Python writes 4,300 decimal ones
-        return "a number of thousands of digits"
 
 
 def is_plain(path: object) -> bool:
@@ -118,7 +110,7 @@ def check_list(path: str, md5: str, content: bytes) -> dict[str, str]:
     for name, of_file in entries:
         if not is_plain(name) or not isinstance(of_file, str) or not HASH.fullmatch(of_file):
             raise Refused(
-                f"the list of files of {path} names {told(name)} with the hash {told(of_file)}: no file "
+                f"the list of files of {path} names {shown_value(name)} with the hash {shown_value(of_file)}: no file "
                 f"below {path}. Do not use results of this {LOCK}."
             )
     # A file that is also a folder stands before what is in it.

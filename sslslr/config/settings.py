@@ -23,7 +23,7 @@ from pydantic import (
 
 from sslslr.utils.download.addresses import refuse_secrets
 from sslslr.utils.errors import UserError, nearest
-from sslslr.utils.user_files import shortened
+from sslslr.utils.user_files import shortened, shown_value
 
 LEAST = 1e-12  # what is less is as good as nothing, and in single precision often nothing
 FASTEST, MOST = 1e6, 10**6  # beyond these a rate, or a number of epochs, is a slip of the pen
@@ -193,17 +193,8 @@ def _sentence(model: type[BaseModel], problem: Any) -> str:
     found = problem["input"]
     message = _plainly(problem) or message
     plain = isinstance(found, str | int | float | bool | None)
-    shown = f" (found {_repeated(found)})" if plain else ""
+    shown = f" (found {shown_value(found)})" if plain else ""
     return f"{dotted.removesuffix('.[key]') + ': ' if dotted else ''}{message}{shown}."
-
-
-def _repeated(value: Any) -> str:
-    try:
-        return shortened(repr(value))
-    except (
-        ValueError
-    ):  # YAML reads hexadecimal digits without end, Python writes 4,300 decimal ones
-        return "a number of thousands of digits"
 
 
 def _plainly(problem: Any) -> str:

@@ -48,6 +48,15 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 23]}...{text[-20:]}"
 
 
+def shown_value(value: object) -> str:
+    """Any value that stood in a file, for a message."""
+    try:
+        return shown(repr(value))
+    except ValueError:
+        # YAML reads hexadecimal digits without end; Python writes 4,300 decimal ones.
+        return "a number of thousands of digits"
+
+
 def name_fault(name: str) -> str:
     """Why a name does not lie plainly within the folder that it belongs to; empty where it does."""
     path = PurePosixPath(name)

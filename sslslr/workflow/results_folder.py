@@ -53,9 +53,7 @@ def check_results(results: str) -> None:
         foreign = None if _is_ours(place) else _foreign(place)
     except FileNotFoundError:
         return  # it will be one
-    except (
-        OSError
-    ) as error:  # a name that is too long, a file as a folder, one that may not be read
+    except OSError as error:  # a long name, a file as a folder, one that may not be read
         raise UserError(f"results: no folder can be there ({error.strerror}).") from None
     if foreign is not None:
         raise UserError(

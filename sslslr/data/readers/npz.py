@@ -190,9 +190,8 @@ def read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     old = version == (1, 0)
     read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
     try:
-        with (
-            warnings.catch_warnings()
-        ):  # a header of Python 2 (`4L`) is read, and nobody need save it again
+        # A header of Python 2 (`4L`) is read, and nobody need save it again.
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             shape, fortran, dtype = read(stream)
     except (ValueError, EOFError) as error:
