@@ -8,9 +8,8 @@ from sslslr.data.conversion.pixels import check_pixels
 from sslslr.data.readers import ClipError
 
 LARGEST = 2.0  # coordinates of an image lie in 0..1, a little more where a joint is outside of it
-FILLED = (
-    0.001  # share of joints at exactly (-1, -1) or such beyond which that stands for missing joints
-)
+# Share of joints at exactly (-1, -1) or such beyond which that stands for missing joints.
+FILLED = 0.001
 BELOW = 0.2  # share of one axis below zero beyond which coordinates lie around it
 FAR = 999.0  # a number that stands for a missing coordinate, if it is large
 SCALES = (0.05, 3.0)  # of the shoulders: normalised coordinates that can stay as they are
