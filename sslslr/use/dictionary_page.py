@@ -34,7 +34,7 @@ from sslslr.utils.files import atomic_folder, refuse_foreign
 SOURCES = Path(__file__).parent / "page"
 DATA, HOLISTIC = "data", "holistic"
 # What page/encoder.mjs and page/inputs.mjs can compute; a test compares the lists.
-RUNS = ("two_hands", "transformer", "hand_features", "raw")
+RUNS = ("two_hands", "transformer", "hand_geometry", "hand_features", "raw")
 INPUTS = (
     "arms", "between_hands", "bones", "fingertip_distances", "hand_motion", "hand_shape", "joint_angles", "palm",
     "position", "presence", "velocity", "wrist_motion", "wrist_place",

@@ -108,10 +108,11 @@ def test_the_page_embeds_real_clips_as_torch_does(tmp_path, shared_data, setting
         (PICTURE, {"variant": "transformer", **SMALL, "standardise": True, "inputs": EVERY}),
         ({"gaps": "keep"}, {"variant": "transformer", **SMALL, "inputs": INPUTS.names(), "pooling": "thirds"}),
         ({"variant": "as_released"}, {"variant": "transformer", **SMALL, "pooling": "mean"}),
+        (PICTURE, {"variant": "hand_geometry", **SMALL}),
         (PICTURE, {"variant": "hand_features"}),
         ({"fit": "resample"}, {"variant": "raw"}),
     ],
-    ids=["two_hands", "standardised", "every_input", "as_released", "hand_features", "raw"],
+    ids=["two_hands", "standardised", "every_input", "as_released", "hand_geometry", "hand_features", "raw"],
 )  # fmt: skip
 def test_the_page_has_every_input_preprocessing_and_read_out(tmp_path, settings, options):
     rng = np.random.default_rng(0)

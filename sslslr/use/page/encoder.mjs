@@ -250,6 +250,7 @@ function handFeatures(clip, options) {
 export const ENCODERS = {
   two_hands: twoHands,
   transformer,
+  hand_geometry: transformer,
   hand_features: handFeatures,
   raw: (clip) => Float32Array.from(clip.keypoints),
 };
