@@ -1,6 +1,6 @@
 """A step of `config/encoder_cpu.yaml`, its parts, and what this CPU reaches in products of its sizes.
 
-The recipe's step (`sl_fpn_rate`, two blocks, batch 256, one thread, bf16) stands beside the same loop
+The recipe's step (`sl_fpn_rate`, two blocks, batch 256, one thread, bf16 where the CPU multiplies it) stands beside the same loop
 around what one would write first: depthwise convolutions over time with batch norm, from the joints'
 coordinates, at the same width. Rounds of all parts alternate, and each figure is the median of its
 processor times, so other jobs stretch both sides alike. Part of `make bench`.
@@ -25,6 +25,7 @@ from sslslr.encoders.inputs._base import measure_inputs
 from sslslr.methods import METHODS
 from sslslr.training.loop import decayed
 from sslslr.training.pretrain import method_of
+from sslslr.utils.hardware import choose_precision
 from sslslr.workflow import grid
 
 CONFIG = Path(__file__).parents[1] / "config" / "encoder_cpu.yaml"
@@ -32,6 +33,12 @@ RECIPE = "sl_fpn_rate.each_hand.{}.wlasl_2000.s0"
 ENCODERS = ("transformer", "two_hands")
 ROUNDS = 7
 FRAMES, VIEW_FRAMES = 16, 64
+PRECISION = choose_precision("cpu", load(CONFIG).pretrain.precision)[0]
+TYPE = torch.bfloat16 if PRECISION == "bf16-mixed" else torch.float32
+
+
+def autocast() -> torch.autocast:
+    return torch.autocast("cpu", TYPE, enabled=TYPE == torch.bfloat16)
 
 
 def clips(n: int, frames: int) -> Batch:
@@ -59,7 +66,7 @@ class Step:
         return [at_frames(self.view(self.sources, self.draws), FRAMES) for _ in range(2)]
 
     def loss(self, views: list[Batch]) -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             return self.method(self.data, *views, self.draws)[0]
 
     def __call__(self) -> None:
@@ -70,7 +77,7 @@ class Step:
 
 
 def products(step: Step) -> list[Callable[[], object]]:
-    """The matrix products of a step, forward and backward, on random matrices in bf16 of their sizes."""
+    """The matrix products of a step, forward and backward, on random matrices of their sizes."""
     sizes: list[tuple[int, int, int, bool]] = []
 
     def note(module: nn.Module, inputs: tuple[torch.Tensor], _: object) -> None:
@@ -85,7 +92,7 @@ def products(step: Step) -> list[Callable[[], object]]:
     found = []
     for rows, wide, deep, backward in sizes:
         x, weight, y = (
-            torch.randn(shape).bfloat16() for shape in ((rows, deep), (wide, deep), (rows, wide))
+            torch.randn(shape, dtype=TYPE) for shape in ((rows, deep), (wide, deep), (rows, wide))
         )
         found += [lambda x=x, w=weight: F.linear(x, w), lambda x=x, y=y: y.T @ x]
         found += [lambda y=y, w=weight: y @ w] if backward else []
@@ -94,7 +101,7 @@ def products(step: Step) -> list[Callable[[], object]]:
         groups = 3 * len(step.data) * block.heads
         tokens = FRAMES // encoder.frames_per_token + hasattr(encoder, "class_token")
         deep = encoder.norm.weight.numel() // block.heads
-        q, p = (torch.randn(groups, tokens, n).bfloat16() for n in (deep, tokens))
+        q, p = (torch.randn(groups, tokens, n, dtype=TYPE) for n in (deep, tokens))
         found += [lambda q=q: q @ q.transpose(1, 2), lambda p=p, q=q: p @ q] * 3
     return found
 
@@ -114,7 +121,7 @@ def measure(encoder: str, n: int = 256, rounds: int = ROUNDS) -> dict[str, float
 
     @torch.no_grad()
     def inputs() -> None:
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             method.encoder.inputs(together.keypoints, together.lengths)
 
     parts: dict[str, Callable[[], object]] = {
@@ -145,7 +152,7 @@ def main() -> None:
     for encoder in ENCODERS:
         found = measure(encoder)
         print(
-            f"\nA step of config/encoder_cpu.yaml, `{encoder}`, batch 256, one thread, bf16; medians"
+            f"\nA step of config/encoder_cpu.yaml, `{encoder}`, batch 256, one thread, {PRECISION}; medians"
         )
         print("| what | CPU ms | of the step |")
         print("| :--- | ---: | ---: |")

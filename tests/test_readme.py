@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 ROOT = Path(__file__).parent.parent
-COLUMNS = ("", "_hand_geometry")
+COLUMNS = ("", "_two_hands")
 ROW = re.compile(r"^\| (?P<claim>[^|]+) <!-- (?P<id>\w+) --> \|(?P<cells>.+)\|$", re.MULTILINE)
 
 
@@ -28,7 +28,7 @@ def test_the_answer_on_the_first_screen_is_that_of_the_published_study():
     papers = [
         claim
         for claim in verdicts.index[verdicts.source == "paper"]
-        if not claim.endswith("_hand_geometry")
+        if not claim.endswith("_two_hands")
     ]
     assert sorted(rows) == sorted(papers)
     for claim, cells in rows.items():
