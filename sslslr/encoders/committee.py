@@ -1,0 +1,46 @@
+"""Several encoders of one kind that are trained apart, and whose features stand side by side."""
+
+import torch
+from pydantic import Field, field_validator
+from torch import Generator, Tensor, nn
+
+from sslslr.config.settings import Settings
+from sslslr.config.study import EncoderConfig
+from sslslr.encoders import ENCODERS, register
+from sslslr.encoders._base import Encoder
+from sslslr.encoders.build import encoder_options
+
+
+@register
+class Committee(Encoder):
+    """`members` encoders; the features are theirs, one after the other.
+
+    Each member differs from the others in its first weights. Under a method each has a loss of its own
+    (`sslslr/methods/_committee.py`), so nothing makes one learn what another has learnt.
+    """
+
+    class Options(Settings):
+        members: int = Field(4, ge=1, le=32, description="How many encoders.")
+        member: EncoderConfig = Field(
+            EncoderConfig(variant="hand_geometry"), description="What each is: an `encoder`."
+        )
+
+        @field_validator("member")
+        @classmethod
+        def _one_encoder(cls, member: EncoderConfig) -> EncoderConfig:
+            if member.variant == "committee":
+                raise ValueError("a committee of committees")
+            encoder_options(member, "encoder.member")
+            return member
+
+    def __init__(self, config: "Committee.Options", frames: int):
+        super().__init__(config, frames)
+        kind, options = ENCODERS.get(config.member.variant), encoder_options(config.member)
+        self.members = nn.ModuleList(kind(options, frames) for _ in range(config.members))
+        self.width = sum(member.width for member in self.members)
+
+    def forward(
+        self, keypoints: Tensor, lengths: Tensor, generator: Generator | None = None
+    ) -> Tensor:
+        """Features (B, width) of keypoints (B, T, 75, 2) with true lengths (B,)."""
+        return torch.cat([member(keypoints, lengths, generator) for member in self.members], dim=1)
