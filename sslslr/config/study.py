@@ -96,8 +96,8 @@ class EncoderConfig(Settings):
 
     variant: EncoderName = Field(
         "transformer",
-        description="File in sslslr/encoders/: transformer (the paper's), hand_geometry, two_hands, as_released (the authors' "
-        "code), raw (the keypoints); the other keys are that encoder's options.",
+        description="File in sslslr/encoders/: transformer (the paper's), hand_geometry, two_hands, committee, "
+        "as_released (the authors' code), raw (the keypoints); the other keys are that encoder's options.",
     )
 
     @property

@@ -16,7 +16,7 @@ class Committee(Encoder):
     """`members` encoders; the features are theirs, one after the other.
 
     Each member differs from the others in its first weights. Under a method each has a loss of its own
-    (`sslslr/methods/_committee.py`), so nothing makes one learn what another has learnt.
+    (`sslslr/methods/_members_apart.py`), so nothing makes one learn what another has learnt.
     """
 
     class Options(Settings):
@@ -30,8 +30,12 @@ class Committee(Encoder):
         def _one_encoder(cls, member: EncoderConfig) -> EncoderConfig:
             if member.variant == "committee":
                 raise ValueError("a committee of committees")
-            encoder_options(member, "encoder.member")
-            return member
+            if not ENCODERS.get(member.variant).trains:
+                raise ValueError(f"members that train nothing: {member.variant}")
+            options = encoder_options(member, "encoder.member").model_dump(mode="json")
+            return EncoderConfig(
+                variant=member.variant, **options
+            )  # with its defaults, for the page
 
     def __init__(self, config: "Committee.Options", frames: int):
         super().__init__(config, frames)

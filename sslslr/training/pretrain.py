@@ -28,7 +28,7 @@ from sslslr.encoders import artifact
 from sslslr.encoders.build import build_encoder
 from sslslr.encoders.inputs._base import measure_inputs
 from sslslr.methods import METHODS
-from sslslr.methods._committee import MembersApart
+from sslslr.methods._members_apart import method_around
 from sslslr.training.checkpoint import TrainingState
 from sslslr.training.collapse import has_collapsed, watch
 from sslslr.training.distributed import Ranks, launch, make_fabric
@@ -172,9 +172,7 @@ def method_of(spec: RunSpec) -> Any:
     encoder = build_encoder(spec.encoder, spec.preprocess.frames, derive(spec.seed, "encoder"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(spec.seed, "method"))
-        if hasattr(encoder, "members"):
-            return MembersApart(method_class, encoder, options)
-        return method_class(encoder, options)
+        return method_around(method_class, encoder, options)
 
 
 def clips(run: Run) -> Preprocessed:

@@ -34,7 +34,7 @@ from sslslr.utils.files import atomic_folder, refuse_foreign
 SOURCES = Path(__file__).parent / "page"
 DATA, HOLISTIC = "data", "holistic"
 # What page/encoder.mjs and page/inputs.mjs can compute; a test compares the lists.
-RUNS = ("two_hands", "transformer", "hand_geometry", "hand_features", "raw")
+RUNS = ("two_hands", "transformer", "hand_geometry", "committee", "hand_features", "raw")
 INPUTS = (
     "arms", "between_hands", "bones", "fingertip_distances", "hand_motion", "hand_shape", "joint_angles", "palm",
     "position", "presence", "velocity", "wrist_motion", "wrist_place",
@@ -121,9 +121,11 @@ def page_settings(encode: Encode) -> dict[str, Any]:
         ENCODERS.get(config.variant).name,
         encoder_options(config).model_dump(mode="json"),
     )
-    unknown = [item for item in options.get("inputs", []) if item not in INPUTS]
-    if name not in RUNS or unknown:
-        what = f"the input {unknown[0]!r}" if unknown else f"the encoder {name!r}"
+    one = options.get("member", {"variant": name, **options})  # of a committee
+    unknown = [item for item in one.get("inputs", []) if item not in INPUTS]
+    strange = [kind for kind in (name, one["variant"]) if kind not in RUNS]
+    if strange or unknown:
+        what = f"the input {unknown[0]!r}" if unknown else f"the encoder {strange[0]!r}"
         raise UserError(
             f"{encode.folder}: the page cannot run {what}; it runs {', '.join(RUNS)} with this package's "
             "inputs. Build the dictionary with another encoder."

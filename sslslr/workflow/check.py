@@ -12,6 +12,7 @@ from sslslr.encoders import ENCODERS
 from sslslr.encoders.build import build_encoder, encoder_options
 from sslslr.evaluation.protocols import PROTOCOLS
 from sslslr.methods import METHODS
+from sslslr.methods._members_apart import method_around
 from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.files import read_json
 from sslslr.workflow import seals, stages
@@ -88,7 +89,7 @@ def _check_method(run: RunSpec) -> None:
             "The method `raw_keypoints` stands for it; elsewhere leave the variant out."
         )
     with torch.device("meta"):  # no memory and no time for the weights
-        method(build_encoder(run.encoder, run.preprocess.frames, 0), options)
+        method_around(method, build_encoder(run.encoder, run.preprocess.frames, 0), options)
 
 
 def _check_clips(study: StudyConfig, run: RunSpec) -> None:

@@ -109,10 +109,14 @@ def test_the_page_embeds_real_clips_as_torch_does(tmp_path, shared_data, setting
         ({"gaps": "keep"}, {"variant": "transformer", **SMALL, "inputs": INPUTS.names(), "pooling": "thirds"}),
         ({"variant": "as_released"}, {"variant": "transformer", **SMALL, "pooling": "mean"}),
         (PICTURE, {"variant": "hand_geometry", **SMALL}),
+        (PICTURE, {"variant": "committee", "members": 3, "member": {"variant": "hand_geometry", **SMALL}}),
         (PICTURE, {"variant": "hand_features"}),
         ({"fit": "resample"}, {"variant": "raw"}),
     ],
-    ids=["two_hands", "standardised", "every_input", "as_released", "hand_geometry", "hand_features", "raw"],
+    ids=[
+        "two_hands", "standardised", "every_input", "as_released", "hand_geometry", "committee", "hand_features",
+        "raw",
+    ],
 )  # fmt: skip
 def test_the_page_has_every_input_preprocessing_and_read_out(tmp_path, settings, options):
     rng = np.random.default_rng(0)

@@ -148,7 +148,9 @@ def test_the_estimate_knows_that_a_shallow_encoder_and_few_epochs_are_cheap():
         "evaluate": {"protocols": {"knn": {}}},
     }
     assert hours(**plain) == (0.5, 0.0)
-    evaluate = plain["evaluate"] | {"average": {"augmentation": "temporal_permutation", "views": 71}}
+    evaluate = plain["evaluate"] | {
+        "average": {"augmentation": "temporal_permutation", "views": 71}
+    }
     averaged = plain | {"evaluate": evaluate}  # 72 passes where pretraining has 9 * 36
     assert hours(**averaged) == (0.5, pytest.approx(0.5 * 72 / (9 * 36), abs=0.01))
     # A little above a half: the layer that makes tokens of frames stays.

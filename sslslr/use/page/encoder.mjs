@@ -16,6 +16,12 @@ class Weights {
     this.tensors = tensors;
   }
 
+  /** Those whose names begin with `prefix`, without it. */
+  below(prefix) {
+    const names = Object.keys(this.tensors).filter((name) => name.startsWith(prefix));
+    return new Weights(Object.fromEntries(names.map((name) => [name.slice(prefix.length), this.tensors[name]])));
+  }
+
   get(name) {
     if (!(name in this.tensors)) throw new Error(`The encoder's file lacks ${name}.`);
     return this.tensors[name].data;
@@ -246,11 +252,17 @@ function handFeatures(clip, options) {
   ]);
 }
 
+function committee(clip, { members, member: { variant, ...options } }, weights) {
+  const each = Array.from({ length: members }, (_, i) => weights.below(`members.${i}.`));
+  return Float32Array.from(each.flatMap((own) => [...ENCODERS[variant](clip, options, own)]));
+}
+
 // `raw` has no weights: the preprocessed keypoints themselves.
 export const ENCODERS = {
   two_hands: twoHands,
   transformer,
   hand_geometry: transformer,
+  committee,
   hand_features: handFeatures,
   raw: (clip) => Float32Array.from(clip.keypoints),
 };

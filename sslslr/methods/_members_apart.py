@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from sslslr.data.batch import Batch
+from sslslr.encoders._base import Encoder
 from sslslr.methods._base import Method, MethodOutput
 
 
@@ -49,3 +50,10 @@ class MembersApart(Method):
     def after_step(self, progress: float) -> None:
         for method in self.apart:
             method.after_step(progress)
+
+
+def method_around(kind: type[Method], encoder: Encoder, options: Any) -> Method:
+    """The method of an encoder: of a committee, one for each member."""
+    if hasattr(encoder, "members"):
+        return MembersApart(kind, encoder, options)
+    return kind(encoder, options)
