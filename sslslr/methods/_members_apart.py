@@ -18,7 +18,7 @@ class MembersApart(Method):
 
     def __init__(self, of: type[Method], encoder: Any, options: Any):
         super().__init__(encoder, options)
-        self.apart = nn.ModuleList(of(member, options) for member in encoder.members)
+        self.apart: Any = nn.ModuleList(of(member, options) for member in encoder.members)
 
     def prepare(self, clips: Batch) -> None:
         for method in self.apart:
