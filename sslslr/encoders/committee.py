@@ -1,7 +1,5 @@
 """Several encoders of one kind that are trained apart, and whose features stand side by side."""
 
-from typing import Any
-
 import torch
 from pydantic import Field, field_validator
 from torch import Generator, Tensor, nn
@@ -42,8 +40,9 @@ class Committee(Encoder):
     def __init__(self, config: "Committee.Options", frames: int):
         super().__init__(config, frames)
         kind, options = ENCODERS.get(config.member.variant), encoder_options(config.member)
-        self.members: Any = nn.ModuleList(kind(options, frames) for _ in range(config.members))
-        self.width = sum(member.width for member in self.members)
+        members: list[Encoder] = [kind(options, frames) for _ in range(config.members)]
+        self.members = nn.ModuleList(members)
+        self.width = sum(member.width for member in members)
 
     def forward(
         self, keypoints: Tensor, lengths: Tensor, generator: Generator | None = None
