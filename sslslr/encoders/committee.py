@@ -33,9 +33,8 @@ class Committee(Encoder):
             if not ENCODERS.get(member.variant).trains:
                 raise ValueError(f"members that train nothing: {member.variant}")
             options = encoder_options(member, "encoder.member").model_dump(mode="json")
-            return EncoderConfig(
-                variant=member.variant, **options
-            )  # with its defaults, for the page
+            # With its defaults: the page knows none.
+            return EncoderConfig(variant=member.variant, **options)
 
     def __init__(self, config: "Committee.Options", frames: int):
         super().__init__(config, frames)
