@@ -29,6 +29,11 @@ _COCO = (
     "right_knee", "left_ankle", "right_ankle",
 )  # fmt: skip
 _COCO_FEET = ("left_foot_index", "", "left_heel", "right_foot_index", "", "right_heel")
+# OpenPose's older body and the feet: COCO-WholeBody as DWPose and rtmlib's `to_openpose` write it.
+_OPENPOSE18 = (*_OPENPOSE[:8], *_OPENPOSE[9:19])
+_HALPE = (
+    *_COCO, "", "", "", "left_foot_index", "right_foot_index", "", "", "left_heel", "right_heel",
+)  # fmt: skip
 
 
 def _body(names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
@@ -67,6 +72,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "face70": ("",) * 70,
     "world": ("",) * 33,  # the body again, in metres
     "openpose25": _body(_OPENPOSE),
+    "openpose24": _body((*_OPENPOSE18, *_COCO_FEET)),
+    "halpe26": _body(_HALPE),  # AlphaPose
     "coco17": _body(_COCO),
     "coco23": _body((*_COCO, *_COCO_FEET)),
     "coco133": (),  # see `_part_places`
@@ -84,6 +91,7 @@ _TRIED = (
     "left-right-body-face478", "face478-body-left-right", "face478-left-right-body",
     "body-face-left-right-world", "body-face478-left-right-world",
     "coco133", "openpose25-face70-left-right", "openpose25-left-right", "openpose25-left-right-face70",
+    "openpose24-face68-left-right", "halpe26-face68-left-right",
     "body25-left-right", "left-right-body25", "body23-left-right", "left-right-body23",
     "openhands27", "body17-left-right", "coco17-left-right", "left-right-coco17",
 )  # fmt: skip

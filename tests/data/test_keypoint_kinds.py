@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from bodies import arranged, signer
-from kinds import CLIP, SIZE, flat, imported, npy, one, same
+from kinds import CLIP, SIZE, flat, imported, npy, one, one_again, same
 
 from sslslr.pose.layouts import named
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
@@ -32,7 +32,7 @@ ARRAYS = {
     "with a small second person": np.stack([CLIP, 0.3 * CLIP + 0.1], -1).transpose(2, 0, 1, 3),
     "frames, channels": CLIP.transpose(0, 2, 1), "persons second": CLIP[:, None],
     "67 of OpenPose": arranged(CLIP, "openpose25-left-right"), "65": arranged(CLIP, "body23-left-right"),
-    "59": arranged(CLIP, "body17-left-right"), "27": arranged(CLIP, "openhands27"),
+    "59": arranged(CLIP, "body17-left-right"), "136 of AlphaPose": arranged(CLIP, "halpe26-face68-left-right"), "27": arranged(CLIP, "openhands27"),
 }  # fmt: skip
 
 
@@ -204,6 +204,28 @@ def test_clips_of_0_to_1_or_normalised_among_pixels(tmp_path, odd, places):
         UserError, match="other clips are in pixels|two units|mostly|not 0 to 1|lie within"
     ):
         imported(tmp_path / "in", tmp_path / "s", width=1280, height=720)
+
+
+@pytest.mark.parametrize("pixels", [False, True])
+def test_134_points_begin_with_a_nose_or_with_the_size(tmp_path, pixels):
+    # As DWPose and rtmlib's `to_openpose` turn the 133 points of COCO-WholeBody.
+    whole = arranged(CLIP, "coco133") * (SIZE if pixels else 1)
+    points = np.insert(whole, 17, whole[:, [5, 6]].mean(axis=1), axis=1)
+    coco = points[:, [17, 6, 8, 10, 7, 9, 12, 14, 16, 13, 15, 2, 1, 4, 3]]
+    points[:, [1, 2, 3, 4, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 17]] = coco
+    columns = (",width,height", ",1280,720") if pixels else ("", "")
+    usual, _ = one(tmp_path, ".npy", npy(whole), columns=columns)
+    found, store = one_again(tmp_path, ".npy", npy(points), columns=columns)
+    there = np.isfinite(found[0, :, 0])
+    assert there.sum() == 42 + 21
+    same(found, usual, there)
+    scored = np.pad(np.concatenate([whole, np.ones((8, 133, 1))], 2), ((0, 0), (1, 0), (0, 0)))
+    scored[:, 0] = [*SIZE, 0]
+    (tmp_path / "size").mkdir()
+    found, store = one(tmp_path / "size", ".npy", npy(scored))
+    assert store.clips["aspect"][0] == pytest.approx(16 / 9)
+    if pixels:
+        same(found, usual)
 
 
 @pytest.mark.parametrize("layout", ["coco133", "openpose25-left-right"])

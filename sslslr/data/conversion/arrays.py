@@ -101,7 +101,7 @@ def _flat(width: int, points: int | None) -> tuple[Arrangement, ...]:
     for coordinates in (3, 2, 4):
         if width % coordinates == 0:
             count = width // coordinates
-            if count == points or (points is None and count in (*sizes(), 134)):
+            if count == points or (points is None and count in sizes()):
                 found.append(
                     Arrangement(
                         f"rows of {width} numbers: {count} points of {coordinates}", count,
@@ -113,7 +113,7 @@ def _flat(width: int, points: int | None) -> tuple[Arrangement, ...]:
 
 @cache
 def _of_shape(axes: tuple[int, ...], points: int | None) -> tuple[Arrangement, ...]:
-    counts = (points,) if points is not None else (*sizes(), 134)
+    counts = (points,) if points is not None else sizes()
     if len(axes) == 2:
         return _flat(axes[1], points)
     found = [

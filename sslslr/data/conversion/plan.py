@@ -87,10 +87,8 @@ def parted(
     points, size = raw.points, raw.size
     if way is not None:
         points = way.apply(points)
-        if way.points == 134:  # the video's width and height stand before the 133 points
-            first = points[..., :1, :2].reshape(-1, 2)
-            size = (float(first[0, 0]), float(first[0, 1]))
-            points = points[..., 1:, :]
+        if before := size_before(points):
+            size, points = before, points[..., 1:, :]
     if (
         points.ndim not in (3, 4)
         or points.shape[-1] not in (2, 3, 4)
@@ -105,8 +103,25 @@ def parted(
     elif points.dtype.itemsize > 4 and (np.abs(points[np.isfinite(points)]) > FARTHEST).any():
         raise ClipError(f"coordinates that are infinite or beyond {FARTHEST:g}")
     score = _arranged(raw.score, raw.points, way) if raw.score is not None else None
+    if score is not None and score.shape[-1] == points.shape[-2] + 1:  # the size's own
+        score = score[..., 1:]
     points, score, persons = one_person(points, score)
     return points, score, persons, size
+
+
+def size_before(points: np.ndarray) -> tuple[float, float] | None:
+    """Width and height of the video, where they stand before the 133 points of COCO-WholeBody.
+
+    Else the first of 134 points is the nose of OpenPose's order, which moves and lies above most joints.
+    """
+    if points.shape[-2] != 134:
+        return None
+    first = points[..., 0, :2].reshape(-1, 2)
+    first = first[np.isfinite(first).all(axis=1) & (first != 0).any(axis=1)]
+    if not len(first) or (first != first[0]).any():
+        return None
+    beyond = first[0] > np.nanmedian(points[..., 1:, :2].reshape(-1, 2), axis=0)
+    return (float(first[0, 0]), float(first[0, 1])) if beyond.all() else None
 
 
 def _arranged(score: np.ndarray, points: np.ndarray, way: Arrangement | None) -> np.ndarray:
@@ -195,7 +210,7 @@ def _layouts(raw: RawClip, way: Arrangement | None, layout: Layout | None) -> tu
         others = candidates(first.points) if raw.custom else ()
         return (first, *(other for other in others if other.name != first.name))
     assert way is not None  # a clip without points of its own has arrangements
-    return (named("coco133"),) if way.points == 134 else way.layouts()
+    return (named("coco133"),) if size_before(way.apply(raw.points)) else way.layouts()
 
 
 def _upright(readings: list, trial: list) -> tuple[list, list]:
@@ -229,7 +244,7 @@ def _bodies(points: int) -> str:
 
 def _are_scores(third: np.ndarray, layout: Layout) -> bool:
     """Whether a third coordinate is a confidence; detectors' orders have no depth, and higher ones."""
-    most = SCORES if any(word in layout.name for word in ("coco", "openpose25")) else 1.5
+    most = SCORES if any(word in layout.name for word in ("coco", "openpose", "halpe")) else 1.5
     return bool(third.min() >= 0 and third.max() <= most and (third > 0.01).mean() > 0.2)
 
 
