@@ -8,7 +8,7 @@ import pytest
 from bodies import arranged
 from kinds import CLIP, SIZE, imported, npy, one, same
 
-from sslslr.pose.skeleton import LEFT_HAND, RIGHT_HAND
+from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 
 GAPPED = CLIP.copy()
 GAPPED[2:5, LEFT_HAND] = np.nan
@@ -114,12 +114,39 @@ def npz(**arrays):
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("name", ["valid", "visible", "presence"])
-def test_what_says_which_joints_are_there_is_a_confidence(tmp_path, name):
-    array = np.nan_to_num(GAPPED, nan=0.9)
-    same(
-        one(tmp_path, ".npz", npz(keypoints=array, **{name: ~np.isnan(GAPPED[..., 0])}))[0], GAPPED
-    )
+# Where nothing was found, a detector says something nevertheless: noise.
+NOISY = np.where(np.isnan(GAPPED), np.random.default_rng(0).uniform(0.3, 0.6, CLIP.shape), GAPPED)
+FOUND = ~np.isnan(GAPPED[..., :1])
+
+
+@pytest.mark.parametrize("name", ["valid", "visible", "presence", "confs", "kp_score", "kpt_conf"])
+@pytest.mark.parametrize("points", ["keypoints", "kp"])
+def test_what_says_which_joints_are_there_is_a_confidence(tmp_path, points, name):
+    data = npz(**{points: NOISY, name: FOUND[..., 0]})
+    same(one(tmp_path, ".npz", data)[0], GAPPED)
+
+
+def test_an_array_of_a_number_a_joint_that_is_not_used_is_said(tmp_path):
+    said = []
+    one(tmp_path, ".npz", npz(keypoints=CLIP, tracked=FOUND[..., 0]), said)
+    assert any(line.startswith("x: 'tracked' was not used in 1 clip") for line in said)
+
+
+def test_a_third_number_of_parts_is_a_confidence_or_a_depth(tmp_path):
+    where = {"left_hand": LEFT_HAND, "right_hand": RIGHT_HAND, "pose": BODY}
+    scored, said = np.concatenate([NOISY, FOUND], axis=2), []
+    found, _ = one(tmp_path, ".npz", npz(**{part: scored[:, w] for part, w in where.items()}), said)
+    same(found, GAPPED)
+    assert "x: 63 joints of confidence 0 count as missing." in said
+    parts = {part: np.pad(CLIP[:, w], ((0, 0), (0, 0), (0, 1))) for part, w in where.items()}
+    for number, of_body in enumerate((-0.1, 0.9)):  # z as MediaPipe has it, or a visibility alone
+        parts["pose"][..., 2] = of_body
+        (tmp_path / str(number)).mkdir()
+        same(one(tmp_path / str(number), ".npz", npz(**parts), said)[0])
+    assert "x: A third coordinate (depth) was dropped in 1 clip." in said
+    parts["pose"] = np.pad(parts["pose"], ((0, 0), (0, 0), (0, 1)), constant_values=0.9)
+    (tmp_path / "four").mkdir()
+    same(one(tmp_path / "four", ".npz", npz(**parts))[0])
 
 
 def test_a_mask_that_may_mean_either_is_said_not_to_be_used(tmp_path):

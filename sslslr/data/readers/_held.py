@@ -1,5 +1,6 @@
 """Keypoints within what a pickle, an npz or a JSON file holds: arrays, nested lists, persons, parts."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,9 @@ def clip_of(held: Any) -> RawClip:
         several = [name for name in there if np.ndim(_some(held[name]))]
         name = next(iter(several or there), None)
         if name is None:
-            arrays = [key for key, value in held.items() if np.ndim(_quiet(value)) >= 2]
+            axes = {key: np.ndim(_quiet(value)) for key, value in held.items()}
+            most = max(2, *axes.values()) if axes else 2  # of points and their scores the points
+            arrays = [key for key, ndim in axes.items() if ndim == most]
             if len(arrays) != 1:
                 raise ClipError(
                     f"no array called keypoints, but {', '.join(map(str, held))[:100] or 'nothing'}"
@@ -67,10 +70,14 @@ def clip_of(held: Any) -> RawClip:
             else RawClip(_array(inner, name))
         )
     key = next((key for key in SCORES if key in held), None)
+    beside = [name for name, value in held.items() if _is_beside(value, clip.points)]
+    if key is None:  # kp_score, confs, kpt_conf: no tool's name is another's
+        key = next((name for name in beside if re.search("conf|score|likelihood", str(name))), None)
     if key is not None and clip.score is None and clip.layout is None:
         clip.score = _scores(held[key], clip.points)
     clip.visibility = bool(set(clip.points.shape) & set(MEDIAPIPE)) and 133 not in clip.points.shape
-    clip.unused = tuple(name for name in MASKS if np.ndim(held.get(name)) > 1)
+    masks = [name for name in MASKS if np.ndim(held.get(name)) > 1]
+    clip.unused = tuple(dict.fromkeys((*masks, *(str(name) for name in beside if name != key))))
     clip.zeros |= clip.score is not None
     clip.size = clip.size or _size(held)
     clip.fps = _number(held.get("fps", held.get("frame_rate")))
@@ -81,6 +88,12 @@ def numbered(held: dict) -> bool:
     """Whether the keys are whole numbers, each once, as of frames."""
     whole = {int(key) for key in held if str(key).isdecimal() and len(str(key)) < 10}
     return len(held) > 1 and len(whole) == len(held)
+
+
+def _is_beside(value: Any, points: np.ndarray) -> bool:
+    """Whether an array has a number for each point."""
+    one = isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
+    return one and value.shape in (points.shape[:-1], (*points.shape[:-1], 1))
 
 
 def _plain(name: Any) -> Any:
@@ -283,12 +296,19 @@ def _parts(held: dict) -> RawClip | None:
             raise ClipError(
                 f"{part}: an array of shape {piece.shape}, without its number of points"
             )
-        piece = piece.reshape(len(piece), points, -1)
         names.append(part if part != "body" else BODIES[points])
-        pieces.append(piece[..., :2].astype(np.float32))
+        pieces.append(piece.reshape(len(piece), points, -1).astype(np.float32))
     if len({len(piece) for piece in pieces}) > 1:
         raise ClipError("its parts have different numbers of frames")
+    most = max(piece.shape[2] for piece in pieces)  # a body may have a visibility more than hands
+    pieces = [_widened(piece, most) for piece in pieces]
     return RawClip(np.concatenate(pieces, axis=1), layout=named("-".join(names)))
+
+
+def _widened(piece: np.ndarray, coordinates: int) -> np.ndarray:
+    """With so many coordinates a point; NaN, which says nothing, where it has fewer."""
+    more = ((0, 0), (0, 0), (0, coordinates - piece.shape[2]))
+    return np.pad(piece, more, constant_values=np.nan)
 
 
 def _holds(piece: np.ndarray, points: int) -> bool:
