@@ -211,22 +211,59 @@ def test_parquet_of_kaggle(tmp_path):
     same(store.frames(0))
 
 
-def test_a_folder_of_openpose(tmp_path):
-    folder = tmp_path / "in/a"
-    folder.mkdir(parents=True)
+def openpose_frames():
+    """The frames of `CLIP`; in the fifth there is nobody."""
     frames = np.concatenate(
         [arranged(CLIP * SIZE, "openpose25-left-right"), np.full((8, 67, 1), 0.9)], axis=2
     )
+    held = []
     for number, frame in enumerate(frames):
         parts = (("pose", frame[:25]), ("hand_left", frame[25:46]), ("hand_right", frame[46:]))
         people = [{f"{name}_keypoints_2d": part.ravel().tolist() for name, part in parts}]
-        text = json.dumps({"version": 1.3, "people": people if number != 4 else []})
-        (folder / f"a_{number:012d}_keypoints.json").write_text(text)
+        held.append({"version": 1.3, "people": people if number != 4 else []})
+    return held
+
+
+def test_a_folder_of_openpose(tmp_path):
+    folder = tmp_path / "in/a"
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(openpose_frames()):
+        (folder / f"a_{number:012d}_keypoints.json").write_text(json.dumps(frame))
     (tmp_path / "in/labels.csv").write_text("clip_id,gloss,width,height\na,book,1280,720\n")
     found = np.asarray(imported(tmp_path / "in", tmp_path / "s").frames(0), np.float32)
     assert np.isnan(found[4]).all()
     there = named("openpose25-left-right").places >= 0
     same(found[5:], CLIP[5:], joints=there)
+
+
+@pytest.mark.parametrize("form", ["list", "by name", "frames by number"])
+def test_all_frames_of_openpose_in_one_file(tmp_path, form):
+    frames = openpose_frames()
+    if form != "list":
+        frames = {
+            str(n) if "number" in form else f"a_{n:012}_keypoints.json": frame
+            for n, frame in enumerate(frames)
+            if n != 3
+        }
+    held = {"frames": frames} if "number" in form else frames
+    data, expected = json.dumps(held).encode(), CLIP.copy()
+    expected[[4] if form == "list" else [3, 4]] = np.nan
+    (tmp_path / "in").mkdir()
+    for name in ("a1.json", "a2.json"):  # numbers in their names, as files of one clip have
+        (tmp_path / "in" / name).write_bytes(data)
+    (tmp_path / "in/labels.csv").write_text("clip_id,gloss\na1,book\na2,book\n")
+    store = imported(tmp_path / "in", tmp_path / "s", width=1280, height=720)
+    assert len(store) == 2
+    same(np.asarray(store.frames(1), np.float32), expected, slice(0, 42))
+
+
+def test_what_rtmlib_returned_of_each_frame(tmp_path):
+    points, scores = arranged(CLIP * SIZE, "coco133"), np.full((8, 133), 0.9)
+    held = [(p[None], s[None]) for p, s in zip(points, scores, strict=True)]
+    held[5] = (np.empty((0, 133, 2)), np.empty((0, 133)))
+    found, _ = one(tmp_path, ".pkl", pickle.dumps(held), width=1280, height=720)
+    same(found[:5, :42], CLIP[:5, :42])
+    assert np.isnan(found[5]).all()
 
 
 def test_folders_of_frames_and_folders_of_glosses(tmp_path):

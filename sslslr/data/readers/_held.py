@@ -124,8 +124,10 @@ def _of_list(items: Any) -> RawClip:
     """A clip of a list of frames: numbers, arrays of persons, or persons with their scores."""
     if not items:
         raise ClipError("no frame")
-    if (pair := _pair(items)) is not None:
-        return pair
+    each = all(isinstance(item, list | tuple) and len(item) == 2 for item in items)
+    for sides in (items, list(zip(*items, strict=True)) if each else ()):  # of the clip, of a frame
+        if (pair := _pair(sides)) is not None:
+            return pair
     if all(isinstance(item, np.ndarray) for item in items):
         shapes = {item.shape for item in items}
         if len(shapes) == 1:

@@ -13,7 +13,7 @@ import numpy as np
 from sslslr.data.readers import ClipError, RawClip, Reader, Unit, register
 from sslslr.data.readers._held import clip_of, image_size
 from sslslr.data.readers._numbers import by_numbers
-from sslslr.data.readers.openpose import clips_of_frames, number_of
+from sslslr.data.readers.openpose import clip_of_frames, clips_of_frames, frames_in, number_of
 
 
 @register
@@ -49,6 +49,10 @@ class MMPose(Reader):
             size, held = _size(held), held["instance_info"]
         if isinstance(held, dict) and isinstance(held.get("annotations"), list):
             held = held["annotations"]  # COCO's own form
+        if frames := frames_in(held):
+            return clip_of_frames(
+                list(frames.values()), list(frames), [f"frame {n}" for n in frames]
+            )
         numbers = None
         if isinstance(held, list) and (images := _by_image(held)):
             numbers = sorted(images)

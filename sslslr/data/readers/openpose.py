@@ -8,6 +8,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ COCO18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)  # of O
 
 @register
 class OpenPose(Reader):
-    title = "OpenPose: a folder a clip, one .json a frame (25 body points and hands)"
+    title = "OpenPose: a folder a clip, one .json a frame (25 body points and hands); or all frames in one .json"
     why = "folders of .json files with OpenPose's `people`"
 
     @classmethod
@@ -37,13 +38,11 @@ class OpenPose(Reader):
 
     @classmethod
     def read_unit(cls, members, unit: Unit) -> RawClip:
-        frames = [_persons(members.read(name), name.rpartition("/")[2]) for name in unit.files]
-        if not any(len(frame) for frame in frames):
-            raise ClipError("no person in any frame")
-        points = joined(frames)
-        score = points[..., 2]
-        clip = RawClip(points[..., :2], named(LAYOUT), np.nan_to_num(score), zeros=True)
-        return by_numbers(clip, [number_of(name) for name in unit.files])
+        names = [name.rpartition("/")[2] for name in unit.files]
+        frames = [
+            _loaded(members.read(file), name) for file, name in zip(unit.files, names, strict=True)
+        ]
+        return clip_of_frames(frames, [number_of(name) for name in unit.files], names)
 
 
 def clips_of_frames(
@@ -72,7 +71,35 @@ def clips_of_frames(
 
 
 def _is_frame(members, name: str) -> bool:
-    return b'"people"' in members.read(name)[:4096]
+    """Whether a file is one frame: several may lie in one file, which is a clip."""
+    data = members.read(name)
+    try:
+        return b'"people"' in data[:4096] and "people" in json.loads(data)
+    except (ValueError, TypeError, RecursionError):
+        return False
+
+
+def frames_in(held: Any) -> dict[int, dict] | None:
+    """The frames of a clip in one file by their numbers, a list or by names; None where it holds others."""
+    held = held.get("frames", held) if isinstance(held, dict) else held
+    if isinstance(held, list):
+        frames = dict(enumerate(held))
+    elif isinstance(held, dict):
+        frames = {number_of(name): held[name] for name in sorted(held, key=number_of)}
+    else:
+        return None
+    sound = all(isinstance(frame, dict) and "people" in frame for frame in frames.values())
+    return frames if sound and 0 < len(frames) == len(held) else None
+
+
+def clip_of_frames(frames: Sequence[Any], numbers: Sequence[int], names: Sequence[str]) -> RawClip:
+    """The clip of frames with `people`; `names` are said where one is none."""
+    persons = [_persons(frame, name) for frame, name in zip(frames, names, strict=True)]
+    if not any(len(frame) for frame in persons):
+        raise ClipError("no person in any frame")
+    points = joined(persons)
+    clip = RawClip(points[..., :2], named(LAYOUT), np.nan_to_num(points[..., 2]), zeros=True)
+    return by_numbers(clip, numbers)
 
 
 def number_of(name: str) -> int:
@@ -81,10 +108,17 @@ def number_of(name: str) -> int:
     return int(numbers[-1]) if numbers else 0
 
 
-def _persons(data: bytes, name: str) -> np.ndarray:
+def _loaded(data: bytes, name: str) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ClipError(f"{name}: not sound JSON ({str(error)[:60]})") from None
+
+
+def _persons(frame: Any, name: str) -> np.ndarray:
     """(persons, 67, 3) of one frame."""
     try:
-        people = json.loads(data)["people"]
+        people = frame["people"]
         return np.array([_person(person) for person in people], np.float32).reshape(-1, 67, 3)
     except ClipError:
         raise
