@@ -228,6 +228,22 @@ def test_134_points_begin_with_a_nose_or_with_the_size(tmp_path, pixels):
         same(found, usual)
 
 
+@pytest.mark.parametrize("places", [range(3, 4), range(1, 8, 2), range(1, 8)])
+def test_clips_normalised_among_parts_of_the_image(tmp_path, places):
+    normalised = (CLIP - (0.5, 0.45)) / 0.24
+    rows = ["file,gloss"]
+    for number in range(8):
+        np.save(tmp_path / f"{number}.npy", normalised if number in places else CLIP)
+        rows.append(f"{number}.npy,book")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    with pytest.raises(
+        UserError, match="'[03]'.*(normalised, but the other|the other.* normalised)"
+    ):
+        imported(tmp_path, tmp_path / "s")
+    store = imported(tmp_path, tmp_path / "s", on_bad="drop")
+    assert store.card["dropped"]["count"] == min(len(places), 8 - len(places)) or len(places) == 4
+
+
 @pytest.mark.parametrize("layout", ["coco133", "openpose25-left-right"])
 def test_scores_of_detectors_go_beyond_1(tmp_path, layout):
     array = np.concatenate(

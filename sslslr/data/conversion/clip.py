@@ -1,5 +1,6 @@
 """One clip as its file has it, to a clip of the store, as its plan says."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,17 @@ from sslslr.data.conversion.anatomy import (
 from sslslr.data.conversion.flips import unflipped
 from sslslr.data.conversion.plan import Conversion, Plan, make_plan, parted
 from sslslr.data.conversion.tally import FROZEN, Tally
-from sslslr.data.conversion.units import LARGEST
+from sslslr.data.conversion.units import LARGEST, around_zero
 from sslslr.data.readers import ClipError, RawClip
 from sslslr.pose.layouts import candidates
-from sslslr.pose.skeleton import BODY, LEFT_HAND, N_JOINTS, RIGHT_HAND
+from sslslr.pose.skeleton import (
+    BODY,
+    LEFT_HAND,
+    LEFT_SHOULDER,
+    N_JOINTS,
+    RIGHT_HAND,
+    RIGHT_SHOULDER,
+)
 
 FASTEST = 240.0  # frames a second of a camera; pose-format writes 1000 where a video has no rate
 
@@ -74,6 +82,8 @@ def to_clip(
     turned = unflipped(xy) if plan.unit != "shoulders" else None
     xy, mirrored = turned or (xy, None)
     tally.flipped += mirrored is not None
+    if options.unit is None:
+        _refuse_other_origin(xy, plan)
     xy = _scaled(xy, plan, size)
     if mirrored:
         xy[..., 0] = 1 - xy[..., 0]
@@ -156,6 +166,26 @@ def _drop_collapsed(xy: np.ndarray, tally: Tally) -> None:
         rows = rows[(xy[rows, hand] == xy[rows, None, hand.start]).all(axis=(1, 2))]
         xy[rows, hand] = np.nan
         tally.collapsed += len(rows)
+
+
+def _refuse_other_origin(xy: np.ndarray, plan: Plan) -> None:
+    """Raise ClipError for a body around zero among parts of the image, or the other way round."""
+    left, right = (
+        xy[len(xy) // 2, [LEFT_SHOULDER, RIGHT_SHOULDER]].tolist() if len(xy) else ((0, 0),) * 2
+    )
+    width = math.dist(left, right)
+    if not width > 0:  # NaN: without a body one hand may lie on one side of zero
+        return
+    # Quick: the middle frame's shoulders lie about zero, or nowhere near.
+    near = math.dist(left, (-right[0], -right[1])) < 2 * width
+    if plan.unit == "image" and near and shoulders([xy]):
+        raise ClipError(
+            "its shoulders lie around zero: normalised, but the other clips lie within 0 to 1"
+        )
+    if plan.unit == "shoulders" and not around_zero(xy[np.isfinite(xy).all(axis=-1)]):
+        raise ClipError(
+            "it lies on one side of zero: parts of the image, but the other clips are normalised"
+        )
 
 
 def _scaled(xy: np.ndarray, plan: Plan, size: tuple[float, float] | None) -> np.ndarray:
