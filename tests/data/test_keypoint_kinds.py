@@ -9,6 +9,7 @@ import pytest
 from bodies import arranged, signer
 from kinds import CLIP, SIZE, flat, imported, npy, one, one_again, same
 
+from sslslr.data.check import examine
 from sslslr.pose.layouts import named
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 from sslslr.utils.errors import UserError
@@ -292,6 +293,28 @@ def test_exchanged_hands(tmp_path, exchange):
     found, _ = one(tmp_path, ".npy", npy(swapped), said, exchange_hands=exchange)
     same(found, CLIP if exchange else swapped)
     assert ("look exchanged in 100 %" in said[0]) == (not exchange)
+
+
+SOME = {
+    "hand look exchanged": CLIP[:, [*range(21, 42), *range(21), *range(42, 75)]],
+    "mirrored": CLIP * (-1, 1) + (1, 0),
+    "y upwards": CLIP * (1, -1) + (0, 1),
+}
+
+
+@pytest.mark.parametrize("kind", SOME)
+def test_some_clips_in_another_convention_are_said_first(tmp_path, kind):
+    rows = ["file,gloss"]
+    for number in range(6):
+        np.save(tmp_path / f"{number}.npy", SOME[kind] if number % 2 else CLIP)
+        rows.append(f"{number}.npy,book")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    said = []
+    store = imported(tmp_path, tmp_path / "s", said=said)
+    assert "WARNING" in said[0]
+    assert kind in said[0]
+    assert "in 3 of 6 clips" in said[0]
+    assert any("in 3 of 6 clips" in finding for finding in examine(store)[0])
 
 
 def test_a_picture_upside_down_or_mirrored_is_said_first(tmp_path):

@@ -179,7 +179,12 @@ def near_wrists(joints: list[list[float]]) -> bool:
 
 
 def watched(points: np.ndarray) -> dict[str, int]:
-    """Counts of a clip's frames by what its joints tell.
+    """Counts of a clip's frames by what its joints tell; see :func:`telling`."""
+    return {name: int(frames.sum()) for name, frames in telling(points).items()}
+
+
+def telling(points: np.ndarray) -> dict[str, np.ndarray]:
+    """What the joints of each frame tell, bool (frames,).
 
     Args:
         points: (frames, 7, 2), the joints of `WATCHED`, x and y in one unit.
@@ -205,12 +210,12 @@ def watched(points: np.ndarray) -> dict[str, int]:
     across = shoulders[:, 0, 0] - shoulders[:, 1, 0]
     above = points[:, 6, 1] - shoulders[:, :, 1].mean(axis=1)
     return {
-        "compared": int(tells.sum()),
-        "exchanged": int(swapped.sum()),
-        "placed": int(placed.sum()),
-        "astray": int(astray.sum()),
-        "facing": int(facing.sum()),
-        "mirrored": int((across < -0.3 * width).sum()),
-        "upside_down": int((above > 0.1 * width).sum()),
-        "turned": int((beside[:, 1] > beside[:, 0]).sum()),
+        "compared": tells,
+        "exchanged": swapped,
+        "placed": placed,
+        "astray": astray,
+        "facing": facing,
+        "mirrored": across < -0.3 * width,
+        "upside_down": above > 0.1 * width,
+        "turned": beside[:, 1] > beside[:, 0],
     }
