@@ -135,6 +135,8 @@ def rows_of(
     cells = zip(*(frame[name].tolist() for name in names), strict=True)
     for number, of_row in enumerate(cells, start=frame.attrs["line"]):
         values = {k: v for k, v in zip(names, of_row, strict=True) if v is not None}
+        if not values:  # cells without anything, which spreadsheets write below the last row
+            continue
         row = _of_table(number, values, finder, table.name)
         first = seen.setdefault(row.clip_id, number)
         if (

@@ -30,9 +30,9 @@ ALIASES = {
     "width": ("width", "image_width", "video_width"),
     "height": ("height", "image_height", "video_height"),
     "aspect": ("aspect", "aspect_ratio"),
-    "start": ("start",), "start_frame": ("start_frame", "frame_start"),
+    "start": ("start", "begin"), "start_frame": ("start_frame", "frame_start"),
     "start_ms": ("start_ms",), "start_s": ("start_s", "start_time", "start_seconds"),
-    "end": ("end",), "end_frame": ("end_frame", "frame_end"),
+    "end": ("end", "stop"), "end_frame": ("end_frame", "frame_end"),
     "end_ms": ("end_ms",), "end_s": ("end_s", "end_time", "end_seconds"),
 }  # fmt: skip
 SPLIT_NAMES = {
@@ -44,6 +44,7 @@ NUMBERS = (*POSITIVE, *(name for name in ALIASES if name.startswith(("start", "e
 CLEANED = ("gloss", "signer", "split", "language", *NUMBERS)
 WIDEST = 1000  # columns
 SEPARATORS = ",;\t|"
+COMMENTS = ("#", "sep=", '"sep=')  # before the header; `sep=;` is said to Excel
 
 
 def read_table(
@@ -108,7 +109,7 @@ def _text(path: Path, data: bytes | None) -> tuple[str, int]:
     lines = text.splitlines(keepends=True)
     before = 0
     while before < len(lines) and (
-        not lines[before].strip() or lines[before].lstrip().startswith("#")
+        not lines[before].strip() or lines[before].lstrip().startswith(COMMENTS)
     ):
         before += 1
     return "".join(lines[before:]), before

@@ -45,6 +45,7 @@ def test_a_table_as_other_programs_save_it_is_named(tmp_path, text, encoding, me
         ("id;gloss;fps\na;b;29,97\n", "utf-8"),
         ("id\tgloss\tfps\na\tb\t29.97\n", "utf-16"),
         ("# by hand\nID,Gloss,Frame Rate\na,b,29.97\n", "utf-8-sig"),
+        ("sep=;\nid;gloss;fps\na;b;29,97\n", "utf-8-sig"),
     ],
 )
 def test_other_separators_encodings_and_headers_are_read(tmp_path, text, encoding):

@@ -18,12 +18,19 @@ from sslslr.utils.errors import UserError
         ("start,end,fps", "80,200,25", slice(2, 5)),
         ("start_s,end_s,fps", "0.08,0.2,25", slice(2, 5)),
         ("start,end", "0,0", slice(0, 8)),
+        ("begin,end", "2,6", slice(2, 6)),
         ("frame_start,frame_end", "3,-1", slice(3, 8)),
     ],
 )
 def test_start_and_end(tmp_path, columns, values, frames):
     found, _ = one(tmp_path, ".npy", npy(CLIP), columns=(f",{columns}", f",{values}"))
     same(found, CLIP[frames])
+
+
+def test_cells_without_anything_below_the_last_row(tmp_path):
+    np.save(tmp_path / "a.npy", CLIP)
+    (tmp_path / "labels.csv").write_text("file,gloss\na.npy,book\n,\n,\n")
+    assert len(imported(tmp_path, tmp_path / "s")) == 1
 
 
 def test_times_that_cannot_be_meant(tmp_path):
