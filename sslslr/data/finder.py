@@ -132,6 +132,8 @@ class Finder:
         """What to say of a text that names no clip."""
         stem = self._stem(last_part(text))
         inside = self._inside.get(stem, [])
+        if own := [name for name in inside if self._stem(last_part(name)) == stem]:
+            return f"; {own[0]!r} lies in another folder: write its path into the table"
         if inside:
             return f"; a file of this name holds {counted(len(inside), 'clip')}, the first called {inside[0]!r}"
         if stem.isdecimal() and len(near := self._digits.get(int(stem), [])) == 1:

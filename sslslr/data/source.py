@@ -171,8 +171,9 @@ def _of_table(number: int, values: dict[str, Any], finder: Finder, table: str) -
         units = finder(stated)
     row = Row(number, clip_id, units[0] if len(units) == 1 else None, columns=columns, times=times)
     if not units:
-        row.fault, row.found = "its file is missing" + finder.hint(text), False
-        if text.lower().endswith(VIDEOS):
+        hint = finder.hint(text)
+        row.fault, row.found = f"its file is missing{hint}", False
+        if not hint and text.lower().endswith(VIDEOS):
             row.fault += (
                 "; of videos the keypoints are estimated first (`make pose`, then source: videos)"
             )

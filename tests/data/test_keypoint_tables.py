@@ -33,6 +33,33 @@ def test_cells_without_anything_below_the_last_row(tmp_path):
     assert len(imported(tmp_path, tmp_path / "s")) == 1
 
 
+def test_a_file_in_another_folder_than_the_table_names_is_named(tmp_path):
+    (tmp_path / "keypoints").mkdir()
+    np.save(tmp_path / "keypoints/a.npy", CLIP)
+    for file in ("videos/a.mp4", "other/a"):
+        (tmp_path / "labels.csv").write_text(f"file,gloss\n{file},book\n")
+        with pytest.raises(
+            UserError, match="missing; 'keypoints/a.npy' lies in another folder: [^;]*$"
+        ):
+            imported(tmp_path, tmp_path / "s")
+    (tmp_path / "labels.csv").write_text("file,gloss\nkeypoints/a.npy,book\n")
+    assert len(imported(tmp_path, tmp_path / "s")) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (npy(CLIP[:, :21].reshape(8, 42)), "21 are one hand: say which"),
+        (npy(np.zeros((8, 132))), "33 are a body without hands"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS.*`git lfs pull`"),
+        (b"<!doctype html>\n<p>404", "begins with '<!doctype html>'"),
+    ],
+)
+def test_what_is_no_clip_is_said_so_that_one_knows_what_to_do(tmp_path, data, message):
+    with pytest.raises(UserError, match=message):
+        one(tmp_path, ".npy", data)
+
+
 def test_times_that_cannot_be_meant(tmp_path):
     with pytest.raises(UserError, match="needs the frame rate"):
         one(tmp_path, ".npy", npy(CLIP), columns=(",start,end", ",80,200"))

@@ -166,11 +166,12 @@ def _unknown(shape: tuple[int, ...], layout: Layout | None) -> str:
         return f"an array of {axes}, in which the layout {layout.name} ({layout.points} points) is no axis"
     known = ", ".join(map(str, sizes()))
     hint = ""
-    if 21 in shape:
+    counts = {*shape, *(shape[1] / n for n in (2, 3, 4))} if len(shape) == 2 else set(shape)
+    if 21 in counts:
         hint = "; 21 are one hand: say which by `layout` (left or right)"
-    elif 33 in shape:
+    elif 33 in counts:
         hint = "; 33 are a body without hands: name it by `layout: body`"
-    elif 17 in shape:
+    elif 17 in counts:
         hint = "; 17 are COCO's body without hands: name it by `layout: coco17`"
     elif len(shape) == 1:
         hint = "; one frame a file is read from a folder a clip"

@@ -185,4 +185,8 @@ def recognised(
         if why := reader.recognise(name, head):
             return reader, why
     begins = head[:12].hex(" ") if head else "nothing: it is empty"
+    if head.startswith(b"version https://git-lfs"):
+        raise ClipError("a pointer of Git LFS, not the file itself: fetch it by `git lfs pull`")
+    if text := head[:40].decode("ascii", "replace").split("\n")[0].strip():
+        begins = repr(text) if text.isprintable() and text.isascii() else begins
     raise ClipError(f"not a keypoint file that is known (begins with {begins})")
