@@ -296,5 +296,5 @@ def test_labels_of_a_set_that_are_no_text(tmp_path, labels):
     folder.mkdir()
     np.save(folder / "X.npy", np.stack([arrays()["xy"][:4]] * 2))
     np.save(folder / "y.npy", labels)
-    with pytest.raises(UserError, match="no table of labels"):
+    with pytest.raises(UserError, match="y.npy: not the labels of"):
         imports(folder, tmp_path / "s")

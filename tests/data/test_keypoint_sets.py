@@ -81,6 +81,30 @@ def test_arrays_of_objects_with_labels_are_named(tmp_path):
         imported(tmp_path, tmp_path / "s")
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.array(["book", "drink"], dtype=object), "y.npy: not the labels of the 2 clips.*Object"),
+        (np.array(["book"]), r"y.npy: not the labels of the 2 clips of X.npy \(1 label\)"),
+    ],
+)
+def test_labels_that_do_not_go_with_their_clips_are_named(tmp_path, labels, message):
+    np.save(tmp_path / "X.npy", np.stack([CLIP, OTHER]))
+    np.save(tmp_path / "y.npy", labels, allow_pickle=True)
+    with pytest.raises(UserError, match=message):
+        imported(tmp_path, tmp_path / "s")
+    np.save(tmp_path / "y.npy", np.array(["book", "drink"], dtype=object).astype(str))
+    assert len(imported(tmp_path, tmp_path / "s")) == 2
+
+
+def test_clips_called_x_and_y_are_no_set(tmp_path):
+    (tmp_path / "labels.csv").write_text("file,gloss\nx.npy,X\ny.npy,Y\n")
+    for clip in (CLIP, CLIP[:, None]):  # letters
+        np.save(tmp_path / "x.npy", clip)
+        np.save(tmp_path / "y.npy", clip)
+        assert len(imported(tmp_path, tmp_path / "s")) == 2
+
+
 def test_hdf5_in_groups_and_as_x_and_y(tmp_path):
     h5py = pytest.importorskip("h5py")
     for name in ("groups", "arrays"):

@@ -17,6 +17,7 @@ from sslslr.data.readers.npz import plain_array
 from sslslr.utils.archives import DAMAGED
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import SPLIT_NAMES
+from sslslr.utils.words import counted
 
 # Words that a name is made of: `train_data_joint` is data, of the split train.
 X = ("x", "data", "features", "keypoints", "sequences")
@@ -42,7 +43,12 @@ class WholeSet(Reader):
             stem, _, ending = name.rpartition(".")
             if ending.lower() in ("pkl", "pickle") and role(parts_of(stem)[1])[0] == "y":
                 arrays.setdefault(stem.lower(), name)
-        units = pairs(arrays, lambda key: _array(members, arrays[key]), lambda key: arrays[key])
+        units = pairs(
+            arrays,
+            lambda key: _array(members, arrays[key]),
+            lambda key: arrays[key],
+            _refuse_labels,
+        )
         several = [name for name in names if _ends(name, ".npz")]
         for name in several if len(several) <= FEW else ():
             units += _of_npz(members, name)
@@ -77,7 +83,10 @@ def role(stem: str) -> tuple[str, str | None]:
 
 
 def pairs(
-    arrays: dict[str, str], array: Callable[[str], np.ndarray], place: Callable
+    arrays: dict[str, str],
+    array: Callable[[str], np.ndarray],
+    place: Callable,
+    unfit: Callable[[Any, np.ndarray, Any, str], None] = lambda *_: None,
 ) -> list[Unit]:
     """The clips of every X that has its y.
 
@@ -85,6 +94,7 @@ def pairs(
         arrays: names of arrays by their stems in small letters.
         array: reads one by its stem.
         place: of a stem, its file, or its file and its name in there.
+        unfit: told of labels that do not go with an X: both places, X, and why.
     """
     units = []
     labels_of = {(parts_of(s)[0], role(parts_of(s)[1])): s for s in sorted(arrays, reverse=True)}
@@ -94,22 +104,36 @@ def pairs(
         other = labels_of.get((folder, ("y", split)))
         if kind != "x" or other is None:
             continue
+        labels, texts, why = None, [], ""
         try:
-            texts = _texts(array(other))
-        except (ValueError, EOFError, UserError, SystemError):  # numbers that are no characters
-            continue
+            labels = array(other)
+            texts = _texts(labels)
+        except (ValueError, EOFError, UserError, SystemError) as error:  # no characters, objects
+            why = str(error).removesuffix(".")
         try:
             clips = array(stem)
-            if len(texts) != len(clips) or clips.ndim < 3:
-                continue
         except (ValueError, EOFError, UserError):
-            pass  # said of every clip, when it is read
+            clips = None  # said of every clip, when it is read
+        list_like = labels is None or labels.ndim in (1, 2)  # else it may be a clip called y
+        if clips is not None and list_like and len(texts) != len(clips):
+            unfit(place(stem), clips, place(other), why or counted(len(texts), "label"))
+        if why or (clips is not None and (len(texts) != len(clips) or clips.ndim < 3)):
+            continue
         where, beside = place(stem), place(other)
         files, inner = ((where, beside), "") if isinstance(where, str) else ((where[0],), where[1])
         for number, label in enumerate(texts):
             said = {"gloss": label, **({"split": SPLIT_NAMES.get(split, split)} if split else {})}
             units.append(Unit(f"{last}_{number}", files, "whole_set", (number, inner), said))
     return units
+
+
+def _refuse_labels(x: str, clips: np.ndarray, y: str, why: str) -> None:
+    """Raise UserError where an X of many clips would be left without labels; one clip is no set."""
+    if clips.ndim > 3 or (clips.ndim == 3 and clips.shape[2] > 4):
+        raise UserError(
+            f"{y}: not the labels of the {counted(len(clips), 'clip')} of {x} ({why}). Write one label a clip, as "
+            "plain numbers or text: np.save(name, np.array(labels).astype(str))."
+        )
 
 
 def _array(members, name: str) -> np.ndarray:
