@@ -1,8 +1,8 @@
 """A step of `config/encoder_cpu.yaml`, its parts, and what this CPU reaches in products of its sizes.
 
-The recipe's step (`sl_fpn_rate`, two blocks, batch 256, one thread, bf16 where the CPU multiplies it) stands beside the same loop
-around what one would write first: depthwise convolutions over time with batch norm, from the joints'
-coordinates, at the same width. Rounds of all parts alternate, and each figure is the median of its
+The recipe's step (`sl_fpn_rate`, two blocks, batch 256, one thread, bf16 where the CPU multiplies it)
+stands beside the same loop around what one would write first: depthwise convolutions over time with
+batch norm, from the joints' coordinates, at the same width. Rounds of all parts alternate, and each figure is the median of its
 processor times, so other jobs stretch both sides alike. Part of `make bench`.
 """
 
@@ -34,11 +34,12 @@ ENCODERS = ("transformer", "two_hands")
 ROUNDS = 7
 FRAMES, VIEW_FRAMES = 16, 64
 PRECISION = choose_precision("cpu", load(CONFIG).pretrain.precision)[0]
-TYPE = torch.bfloat16 if PRECISION == "bf16-mixed" else torch.float32
+MIXED = PRECISION == "bf16-mixed"
+TYPE = torch.bfloat16 if MIXED else torch.float32
 
 
 def autocast() -> torch.autocast:
-    return torch.autocast("cpu", TYPE, enabled=TYPE == torch.bfloat16)
+    return torch.autocast("cpu", TYPE, enabled=MIXED)
 
 
 def clips(n: int, frames: int) -> Batch:
