@@ -2,8 +2,9 @@
 
 The recipe's step (`sl_fpn_rate`, two blocks, batch 256, one thread, bf16 where the CPU multiplies it)
 stands beside the same loop around what one would write first: depthwise convolutions over time with
-batch norm, from the joints' coordinates, at the same width. Rounds of all parts alternate, and each figure is the median of its
-processor times, so other jobs stretch both sides alike. Part of `make bench`.
+batch norm, from the joints' coordinates, at the same width. Rounds of all parts alternate, and each
+figure is the median of its processor times, so other jobs stretch both sides alike. Part of `make
+bench`.
 """
 
 import os

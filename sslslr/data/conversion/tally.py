@@ -11,9 +11,8 @@ from sslslr.utils.words import counted
 TOGETHER = 64  # clips
 FROZEN = 5  # equal frames at the end of a clip that are no camera's
 TURNED = 0.8  # share of the frames beyond which the whole set is meant
-SOME = (
-    0.02  # share of the clips from which some are meant (measured: at most 0.004 of six real sets)
-)
+# Share of the clips from which some are meant; of six real sets at most 0.004 look so.
+SOME = 0.02
 FEW = 5  # frames that tell, at least, of a clip that is counted
 # Of a frame, what shows it and beyond which share of such frames a clip is meant.
 OF_CLIPS = {
