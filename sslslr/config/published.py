@@ -13,6 +13,8 @@ from sslslr.utils.download.addresses import shareable_text
 
 # Where files are kept, what was agreed to, what a scheduler is asked for.
 AT_HOME = ("downloads", "accept_licences", "resources")
+# Sentences: `ASL:left/right` and `/a/ and /b/` are no places there.
+SENTENCES = ("note", "licence", "citation")
 # The beginnings of a path that leads out of the study's folder, on any system; `host:folder/x` as scp and
 # rsync write it; an address of a scheme that the web does not have, which names folders of a machine.
 LOCAL = re.compile(
@@ -23,8 +25,12 @@ LOCAL = re.compile(
 )
 # The same within a text: only what is nothing else there, so no `and/or` and no `1/2`.
 LOCAL_WORD = re.compile(
-    r"(?<![^\s(<\[{'\"=,;])((?!https?:)[a-z][a-z0-9+.-]{0,30}:/|[\w.-]{1,80}@[\w.-]{1,80}:(?=[\w~/])"
-    r"|[\w.-]{1,80}:/(?!/)|~[\w.-]{0,80}/(?=\w)|/[\w.@~+-]{1,200}/(?=\w))[^\s'\"<>)\]}]*",
+    r"(?<![\w.~@/:%$\\)\]}>+&?#!-])((?!https?:)[a-z][a-z0-9+.-]{0,30}:/|[\w.-]{1,80}@[\w.-]{1,80}:(?=[\w~/])"
+    r"|[\w.-]{1,80}:/(?!/)|~([a-z_][\w.-]{0,80})?/(?=\w)|/[\w.@~+-]{1,200}/(?=\w)"
+    # Windows' drives and shares, but no commands of LaTeX; folders above; variables that name folders.
+    r"|([a-z]:|\\\\[\w.-]{1,80})\\(?![a-z]+\{)(?=\w)|(\.{1,2}/){0,9}\.\./(?=\w)"
+    r"|(?-i:\$\{?[A-Z_]{4,40}\}?/|%[A-Z_]{4,40}%\\))"
+    r"[^\s'\"<>)\]}`*|”»]*",
     re.IGNORECASE,
 )
 
@@ -37,7 +43,7 @@ def published(config: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in config.items() if key not in AT_HOME}
     if "threads" in config.get("resources", {}):  # sums in another order: the one that can tell
         kept["resources"] = {"threads": config["resources"]["threads"]}
-    return {key: _without_places(value) for key, value in kept.items()}
+    return {key: _without_places(value, key) for key, value in kept.items()}
 
 
 def unpublished_places(value: Any, key: str = "") -> Iterator[str]:
@@ -50,24 +56,24 @@ def unpublished_places(value: Any, key: str = "") -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for entry in value:
             yield from unpublished_places(entry, key)
-    elif isinstance(value, str) and _without_place(value) != value:
+    elif isinstance(value, str) and _without_place(value, key.rpartition(".")[2]) != value:
         yield key
 
 
-def _without_places(value: Any) -> Any:
+def _without_places(value: Any, key: Any = "") -> Any:
     if isinstance(value, dict):
         named = {key: _without_place(key) if isinstance(key, str) else key for key in value}
         if len(set(named.values())) < len(named):  # two folders may hold files of one name
             named = {key: f"{name} ({i})" for i, (key, name) in enumerate(named.items(), 1)}
-        return {named[key]: _without_places(entry) for key, entry in value.items()}
+        return {named[key]: _without_places(entry, key) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_places(entry) for entry in value]
-    return _without_place(value) if isinstance(value, str) else value
+        return [_without_places(entry, key) for entry in value]
+    return _without_place(value, key) if isinstance(value, str) else value
 
 
-def _without_place(text: str) -> str:
+def _without_place(text: str, key: Any = "") -> str:
     """A text in which no address lets anybody in; of one that is a local place its last part."""
-    if LOCAL.fullmatch(text):
+    if key not in SENTENCES and LOCAL.fullmatch(text):
         return _last_part(text)
     return shareable_text(LOCAL_WORD.sub(lambda match: _last_part(match[0]), text))
 

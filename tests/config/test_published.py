@@ -58,3 +58,31 @@ def test_a_text_without_a_place_stays_as_it_is(text):
 def test_two_local_files_of_one_name_stay_two():
     files = {"/a/x.zip": 1, "/b/x.zip": 2}
     assert sorted(published({"files": files})["files"].values()) == [1, 2]
+
+
+# How a text stands in a study, and how it is published; of nothing in the second place: as it stands.
+SENTENCES = {
+    "ASL:left/right": "", "Licence:CC-BY/4.0": "", "SPDX:MIT/X11": "", "注:左/右": "", "הערה:שמאל/ימין": "",
+    "/a/ and /b/ are hands": "", "~5/10 of the clips": "", "$5/month": "", "%train/test": "", "..": "",
+    "Top-1:12/30": "", "\\\\": "", "<b>x</b>/y, </i>a/b": "", "a (b)/c/d, 10/20/30": "",
+    "50\\% of a\\_b, $\\frac{1}{2}$": "",
+    "{A:\\textit{b}} \\\\hline\\textbf{c} C:\\emph{d}": "", "{run}/{x} $(y)/z `a/b`": "", "see //x and a // b": "",
+    "10.1000/182, doi:10/abc/d": "", "https://example.org/~anna/a/b": "", "https://example.org/a:/b/c": "",
+    "C:\\Users\\anna\\mine": "mine", "at C:\\Users\\anna\\mine, D:/anna/mine": "at mine, mine",
+    "(\\\\host\\anna\\mine)": "(mine)", "../../home/anna/mine": "mine", "in ./../anna/mine": "in mine",
+    "$SCRATCH/anna/mine ${HOME}/anna/x": "mine x", "%USERPROFILE%\\anna\\mine": "mine",
+    "`/home/anna/mine`, */home/anna/x*": "`mine`, *x*", "“/home/anna/mine” →/home/anna/x": "“mine” →x",
+    "|/home/anna/mine|": "|mine|", "a=/home/anna/mine; ~anna/x": "a=mine; x", "\\url{/home/anna/mine}": "\\url{mine}",
+    "/home/anna/mine": "mine", "Notes:/home/anna/mine": "mine", "anna@host:mine ssh://host/anna/x": "mine x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SENTENCES)
+def test_a_sentence_keeps_its_words_and_loses_its_places(text):
+    told = SENTENCES[text] or text
+    study = {"note": text, "datasets": {"a": {"options": {"licence": text, "citation": [text]}}}}
+    shown = published(study)
+    assert shown["note"] == told
+    assert shown["datasets"]["a"]["options"] == {"licence": told, "citation": [told]}
+    changed = ["note", "datasets.a.options.licence", "datasets.a.options.citation"]
+    assert list(unpublished_places(study)) == (changed if told != text else [])
