@@ -42,6 +42,8 @@ UNSOUND = [
     f"s3://anna:{SECRET}@bucket/a",
     f"https://example.org/a?x=Ab1{SECRET}{'Zz9' * 5}",
     f"https://example.org/a?{'0123456789abcdef' * 2}",
+    f"https://scholar.google.com/citations?user=Zkl8L3sAAAAJ&token={SECRET}",
+    f"https://scholar.google.com.evil.org/citations?user={SECRET}",
     f"https://[{SECRET}@example.org/a",
     f"https://example.org/a;token={SECRET}",
     f"https://example.org/a;jsessionid={SECRET}?x=1",
@@ -128,6 +130,16 @@ def test_long_texts_are_looked_through_at_once(unit):
 def test_an_address_of_everybody_is_not(url):
     assert secret_of(url) == ""
     refuse_secrets({"a": [url]}, "study.yaml")
+
+
+@pytest.mark.parametrize("host", ["scholar.google.com", "scholar.google.co.uk"])
+@pytest.mark.parametrize(
+    "query", ["user=Zkl8L3sAAAAJ", "hl=en&user=Zkl8L3sAAAAJ", "user=Zkl8L3sAAAAJ&hl=de"]
+)
+def test_the_page_of_an_author_is_everybodys(host, query):
+    cited = f"see (https://{host}/citations?{query}), and url={{https://{host}/citations?{query}}}"
+    refuse_secrets({"citation": cited}, "study.yaml")
+    assert published({"citation": cited}) == {"citation": cited}
 
 
 def study(**changes) -> dict:

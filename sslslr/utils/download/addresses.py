@@ -48,6 +48,11 @@ QUERY = re.compile(r"\?(?=[\w%.\[\]-]{1,80}=)[^\s'\"<>{}|\\^`)]+")
 LANGUAGE = re.compile(
     r"[a-z]{2,3}(-[a-z]{2})?", re.IGNORECASE
 )  # `code=ase`, as lists of languages have it
+# The page of an author, as citations have it: its `user` lets nobody in.
+AUTHOR = re.compile(
+    r"(https://scholar\.google(?:\.[a-z]{2,3}){1,2}/citations\?(?:user=[\w-]{12}|&|hl=[\w-]{2,5}){1,3})"
+    r"(?=[).,;:!]*(?:[\s'\"<>{}|\\^`]|$))"
+)
 NOWHERE = "https://-/"  # before a query, to take it for one
 PARAMETER = re.compile(";[^/;=]*=")  # of a path
 CONTENT = re.compile(r"commit|sha\d*|md5|rev\w*|ref|version|hash|checksum", re.IGNORECASE)
@@ -85,6 +90,12 @@ def shareable(url: str) -> str:
 
 def shareable_text(text: str) -> str:
     """A text in which each address, and each query without one, is :func:`shareable`."""
+    return "".join(
+        part if AUTHOR.fullmatch(part) else _shareable(part) for part in AUTHOR.split(text)
+    )
+
+
+def _shareable(text: str) -> str:
     text = ADDRESS.sub(lambda match: shareable(match[0]), text)
     return QUERY.sub(lambda match: shareable(NOWHERE + match[0]).removeprefix(NOWHERE), text)
 
@@ -136,6 +147,7 @@ def refuse_secrets(values: Any, where: str) -> None:
     while left:
         key, value = left.pop()
         if isinstance(value, str):
+            value = AUTHOR.sub(" ", value)
             for url in (*ADDRESS.findall(value), *map(NOWHERE.__add__, QUERY.findall(value))):
                 if secret := secret_of(url):
                     place = f"{where}: {key}" if key else where
