@@ -15,9 +15,18 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from sslslr.config.settings import SPLITS, parse
-from sslslr.data.writer import ASPECTS, CLIPS, COLUMNS, KEYPOINTS, LAYOUT_VERSION, SPEEDS
+from sslslr.data.writer import (
+    ASPECTS,
+    CLIPS,
+    COLUMNS,
+    KEYPOINTS,
+    LAYOUT_VERSION,
+    LONGEST_TEXT,
+    SPEEDS,
+)
 from sslslr.utils.errors import StoreError, UserError, first_line
 from sslslr.utils.files import read_json
+from sslslr.utils.user_files import shown
 
 AGAIN = "Build it again."
 MOST_COLUMNS = 500
@@ -39,10 +48,26 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
 
+class _Clip(_Shape):
+    clip_id: str
+    reason: str
+
+
 class _Dropped(_Shape):
     count: Count = 0
     by_reason: dict[str, Count] = {}
-    clips: list[dict[str, str]] = []
+    clips: list[_Clip] = []
+
+
+class _Member(_Shape):
+    """A data set of a pool."""
+
+    clips: Count
+    share: Annotated[float, Field(ge=0, le=1)]
+    signers: Count | None = None
+    languages: list[str] = []
+    licence: str | None = None
+    joints_masked: dict[str, Count] = {}
 
 
 class _Counts(_Shape):
@@ -77,7 +102,7 @@ class Card(_Shape):
     counts: list[_Counts] | None = None
     splits: dict[str, _Split] | None = None
     extraction: dict[str, Any] | None = None
-    members: dict[str, dict[str, Any]] | None = None
+    members: dict[str, _Member] | None = None
 
 
 def read_card(file: Path) -> dict[str, Any]:
@@ -124,14 +149,16 @@ def read_clips(file: Path, n_frames: int) -> pd.DataFrame:
     except Exception as error:  # pyarrow raises several kinds
         why = first_line(error, 200, type(error).__name__)
         raise StoreError(file, f"cannot be read as parquet ({why}).", advice=AGAIN) from None
-    table = _cast(file, table)
+    table = _cast(file, table).replace_schema_metadata()  # whatever pandas noted there
     _check_texts(file, table)
     _check_frames(file, table, n_frames)
     for column, bounds in (("aspect", ASPECTS), ("fps", SPEEDS)):
         _check_bounds(file, table, column, *bounds)
     strings = pd.StringDtype("pyarrow")
-    clips = table.to_pandas(types_mapper=lambda kind: strings if kind == pa.string() else None)
-    return clips.reset_index(drop=True)
+    try:
+        return table.to_pandas(types_mapper=lambda kind: strings if kind == pa.string() else None)
+    except Exception as error:  # a date of the year 10,000, a clock of no place on Earth
+        raise StoreError(file, f"cannot be read as a table ({first_line(error)}).") from None
 
 
 def _check_columns(file: Path, schema: pa.Schema, n_rows: int, n_frames: int) -> None:
@@ -196,6 +223,11 @@ def _check_texts(file: Path, table: pa.Table) -> None:
         )
     except (UnicodeDecodeError, pa.ArrowInvalid):
         raise StoreError(file, "holds text that is not UTF-8.", advice=AGAIN) from None
+    for column in (name for name, kind in COLUMNS.items() if kind == "string"):
+        long = pc.greater(pc.utf8_length(table[column]), LONGEST_TEXT)
+        rule = f"{column} has more than {LONGEST_TEXT} characters."
+        if pc.any(long).as_py():
+            raise StoreError(file, rule, shown(known[pc.index(long, True).as_py()]))
     if len(set(known)) != len(known):
         twice = pd.Series(known, dtype="str")
         rule = "clip_id occurs twice; ids must be unique."

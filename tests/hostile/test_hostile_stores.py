@@ -64,6 +64,16 @@ def column(name, values, kind=None):
     return change
 
 
+def noted(by_pandas):
+    def change(path):
+        table = pq.read_table(path / "clips.parquet")
+        pq.write_table(
+            table.replace_schema_metadata({b"pandas": by_pandas}), path / "clips.parquet"
+        )
+
+    return change
+
+
 def card(**changes):
     def change(path):
         content = {**json.loads((path / "card.json").read_text()), **changes}
@@ -164,6 +174,10 @@ CASES = {
     "fps_negative": (cell(0, "fps", -25.0), "'a0': fps is -25"),
     "fps_infinite": (cell(0, "fps", np.inf), "'a0': fps is inf"),
     "more_nested": (column("notes", LIST), "'notes' is nested"),
+    "more_dates": (column("made", [10**9] * 3, pa.date32()), "cannot be read as a table"),
+    "more_clocks": (column("made", [0] * 3, pa.timestamp("us", "No/Where")), "cannot be read as a table"),
+    "ids_long": (column("clip_id", ["a", "b", "c" * 1001]), "clip_id has more than 1000 characters"),
+    "gloss_long": (column("gloss", ["a", "b" * 10**7, "c"]), "'a1': gloss has more than 1000 characters"),
     "wide": (wide, "has 2011 columns"),
     "two_of_a_name": (twice, "two columns are called 'gloss'"),
     "many_rows": (many_rows, "names 2000000 clips, but there are 10 frames"),
@@ -191,6 +205,10 @@ CASES = {
     "card_joints_many": (card(joints={"body": 1e30}), "joints.body"),
     "card_dropped_list": (card(dropped=[]), "dropped"),
     "card_dropped_text": (card(dropped={"count": "many"}), "dropped.count"),
+    "card_dropped_others": (card(dropped={"count": 1, "clips": [{"a": "b"}]}), "dropped.clips.0.clip_id"),
+    "card_members_empty": (card(members={"a": {}}), "members.a.clips"),
+    "card_members_text": (card(members={"a": {"clips": 1, "share": "x"}}), "members.a.share"),
+    "card_text_huge": (card(citation="x" * 10**7), "10000000 characters"),
     "card_counts_text": (card(counts="all"), "counts"),
     "card_counts_short": (card(counts=[{"split": "train"}]), "counts"),
     "card_languages_text": (card(languages="ase"), "languages"),
@@ -232,6 +250,9 @@ def test_each_is_one_line(name, store):
         column("signer", ["s"] * 3, pa.large_string()),
         column("notes", ["x", None, "y"]),
         card(licence=None, citation="é", languages=["ase"]),
+        noted(b"{{"),
+        noted(b"[]"),
+        noted(b'{"index_columns": ["clip_id"], "columns": []}'),
     ],
 )
 def test_what_is_sound_in_another_type_opens_as_what_the_writer_writes(change, store, sound):

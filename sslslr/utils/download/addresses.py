@@ -53,6 +53,7 @@ AUTHOR = re.compile(
     r"(https://scholar\.google(?:\.[a-z]{2,3}){1,2}/citations\?(?:user=[\w-]{12}|&|hl=[\w-]{2,5}){1,3})"
     r"(?=[).,;:!]*(?:[\s'\"<>{}|\\^`]|$))"
 )
+LONGEST = 1_000_000  # characters of a text: it is looked through a microsecond each
 NOWHERE = "https://-/"  # before a query, to take it for one
 PARAMETER = re.compile(";[^/;=]*=")  # of a path
 CONTENT = re.compile(r"commit|sha\d*|md5|rev\w*|ref|version|hash|checksum", re.IGNORECASE)
@@ -147,6 +148,10 @@ def refuse_secrets(values: Any, where: str) -> None:
     while left:
         key, value = left.pop()
         if isinstance(value, str):
+            if len(value) > LONGEST:
+                raise UserError(
+                    f"{where}: {key or 'a text'}: {len(value)} characters; at most {LONGEST} are read."
+                )
             value = AUTHOR.sub(" ", value)
             for url in (*ADDRESS.findall(value), *map(NOWHERE.__add__, QUERY.findall(value))):
                 if secret := secret_of(url):
