@@ -59,7 +59,7 @@ class _Dropped(_Shape):
     clips: list[_Clip] = []
 
 
-class _Member(_Shape):
+class Member(_Shape):
     """A data set of a pool."""
 
     clips: Count
@@ -70,7 +70,7 @@ class _Member(_Shape):
     joints_masked: dict[str, Count] = {}
 
 
-class _Counts(_Shape):
+class Counts(_Shape):
     split: str
     expected: Count
     found: Count
@@ -99,10 +99,10 @@ class Card(_Shape):
     inputs: dict[str, str] | None = None
     n_clips: Count | None = None
     n_frames: Count | None = None
-    counts: list[_Counts] | None = None
+    counts: list[Counts] | None = None
     splits: dict[str, _Split] | None = None
     extraction: dict[str, Any] | None = None
-    members: dict[str, _Member] | None = None
+    members: dict[str, Member] | None = None
 
 
 def read_card(file: Path) -> dict[str, Any]:

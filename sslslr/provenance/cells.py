@@ -112,10 +112,15 @@ def describe(frame: pd.DataFrame, table: str, row: int) -> str:
     )
 
 
+def _is_number(asked: str) -> bool:
+    """A number of a row or column: not `²`, and none of more digits than Python converts."""
+    return asked.isdecimal() and len(asked) < 19
+
+
 def _row(csv: Path, frame: pd.DataFrame, table: str, asked: str) -> int:
     if frame.empty:
         raise UserError(f"{csv}: this table has no rows.")
-    if asked.isdigit():
+    if _is_number(asked):
         if not 1 <= int(asked) <= len(frame):
             raise UserError(f"{csv}: row {asked} of {len(frame)}; rows count from 1.")
         return int(asked) - 1
@@ -141,7 +146,7 @@ def _row(csv: Path, frame: pd.DataFrame, table: str, asked: str) -> int:
 
 def _column(path: Path, frame: pd.DataFrame, asked: str) -> str:
     shown = titles(TABLES.get(path.stem))
-    if asked.isdigit() and path.suffix == ".csv":
+    if _is_number(asked) and path.suffix == ".csv":
         if not 1 <= int(asked) <= len(frame.columns):
             raise UserError(
                 f"{path}: column {asked} of {len(frame.columns)}; columns count from 1."

@@ -22,6 +22,7 @@ from sslslr.provenance.sources import data_hash
 from sslslr.report.reading import read_evaluations
 from sslslr.report.results import PROVENANCE, Results
 from sslslr.report.tables import TABLES
+from sslslr.utils.errors import UserError
 from sslslr.utils.files import sha256_of, write_json
 from sslslr.workflow import commands
 
@@ -64,7 +65,12 @@ def graph(results: Results) -> list[Entity]:
     evaluations = read_evaluations(results.paths("evaluations"))
     recorded = {entry["spec"]["run"]["run_id"]: entry for entry in evaluations}
     for run in results.runs:
-        crate.add_run(run, recorded[run["spec"]["run_id"]])
+        if (name := run["spec"]["run_id"]) not in recorded:
+            raise UserError(
+                f"{results.folder}: a run.json is of the run {name!r}, which no evaluation.json is of. "
+                "Pretrain and evaluate it again."
+            )
+        crate.add_run(run, recorded[name])
     crate.add_report(sorted(path for path in results.outputs() if path.is_file()))
     return crate.entities(max(entry["cost"].get("finished") or "" for entry in evaluations))
 

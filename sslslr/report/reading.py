@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sslslr.config.run import RUN_ID
 from sslslr.config.settings import NAME, parse
-from sslslr.data.clip_table import DATASET
+from sslslr.data.clip_table import DATASET, Counts, Member
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_json
 from sslslr.utils.user_files import shortened, shown
@@ -95,6 +95,8 @@ class _Card(_Shape):
     origin: str | None = None
     sha256: dict[str, str] = {}
     inputs: dict[str, str] | None = None
+    counts: list[Counts] | None = None
+    members: dict[str, Member] | None = None
 
 
 Paths = Iterable[str | Path]
@@ -129,6 +131,11 @@ def _metrics(path: Path) -> pd.DataFrame:
         if column not in frame:
             frame[column] = ""
     frame = _to_numbers(path, frame, (*METRICS_NUMBERS, *FIT))
+    for column in METRICS_NUMBERS:
+        if (beyond := frame[column].abs() >= 2**63).any():  # seeds are below
+            raise UserError(
+                f"{path}: column {column!r} holds {frame[column][beyond].iloc[0]:g}, beyond all meaning. {AGAIN}"
+            )
     outside = ~frame["value"].between(0, 1) & frame["value"].notna()
     if outside.any():
         raise UserError(

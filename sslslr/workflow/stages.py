@@ -23,6 +23,7 @@ from typing import Any
 
 from sslslr.augment import TRANSFORMS
 from sslslr.config.run import EvaluateSpec, RunSpec
+from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig
 from sslslr.data.datasets import DATASETS, Dataset
 from sslslr.data.readers import READERS
@@ -99,7 +100,7 @@ def elsewhere(registry: Registry) -> list[Path]:
 
 def _encoder(run: RunSpec) -> list[Path]:
     variant = run.encoder.variant
-    options = ENCODERS.get(variant).Options.model_validate(run.encoder.options)
+    options = parse(ENCODERS.get(variant).Options, run.encoder.options, "encoder", most=1)
     return [ENCODERS.file(variant), *map(INPUTS.file, getattr(options, "inputs", []))]
 
 

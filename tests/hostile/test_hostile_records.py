@@ -72,6 +72,8 @@ CASES = {
     "card_clips_text": (CARD, {"n_clips": "many"}, "n_clips"),
     "card_licence_list": (CARD, {"licence": ["MIT"]}, "licence"),
     "card_sums_list": (CARD, {"sha256": ["a"]}, "sha256"),
+    "card_members_empty": (CARD, {"members": {"a": {}}}, "members.a.clips"),
+    "card_counts_short": (CARD, {"counts": [{"split": "train"}]}, "counts.0.expected"),
     "hashes_files_list": (HASHES, {"files": []}, "files"),
     "hashes_files_numbers": (HASHES, {"files": {"a": 1}}, "files.a"),
     "hashes_data_text": (HASHES, {"data": {"toy": "d"}}, "data.toy"),

@@ -49,6 +49,9 @@ def test_every_shown_column_is_a_column_of_the_csv(results, table):
         ("linear.csv:0:1", "rows count from 1"),
         ("linear.csv:99:1", "row 99 of"),
         ("linear.csv:1:99", "column 99 of"),
+        ("linear.csv:²:1", "no row is about '²'"),
+        (f"linear.csv:{'9' * 5000}:1", "no row is about"),
+        ("linear.csv:1:²", "no column '²'"),
         (
             "linear.md:1:8",
             "no column '8'",

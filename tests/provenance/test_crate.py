@@ -166,6 +166,14 @@ def test_a_study_without_an_evaluation_record_is_not_written(results):
         crate.write(results_of(results))
 
 
+def test_a_run_that_says_it_is_another_is_one_line(results):
+    file = results / "encoders/random.none.transformer.none.s0/run.json"
+    run = json.loads(file.read_text())
+    file.write_text(json.dumps({**run, "spec": {**run["spec"], "run_id": "random.none.x.none.s9"}}))
+    with pytest.raises(UserError, match=r"'random\.none\.x\.none\.s9', which no evaluation"):
+        crate.write(results_of(results))
+
+
 @pytest.mark.slow  # an environment of its own (make test-crate)
 def test_the_validator_of_ro_crates_finds_nothing_to_mend(results):
     python = os.environ.get("SSLSLR_CRATE_PYTHON")

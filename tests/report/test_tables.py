@@ -237,6 +237,10 @@ def test_metrics_are_read_with_clear_errors(tmp_path):
     metrics.assign(value=62.1).to_csv(file, index=False)
     with pytest.raises(UserError, match=r"62\.1; scores lie in 0\.\.1"):
         reading.read_metrics([file])
+    for count in ("inf", "-1e300", "1e19"):
+        metrics.assign(n_test=count).to_csv(file, index=False)
+        with pytest.raises(UserError, match="column 'n_test' holds .* beyond all meaning"):
+            reading.read_metrics([file])
     metrics.assign(value="good").to_csv(file, index=False)
     with pytest.raises(UserError, match="'good', not a number"):
         reading.read_metrics([file])

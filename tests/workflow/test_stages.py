@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from sslslr.config.load import load
-from sslslr.config.study import RunBlock
+from sslslr.config.study import EncoderConfig, RunBlock
+from sslslr.utils.errors import UserError
 from sslslr.utils.registry import Registry
-from sslslr.workflow import stages
+from sslslr.workflow import grid, stages
 from toys import ROOT
 
 STUDY = load(ROOT / "config/demo.yaml")
@@ -139,3 +140,10 @@ def test_a_stage_of_dvc_lists_rooms_as_folders_and_all_that_it_lists_exists():
     assert "sslslr/methods/sl_fpn.py" in listed["pretrain"]
     assert "sslslr/evaluation/protocols/linear.py" in listed["evaluate"]
     assert "sslslr/data/datasets/fingerspelling.py" in listed["download"]
+
+
+def test_an_encoder_of_settings_that_cannot_be_is_one_line():
+    """As `sslslr why` reads them in somebody else's run.json."""
+    run = next(iter(grid.runs(STUDY).values()))
+    with pytest.raises(UserError, match="encoder: width: .*8192"):
+        stages.pretrain_code(run.model_copy(update={"encoder": EncoderConfig(width=10**9)}))
