@@ -34,6 +34,15 @@ def flip(file) -> None:
     file.write_bytes(content)
 
 
+def test_checking_results_writes_nothing(sealed, capsys):
+    results, file, seal = sealed
+    os.utime(file, ns=(1, 1))  # as a copy on a medium that cannot be written
+    before = seal.read_bytes()
+    check_results(results)
+    assert "1 files are what their jobs wrote" in capsys.readouterr().out
+    assert seal.read_bytes() == before
+
+
 def test_an_untouched_file_is_sound(sealed):
     assert seals.examine(sealed[0]) == ([], 1)
     assert seals.examine(sealed[0], thorough=True) == ([], 1)
