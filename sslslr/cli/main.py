@@ -3,6 +3,7 @@
 import atexit
 import errno
 import gc
+import io
 import os
 import re
 import sys
@@ -81,6 +82,9 @@ app.command("check-results")(provenance.check_results)
 
 def main() -> None:
     """Entry point: what the user can mend is one line and status 2, a stop is status 75."""
+    for stream in (sys.stdout, sys.stderr):  # whatever a licence holds, or the locale lacks
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # torch, imported later, then asks for large pages where it needs much memory: 6 % of a step.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     # At its end Python would look through all that torch has made for what to free: 0.3 s of a job.

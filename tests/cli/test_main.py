@@ -1,6 +1,7 @@
 """What a user can mend ends in one line; a defect of ours keeps its traceback."""
 
 import errno
+import io
 import subprocess
 import sys
 
@@ -58,6 +59,16 @@ def test_a_defect_keeps_its_traceback(monkeypatch, error):
     monkeypatch.setattr(cli, "app", app)
     with pytest.raises(type(error)):
         cli.main()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_cannot_be_printed_is_escaped(monkeypatch, encoding):
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(cli, "app", lambda: print("licence: \ud800 \U0001f600"))
+    monkeypatch.setattr(sys, "stdout", out)
+    cli.main()
+    out.flush()
+    assert out.buffer.getvalue().startswith(b"licence: \\ud800 ")
 
 
 def test_version():
