@@ -102,7 +102,10 @@ class Opened:
             ClipError, UnsafePickle, MemberError: it cannot be read.
         """
         with damaged_alone():
-            return self._raw(unit)
+            raw = self._raw(unit)
+        if raw.points.dtype.kind not in "fiu":  # or others of its shape would be taken for such
+            raise ClipError(f"an array of {raw.points.dtype}, not of numbers")
+        return raw
 
     def _raw(self, unit: Unit) -> RawClip:
         if unit.reader:

@@ -244,3 +244,16 @@ def test_each_is_left_out_or_is_one_line(name, outcome):
         dropped = store.card["dropped"]["clips"]
         assert all("\n" not in drop["reason"] and len(drop["reason"]) < 300 for drop in dropped)
         assert "fine" in set(store.clips["gloss"])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["c8", "c16", "?", "M8[s]", "m8[s]"])
+def test_an_array_of_no_numbers_is_left_out_alone(kind, tmp_path):
+    """Not with the others of its shape, whose meaning is decided together."""
+    for name, data in (("a/bad", npy(np.ones((4, 75, 2), kind))), ("b/good", GOOD)):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / f"{name}.npy").write_bytes(data)
+    build("x", "local", {"folder": str(tmp_path)}, tmp_path / "s", say=lambda line: None)
+    store = ClipStore.open(tmp_path / "s")
+    assert list(store.clips["gloss"]) == ["b"]
+    assert store.card["dropped"]["count"] == 1
