@@ -24,7 +24,7 @@ from typing import Any
 from sslslr.augment import TRANSFORMS
 from sslslr.config.run import EvaluateSpec, RunSpec
 from sslslr.config.settings import parse
-from sslslr.config.study import StudyConfig
+from sslslr.config.study import EncoderConfig, StudyConfig
 from sslslr.data.datasets import DATASETS, Dataset
 from sslslr.data.readers import READERS
 from sslslr.encoders import ENCODERS
@@ -65,14 +65,14 @@ def extract_code(backend: str) -> Code:
 def pretrain_code(run: RunSpec) -> Code:
     """Sources of one pretraining run."""
     method = METHODS.file(run.method_type)
-    return (*PRETRAIN, method, *_encoder(run), *_transforms(run.augmentation_steps))
+    return (*PRETRAIN, method, *_encoder(run.encoder), *_transforms(run.augmentation_steps))
 
 
 def evaluate_code(spec: EvaluateSpec) -> Code:
     """Sources of the evaluation of one encoder."""
     steps = [options.get("augmentation") for options in spec.protocols.values()]
     protocols = map(PROTOCOLS.file, spec.protocols)
-    return (*EVALUATE, *protocols, *_encoder(spec.run), *_transforms(steps))
+    return (*EVALUATE, *protocols, *_encoder(spec.run.encoder), *_transforms(steps))
 
 
 def report_code(study: StudyConfig) -> Code:
@@ -87,7 +87,7 @@ def model_code(study: StudyConfig) -> Code:
     """Sources that choose and export the best encoder."""
     grid = runs(study).values()
     methods = (METHODS.file(run.method_type) for run in grid)
-    encoders = (file for run in grid for file in _encoder(run))
+    encoders = (file for run in grid for file in _encoder(run.encoder))
     protocols = map(PROTOCOLS.file, study.evaluate.protocols)
     return (*EVALUATE, "use", *sorted({*methods, *encoders, *protocols}))
 
@@ -98,10 +98,11 @@ def elsewhere(registry: Registry) -> list[Path]:
     return [file for file in files if not file.is_relative_to(PACKAGE)]
 
 
-def _encoder(run: RunSpec) -> list[Path]:
-    variant = run.encoder.variant
-    options = parse(ENCODERS.get(variant).Options, run.encoder.options, "encoder", most=1)
-    return [ENCODERS.file(variant), *map(INPUTS.file, getattr(options, "inputs", []))]
+def _encoder(config: EncoderConfig) -> list[Path]:
+    options = parse(ENCODERS.get(config.variant).Options, config.options, "encoder", most=1)
+    inputs = map(INPUTS.file, getattr(options, "inputs", []))
+    members = _encoder(options.member) if hasattr(options, "member") else []
+    return [ENCODERS.file(config.variant), *inputs, *members]
 
 
 def _transforms(steps: Any) -> list[Path]:

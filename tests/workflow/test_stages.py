@@ -147,3 +147,11 @@ def test_an_encoder_of_settings_that_cannot_be_is_one_line():
     run = next(iter(grid.runs(STUDY).values()))
     with pytest.raises(UserError, match="encoder: width: .*8192"):
         stages.pretrain_code(run.model_copy(update={"encoder": EncoderConfig(width=10**9)}))
+
+
+def test_a_committee_runs_the_sources_of_its_members():
+    run = next(iter(grid.runs(STUDY).values()))
+    committee = EncoderConfig(variant="committee", member={"variant": "hand_geometry"})
+    code = stages.pretrain_code(run.model_copy(update={"encoder": committee}))
+    names = {path.name for path in code if isinstance(path, Path)}
+    assert {"committee.py", "hand_geometry.py", "joint_angles.py"} <= names
