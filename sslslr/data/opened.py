@@ -153,7 +153,9 @@ class Opened:
                 clip[name] = _known(row, name)
         if row.times and self.times != "none":
             first, end = span(row.times, self.times, clip["fps"], len(clip["keypoints"]))
-            self.tally.cut += (first, end) != (0, len(clip["keypoints"]))
+            if (first, end) != (0, len(clip["keypoints"])):
+                plain = {"start", "end"} & set(row.times)
+                self.tally.cut_to(end - first, self.times if plain else "")
             clip["keypoints"] = clip["keypoints"][first:end]
         return clip
 

@@ -60,6 +60,20 @@ def test_what_is_no_clip_is_said_so_that_one_knows_what_to_do(tmp_path, data, me
         one(tmp_path, ".npy", data)
 
 
+@pytest.mark.parametrize(
+    ("columns", "values", "line"),
+    [
+        # Whole seconds, taken as frames, leave clips of two frames.
+        ("start,end", "2,4", "the table (frames): 1 clip, to 2 frames in the median."),
+        ("start_ms,end_ms,fps", "80,200,25", "the table: 1 clip, to 3 frames in the median."),
+    ],
+)
+def test_the_unit_of_times_and_the_length_after_a_cut_are_said(tmp_path, columns, values, line):
+    said = []
+    one(tmp_path, ".npy", npy(CLIP), said=said, columns=(f",{columns}", f",{values}"))
+    assert f"x: Cut to start and end of {line}" in said
+
+
 def test_times_that_cannot_be_meant(tmp_path):
     with pytest.raises(UserError, match="needs the frame rate"):
         one(tmp_path, ".npy", npy(CLIP), columns=(",start,end", ",80,200"))

@@ -59,6 +59,13 @@ class Tally:
     joints: dict[str, int] = field(default_factory=dict)
     _clips: dict[str, int] = field(default_factory=dict)
     _unwatched: list[np.ndarray] = field(default_factory=list)
+    _lengths: list[int] = field(default_factory=list)
+    _times: str = ""
+
+    def cut_to(self, frames: int, times: str) -> None:
+        """Count a clip that was cut to so many frames; times: what its start and end were taken for."""
+        self.cut, self._times = self.cut + 1, times
+        self._lengths.append(frames)
 
     def watch(self, joints: np.ndarray) -> None:
         """Count what a clip's joints of `WATCHED` tell, (frames, 7, 2); many clips at once, which is quicker."""
@@ -152,7 +159,8 @@ class Tally:
             (self.padded, f"Empty frames cut off at the end of {counted(self.padded, 'clip')}: {self.padding}."),
             (self.several, f"Several persons in {counted(self.several, 'clip')}: "
              "the largest and most complete is followed."),
-            (self.cut, f"Cut to start and end of the table: {counted(self.cut, 'clip')}."),
+            (self.cut, f"Cut to start and end of the table{self._times and f' ({self._times})'}: "
+             f"{counted(self.cut, 'clip')}, to {np.median(self._lengths or [0]):g} frames in the median."),
             (self.uncut, f"start and end of the table were not used in {counted(self.uncut, 'clip')}: cut already."),
             (self.centred, f"Coordinates around zero in {counted(self.centred, 'clip')}: taken as normalised already, "
              "x and y in one unit."),
