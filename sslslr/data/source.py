@@ -1,5 +1,6 @@
 """A folder or archive of keypoints and its table: which clips there are, and which row is which file."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from sslslr.utils.tables import (
 from sslslr.utils.user_files import shown
 
 TABLES = ("labels.csv", "instances.csv", "train.csv", "index.csv")
+PARTICIPANT = re.compile(r"\d{4,}/\d{5,}\.parquet")  # and the number of a sequence
 TIMES = ("start", "start_frame", "start_ms", "start_s", "end", "end_frame", "end_ms", "end_s")
 NO_COLUMNS = frozenset((*TIMES, "file", "clip_id"))  # what a row states of a clip besides
 
@@ -222,6 +224,11 @@ def _of_folder(unit: Unit, folder: Path) -> Row:
             f"{folder}: no table of labels, and {unit.name} lies in no folder that could be its gloss. Add "
             f"{TABLES[0]} with the columns file and gloss, name a table, or sort the clips into a folder a "
             f"gloss.{is_it}"
+        )
+    if PARTICIPANT.fullmatch(f"{path.parent.name}/{path.name}"):
+        raise UserError(
+            f"{folder}: {shown(unit.name)} lies in a folder that is a participant's number, as Google ISLR has them. "
+            "Its glosses stand in train.csv: put that beside the folders, or name it: --csv (table)."
         )
     outer = [SPLIT_NAMES.get(part.lower(), part.lower()) for part in path.parts[:-2]]
     split = next((part for part in outer if part in SPLITS), None)

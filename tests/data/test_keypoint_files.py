@@ -199,15 +199,18 @@ def test_parquet_of_kaggle(tmp_path):
     ]
     table = pd.DataFrame(rows, columns=["frame", "type", "landmark_index", "x", "y", "z"])
     folder = tmp_path / "in"
-    (folder / "train_landmark_files/7").mkdir(parents=True)
-    table.astype({"x": "float32", "y": "float32"}).to_parquet(
-        folder / "train_landmark_files/7/100.parquet"
-    )
+    place = folder / "train_landmark_files/26734"
+    place.mkdir(parents=True)
+    table.astype({"x": "float32", "y": "float32"}).to_parquet(place / "1000035562.parquet")
+    with pytest.raises(UserError, match=r"a participant's number.* glosses stand in train\.csv"):
+        imported(folder, tmp_path / "s")
     (folder / "train.csv").write_text(
-        "path,participant_id,sequence_id,sign\ntrain_landmark_files/7/100.parquet,7,100,book\n"
+        "path,participant_id,sequence_id,sign\n"
+        "train_landmark_files/26734/1000035562.parquet,26734,1000035562,book\n"
     )
     store = imported(folder, tmp_path / "s")
-    assert store.clips.loc[0, ["clip_id", "gloss", "signer"]].tolist() == ["100", "book", "7"]
+    told = store.clips.loc[0, ["clip_id", "gloss", "signer"]].tolist()
+    assert told == ["1000035562", "book", "26734"]
     same(store.frames(0))
 
 
