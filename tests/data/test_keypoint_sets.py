@@ -121,19 +121,20 @@ def test_hdf5_in_groups_and_as_x_and_y(tmp_path):
     same(store.frames(1), OTHER)
 
 
-def landmarks(frame):
+def landmarks(frame, called):
     """MediaPipe's landmarks of a frame as a script writes them; the right hand was not found."""
     points = {
-        f"{part}_landmarks": [{"x": float(x), "y": float(y), "z": 0.0} for x, y in frame[where]]
+        f"{part}_{called}": [{"x": float(x), "y": float(y), "z": 0.0} for x, y in frame[where]]
         for part, where in PARTS.items()
     }
-    return {**points, "right_hand_landmarks": None}
+    return {**points, f"right_hand_{called}": None}
 
 
-def test_frames_that_are_parts(tmp_path):
+@pytest.mark.parametrize("called", ["landmarks", "keypoints"])
+def test_frames_that_are_parts(tmp_path, called):
     expected = CLIP.copy()
     expected[:, RIGHT_HAND] = np.nan
-    data = json.dumps({"frames": [landmarks(frame) for frame in CLIP], "fps": 25}).encode()
+    data = json.dumps({"frames": [landmarks(frame, called) for frame in CLIP], "fps": 25}).encode()
     found, store = one(tmp_path, ".json", data)
     same(found, expected)
     assert store.clips["fps"].tolist() == [25]

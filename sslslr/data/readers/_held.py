@@ -22,11 +22,13 @@ MASKS = ("mask", "masks", "missing", "keypoint_mask", "keypoints_mask")
 SHAPES = ("vid_shape", "img_shape", "original_shape", "image_shape", "frame_shape")  # height, width
 # Of the layouts that MediaPipe writes the confidence is its visibility.
 MEDIAPIPE = (27, 59, 75, 543, 553, 576, 586)
-LEFT, RIGHT = (
-    ("left_hand", "lh", "hand_left", "lefthand", "left", "left_hand_landmarks"),
-    ("right_hand", "rh", "hand_right", "righthand", "right", "right_hand_landmarks"),
-)
-BODY = ("pose", "body", "upper_pose", "upper_body", "pose_landmarks")
+LEFT = (
+    "left_hand", "lh", "hand_left", "lefthand", "left", "left_hand_landmarks", "left_hand_keypoints",
+)  # fmt: skip
+RIGHT = tuple(name.replace("left", "right").replace("lh", "rh") for name in LEFT)
+BODY = (
+    "pose", "body", "upper_pose", "upper_body", "pose_landmarks", "pose_keypoints", "body_keypoints",
+)  # fmt: skip
 BODIES = {33: "body", 25: "body25", 23: "body23"}
 
 
