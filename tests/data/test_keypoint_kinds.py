@@ -10,6 +10,7 @@ from bodies import arranged, signer
 from kinds import CLIP, SIZE, flat, imported, npy, one, one_again, same
 
 from sslslr.data.check import examine
+from sslslr.data.conversion.plan import size_before
 from sslslr.pose.layouts import named
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 from sslslr.utils.errors import UserError
@@ -227,6 +228,16 @@ def test_134_points_begin_with_a_nose_or_with_the_size(tmp_path, pixels):
     assert store.clips["aspect"][0] == pytest.approx(16 / 9)
     if pixels:
         same(found, usual)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("missing", [0, np.nan])
+def test_of_134_points_those_that_were_not_found_do_not_tell_a_nose_from_the_size(missing):
+    points = np.full((1, 134, 2), missing)
+    points[:, :20] = CLIP[0, BODY.start : BODY.start + 20] * SIZE  # most of one frame is not found
+    assert size_before(points) is None
+    points[:, 0], points[:, 1:] = SIZE, missing
+    assert size_before(points) == tuple(SIZE)
 
 
 @pytest.mark.parametrize("places", [range(3, 4), range(1, 8, 2), range(1, 8)])

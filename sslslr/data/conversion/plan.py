@@ -116,12 +116,14 @@ def size_before(points: np.ndarray) -> tuple[float, float] | None:
     """
     if points.shape[-2] != 134:
         return None
-    first = points[..., 0, :2].reshape(-1, 2)
-    first = first[np.isfinite(first).all(axis=1) & (first != 0).any(axis=1)]
+    first, others = (points[..., part, :2].reshape(-1, 2) for part in (slice(1), slice(1, None)))
+    first, others = (
+        xy[np.isfinite(xy).all(axis=1) & (xy != 0).any(axis=1)] for xy in (first, others)
+    )
     if not len(first) or (first != first[0]).any():
         return None
-    beyond = first[0] > np.nanmedian(points[..., 1:, :2].reshape(-1, 2), axis=0)
-    return (float(first[0, 0]), float(first[0, 1])) if beyond.all() else None
+    beyond = not len(others) or (first[0] > np.median(others, axis=0)).all()
+    return (float(first[0, 0]), float(first[0, 1])) if beyond else None
 
 
 def _arranged(score: np.ndarray, points: np.ndarray, way: Arrangement | None) -> np.ndarray:
