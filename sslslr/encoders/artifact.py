@@ -158,7 +158,10 @@ def _check_size(weights: Path, options: Any) -> None:
     """
     with safe_open(weights, framework="pt") as file:
         shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
-    depth, width = getattr(options, "depth", 1), getattr(options, "width", 1)
+    several = getattr(options, "members", 1)
+    if hasattr(options, "member"):  # of a committee
+        options = encoder_options(options.member)
+    depth, width = several * getattr(options, "depth", 1), getattr(options, "width", 1)
     if depth > max(1, len(shapes)):
         raise ValueError(f"run.json states depth {depth}, they are {len(shapes)} tensors")
     numbers = sum(math.prod(shape) for shape in shapes)

@@ -70,6 +70,22 @@ def test_settings_that_the_weights_do_not_have_are_refused_before_room_is_made(
     assert time.process_time() - began < 5
 
 
+def test_a_committee_is_as_large_as_its_members_together(folder):
+    run = json.loads((folder / "run.json").read_text())
+    run["spec"]["encoder"] = {
+        "variant": "committee",
+        "members": 32,
+        "member": {"width": 2048, "depth": 1},
+    }
+    (folder / "run.json").write_text(json.dumps(run))
+    with pytest.raises(UserError, match="states depth 32, they are"):
+        artifact.load(folder)
+    run["spec"]["encoder"]["members"] = 8
+    (folder / "run.json").write_text(json.dumps(run))
+    with pytest.raises(UserError, match="states width 2048, they are"):
+        artifact.load(folder)
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [(float("nan"), "not finite"), (float("inf"), "not finite"), (None, "values of type I64")],
