@@ -22,7 +22,9 @@ class Committee(Encoder):
     class Options(Settings):
         members: int = Field(4, ge=1, le=32, description="How many encoders.")
         member: EncoderConfig = Field(
-            EncoderConfig(variant="hand_geometry"), description="What each is: an `encoder`."
+            EncoderConfig(variant="hand_geometry"),
+            validate_default=True,
+            description="What each is: an `encoder`.",
         )
 
         @field_validator("member")

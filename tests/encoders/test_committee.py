@@ -45,5 +45,6 @@ def test_what_makes_no_committee_is_refused_in_one_line(settings, said):
 
 
 def test_a_member_is_stated_with_its_defaults():
-    options = encoder_options(committee()).model_dump(mode="json")
-    assert options["member"]["pooling"] == "mean_max_deviation"
+    for config in (committee(), EncoderConfig(variant="committee")):
+        options = encoder_options(config).model_dump(mode="json")
+        assert options["member"]["pooling"] == "mean_max_deviation"
