@@ -57,6 +57,9 @@ def _encoder(
         now = options.get(name, known[name].default if name in known else None)
         options[name] = value.get(now, now) if isinstance(value, dict) else value
     options = {name: value for name, value in options.items() if name in known}
+    if fixed and "member" in known:  # of a committee
+        member = parse(EncoderConfig, options.get("member", known["member"].default), where)
+        options["member"] = _encoder(member, {}, fixed, where).model_dump(mode="json")
     return parse(EncoderConfig, {**options, "variant": variant}, where)
 
 

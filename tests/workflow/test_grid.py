@@ -224,3 +224,12 @@ def test_a_method_needs_no_entry_of_its_own():
     assert (run.method_type, run.method_options) == ("byol", {})
     with pytest.raises(UserError, match=r"'boyl' is not defined"):
         grid.runs(study({"methods": ["boyl"], "datasets": ["a"]}))
+
+
+def test_what_a_method_fixes_of_an_encoder_it_fixes_of_each_member_of_a_committee():
+    committee = {"variant": "committee", "member": {"variant": "transformer", "depth": 1}}
+    block = {"methods": ["masked_keypoints"], "datasets": ["a"], "encoder": committee}
+    (run,) = grid.runs(study(block)).values()
+    assert run.encoder.options["member"] == committee["member"] | {"pooling": "mean"}
+    (run,) = grid.runs(study({**block, "methods": ["sl_fpn"]})).values()
+    assert run.encoder.options["member"] == committee["member"]
