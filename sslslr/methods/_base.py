@@ -80,6 +80,10 @@ class Method(nn.Module):
         projection = self.projector(embedding)
         return F.normalize(projection, dim=1) if self.unit_length else projection
 
+    def projections(self, embedding: Tensor) -> list[Tensor]:
+        """What is watched for collapse, each by itself: of a committee one for each member."""
+        return [self.project(embedding)]
+
     def after_step(self, progress: float) -> None:
         """Called after each optimiser step with the share of training done (for momentum encoders)."""
 

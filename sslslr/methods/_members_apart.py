@@ -41,11 +41,9 @@ class MembersApart(Method):
         }
         return MethodOutput(torch.stack([output.loss for output in outputs]).sum(), terms)
 
-    def project(self, embedding: Tensor) -> Tensor:
+    def projections(self, embedding: Tensor) -> list[Tensor]:
         parts = embedding.split([method.encoder.width for method in self.apart], dim=1)
-        return torch.cat(
-            [m.project(part) for m, part in zip(self.apart, parts, strict=True)], dim=1
-        )
+        return [m.project(part) for m, part in zip(self.apart, parts, strict=True)]
 
     def after_step(self, progress: float) -> None:
         for method in self.apart:

@@ -36,11 +36,11 @@ def effective_rank(embedding: Tensor) -> float:
     return torch.exp(-(share * torch.log(share.clamp_min(1e-300))).sum()).item()
 
 
-def figures(embedding: Tensor, projection: Tensor) -> dict[str, float]:
-    """The four columns of history.csv."""
+def figures(embedding: Tensor, *projections: Tensor) -> dict[str, float]:
+    """The four columns of history.csv; of several projections, a committee's, the least of each figure."""
     return {
-        "projection_spread": spread(projection),
-        "projection_rank": effective_rank(projection),
+        "projection_spread": min(map(spread, projections)),
+        "projection_rank": min(map(effective_rank, projections)),
         "embedding_spread": spread(embedding),
         "embedding_rank": effective_rank(embedding),
     }
@@ -94,8 +94,8 @@ def watch(method: Any, watched: Batch, spec: RunSpec, history: list) -> dict[str
     dtype = next(method.parameters()).dtype
     noise = generator(spec.seed, "watch", device=watched.keypoints.device)
     embedding = method.encoder(watched.keypoints.to(dtype), watched.lengths, noise)
-    projection = method.project(embedding)
-    if not (torch.isfinite(embedding).all() and torch.isfinite(projection).all()):
+    projections = method.projections(embedding)
+    if not all(torch.isfinite(values).all() for values in (embedding, *projections)):
         last = history[-1] if history else {"epoch": 0, "step": 0}
         raise UserError(
             f"{spec.run_id}: the embedding is not finite after epoch {last['epoch']}, step {last['step']}; "
@@ -103,4 +103,4 @@ def watch(method: Any, watched: Batch, spec: RunSpec, history: list) -> dict[str
             "Nothing was written. Lower `pretrain.learning_rate` or use `precision: 32-true`."
         )
     method.train(was_training)
-    return figures(embedding, projection)
+    return figures(embedding, *projections)

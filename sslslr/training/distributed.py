@@ -98,7 +98,8 @@ class Ranks:
         if self.world == 1:
             return
         for encoder in module.modules():
-            if isinstance(encoder, Encoder):
+            own = [part for part in encoder.modules() if isinstance(part, Encoder)]
+            if own == [encoder]:  # one of several encoders shares out among them
                 for name in {"forward", "tokens"} & set(dir(encoder)):
                     # On the instance, not in a wrapper, which would rename all of its parameters.
                     setattr(encoder, name, self._shared(encoder, getattr(encoder, name)))

@@ -109,9 +109,7 @@ def train_epoch(context: EpochContext, state: TrainingState) -> None:
         loss, terms = state.method(*clips, draws)
         context.fabric.backward(loss)
         if settings.clip_norm is not None:
-            context.fabric.clip_gradients(
-                state.method, state.optimizer, max_norm=settings.clip_norm
-            )
+            clip_gradients(context.fabric, state, settings.clip_norm)
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
         state.step += 1
@@ -123,6 +121,18 @@ def train_epoch(context: EpochContext, state: TrainingState) -> None:
             context.progress(done + 1, total)
         context.stop_if_asked(state)
     close_epoch(state, spec.run_id)
+
+
+def clip_gradients(fabric: Any, state: TrainingState, norm: float) -> None:
+    """Bring the gradients down to a norm; of a committee each member's, as if it were alone.
+
+    Raises:
+        RuntimeError: a gradient that is not finite.
+    """
+    members = getattr(state.module, "apart", [])
+    fabric.clip_gradients(state.method, state.optimizer, max_norm=math.inf if members else norm)
+    for member in members:
+        torch.nn.utils.clip_grad_norm_(member.parameters(), norm)
 
 
 def close_epoch(state: TrainingState, run_id: str) -> None:

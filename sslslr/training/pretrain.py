@@ -217,7 +217,7 @@ def _begin(run: Run, context: EpochContext) -> TrainingState:
     spec, settings, fabric = run.spec, run.spec.pretrain, context.fabric
     assert run.store is not None
     method = method_of(spec)
-    if said := method.concern(method.options, run.n_clips):
+    if said := METHODS.get(spec.method_type).concern(method.options, run.n_clips):
         run.warn(f"{spec.method}: {said}")
     measure_inputs(method, context.data)
     method.prepare(context.data)
