@@ -128,12 +128,21 @@ class Finder:
                 found[stem].append(unit.name)
         return dict(found)
 
+    @functools.cached_property
+    def _whole(self) -> dict[str, str]:
+        """The first clip by the stem of its file, where it is called as the file is."""
+        return {
+            stem: own
+            for stem, names in self._inside.items()
+            if (own := next((n for n in names if self._stem(last_part(n)) == stem), None))
+        }
+
     def hint(self, text: str) -> str:
         """What to say of a text that names no clip."""
         stem = self._stem(last_part(text))
         inside = self._inside.get(stem, [])
-        if own := [name for name in inside if self._stem(last_part(name)) == stem]:
-            return f"; {own[0]!r} lies in another folder: write its path into the table"
+        if own := self._whole.get(stem):
+            return f"; {own!r} lies in another folder: write its path into the table"
         if inside:
             return f"; a file of this name holds {counted(len(inside), 'clip')}, the first called {inside[0]!r}"
         if stem.isdecimal() and len(near := self._digits.get(int(stem), [])) == 1:

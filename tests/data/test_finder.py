@@ -44,3 +44,24 @@ def test_clips_are_those_whose_folders_agree_as_far_as_both_have_some(monkeypatc
             ]
             as_long = [name for name in agree if name.count("/") == asked.count("/")]
             assert sorted(unit.name for unit in find(asked)) == (as_long or agree)
+
+
+@pytest.mark.parametrize("name", ["g{}/clip.npy", "set/{}"])  # a file each; all in one file
+def test_a_hint_looks_at_each_clip_once_however_many_rows_are_astray(monkeypatch, name):
+    looked = []
+    plain = finder.last_part
+    files = [
+        Unit(name.format(i), (name.format(i) if "clip" in name else "clip.npz",))
+        for i in range(500)
+    ]
+    find = finder.Finder(files)
+    monkeypatch.setattr(finder, "last_part", lambda text: looked.append(1) or plain(text))
+    said = {find.hint(f"h{i}/clip.npy") for i in range(500)}
+    first = (
+        "'g0/clip.npy' lies in another folder"
+        if "clip" in name
+        else "500 clips, the first called 'set/0'"
+    )
+    assert len(said) == 1
+    assert first in said.pop()
+    assert len(looked) <= 2 * 500
