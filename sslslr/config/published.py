@@ -23,6 +23,7 @@ LOCAL = re.compile(
     r"|(?!https?:)[a-z][a-z0-9+.-]*://).*",
     re.IGNORECASE | re.DOTALL,
 )
+WINDOWS = re.compile(r"[a-z]:\\\w|\\\\\w", re.IGNORECASE)  # a folder's name may hold a blank
 # The same within a text: only what is nothing else there, so no `and/or` and no `1/2`.
 LOCAL_WORD = re.compile(
     r"(?<![\w.~@/:%$\\)\]}>+&?#!-])((?!https?:)[a-z][a-z0-9+.-]{0,30}:/|[\w.-]{1,80}@[\w.-]{1,80}:(?=[\w~/])"
@@ -73,7 +74,7 @@ def _without_places(value: Any, key: Any = "") -> Any:
 
 def _without_place(text: str, key: Any = "") -> str:
     """A text in which no address lets anybody in; of one that is a local place its last part."""
-    if key not in SENTENCES and LOCAL.fullmatch(text):
+    if LOCAL.fullmatch(text) and (key not in SENTENCES or WINDOWS.match(text)):
         return _last_part(text)
     return shareable_text(LOCAL_WORD.sub(lambda match: _last_part(match[0]), text))
 

@@ -32,8 +32,11 @@ class Committee(Encoder):
         def _one_encoder(cls, member: EncoderConfig) -> EncoderConfig:
             if member.variant == "committee":
                 raise ValueError("a committee of committees")
-            if not ENCODERS.get(member.variant).trains:
+            kind = ENCODERS.get(member.variant)
+            if not kind.trains:
                 raise ValueError(f"members that train nothing: {member.variant}")
+            if hasattr(kind, "draw_noise"):
+                raise ValueError(f"members that draw noise: {member.variant}")
             options = encoder_options(member, "encoder.member").model_dump(mode="json")
             # With its defaults: the page knows none.
             return EncoderConfig(variant=member.variant, **options)

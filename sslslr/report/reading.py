@@ -132,7 +132,7 @@ def _metrics(path: Path) -> pd.DataFrame:
             frame[column] = ""
     frame = _to_numbers(path, frame, (*METRICS_NUMBERS, *FIT))
     for column in METRICS_NUMBERS:
-        if (beyond := frame[column].abs() >= 2**63).any():  # seeds are below
+        if (beyond := frame[column].abs() > 2**63).any():  # seeds are below, and rounded up
             raise UserError(
                 f"{path}: column {column!r} holds {frame[column][beyond].iloc[0]:g}, beyond all meaning. {AGAIN}"
             )

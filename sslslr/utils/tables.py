@@ -156,6 +156,11 @@ def _plain(name: str) -> str:
     return name.casefold().replace(" ", "_").replace("-", "_")
 
 
+def _fits(alias: str, column: pd.Series) -> bool:
+    """`begin` and `stop` may also be the name of a hand's shape."""
+    return alias not in ("begin", "stop") or not any(map(str.isalpha, "".join(column)))
+
+
 def _renamed(path: str | Path, table: pd.DataFrame, required: tuple[str, ...]) -> pd.DataFrame:
     """Columns under the names of `ALIASES`, whatever their case."""
     there: dict[str, str] = {}
@@ -164,7 +169,7 @@ def _renamed(path: str | Path, table: pd.DataFrame, required: tuple[str, ...]) -
             there[_plain(column)] = column
     names = {}
     for name, aliases in ALIASES.items():
-        column = next((there[alias] for alias in aliases if alias in there), None)
+        column = next((there[a] for a in aliases if a in there and _fits(a, table[there[a]])), None)
         if column is not None and column not in names:
             names[column] = name
     header = list(table.columns)

@@ -93,7 +93,8 @@ def _evaluation(study: StudyConfig, run: RunSpec, clips: dict[str, int]) -> floa
     once, _ = _once(study)
     for target in spec.targets.values():
         n = clips.get(target.dataset, 0)
-        passes += n * (1 + spec.views) * own / once
+        # By itself, for `results/features`; then once more with its views, for the probes.
+        passes += n * (2 + spec.views if spec.views else 1) * own / once
         classes = min(CLASSES, max(2, n // CLIPS_A_CLASS))
         for name, options in spec.protocols.items():
             if target.protocols is not None and name not in target.protocols:

@@ -19,6 +19,7 @@ from sslslr.utils.errors import UserError
         ("start_s,end_s,fps", "0.08,0.2,25", slice(2, 5)),
         ("start,end", "0,0", slice(0, 8)),
         ("begin,end", "2,6", slice(2, 6)),
+        ("begin,stop", "open hand,fist", slice(0, 8)),  # shapes of the hand, not times
         ("frame_start,frame_end", "3,-1", slice(3, 8)),
     ],
 )

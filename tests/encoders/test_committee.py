@@ -33,6 +33,7 @@ def test_the_features_are_those_of_each_member_and_no_two_members_are_alike():
         ({"members": 0}, "members"),
         ({"members": 10**6}, "members"),
         ({"member": {"variant": "committee"}}, "a committee of committees"),
+        ({"member": {"variant": "as_released"}}, "members that draw noise: as_released"),
         ({"member": {"variant": "raw"}}, "members that train nothing: raw"),
         ({"member": {**MEMBER, "heads": 3}}, "width 16 is not a multiple of heads 3"),
         ({"member": {**MEMBER, "wdith": 16}}, "wdith"),

@@ -74,7 +74,10 @@ def clip_of(held: Any) -> RawClip:
     key = next((key for key in SCORES if key in held), None)
     beside = [name for name, value in held.items() if _is_beside(value, clip.points)]
     if key is None:  # kp_score, confs, kpt_conf: no tool's name is another's
-        key = next((name for name in beside if re.search("conf|score|likelihood", str(name))), None)
+        key = next(
+            (name for name in beside if re.search("(?<!low_)(conf|score|likelihood)", str(name))),
+            None,
+        )
     if key is not None and clip.score is None and clip.layout is None:
         clip.score = _scores(held[key], clip.points)
     clip.visibility = bool(set(clip.points.shape) & set(MEDIAPIPE)) and 133 not in clip.points.shape

@@ -43,11 +43,13 @@ class WholeSet(Reader):
             stem, _, ending = name.rpartition(".")
             if ending.lower() in ("pkl", "pickle") and role(parts_of(stem)[1])[0] == "y":
                 arrays.setdefault(stem.lower(), name)
+        # With a table the one may be a clip and the other, too.
+        tables = [name for name in members.names if name.lower().endswith((".csv", ".tsv"))]
         units = pairs(
             arrays,
             lambda key: _array(members, arrays[key]),
             lambda key: arrays[key],
-            _refuse_labels,
+            _refuse_labels if not tables else None,
         )
         several = [name for name in names if _ends(name, ".npz")]
         for name in several if len(several) <= FEW else ():
@@ -86,7 +88,7 @@ def pairs(
     arrays: dict[str, str],
     array: Callable[[str], np.ndarray],
     place: Callable,
-    unfit: Callable[[Any, np.ndarray, Any, str], None] = lambda *_: None,
+    unfit: Callable[[Any, np.ndarray, Any, str], None] | None = None,
 ) -> list[Unit]:
     """The clips of every X that has its y.
 
@@ -115,7 +117,7 @@ def pairs(
         except (ValueError, EOFError, UserError):
             clips = None  # said of every clip, when it is read
         list_like = labels is None or labels.ndim in (1, 2)  # else it may be a clip called y
-        if clips is not None and list_like and len(texts) != len(clips):
+        if unfit and clips is not None and list_like and len(texts) != len(clips):
             unfit(place(stem), clips, place(other), why or counted(len(texts), "label"))
         if why or (clips is not None and (len(texts) != len(clips) or clips.ndim < 3)):
             continue
