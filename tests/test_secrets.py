@@ -132,16 +132,6 @@ def test_an_address_of_everybody_is_not(url):
     refuse_secrets({"a": [url]}, "study.yaml")
 
 
-@pytest.mark.parametrize("host", ["scholar.google.com", "scholar.google.co.uk"])
-@pytest.mark.parametrize(
-    "query", ["user=Zkl8L3sAAAAJ", "hl=en&user=Zkl8L3sAAAAJ", "user=Zkl8L3sAAAAJ&hl=de"]
-)
-def test_the_page_of_an_author_is_everybodys(host, query):
-    cited = f"see (https://{host}/citations?{query}), and url={{https://{host}/citations?{query}}}"
-    refuse_secrets({"citation": cited}, "study.yaml")
-    assert published({"citation": cited}) == {"citation": cited}
-
-
 def study(**changes) -> dict:
     return {
         "datasets": {"gsl": {"source": "gsl", "options": {}}},

@@ -31,12 +31,18 @@ class Committee(Encoder):
         @classmethod
         def _one_encoder(cls, member: EncoderConfig) -> EncoderConfig:
             if member.variant == "committee":
-                raise ValueError("a committee of committees")
+                raise ValueError(
+                    "a committee of committees; name one encoder, hand_geometry for one"
+                )
             kind = ENCODERS.get(member.variant)
             if not kind.trains:
-                raise ValueError(f"members that train nothing: {member.variant}")
+                raise ValueError(
+                    f"members that train nothing: {member.variant}; name an encoder that learns"
+                )
             if hasattr(kind, "draw_noise"):
-                raise ValueError(f"members that draw noise: {member.variant}")
+                raise ValueError(
+                    f"members that draw noise: {member.variant}; name the encoder without noise"
+                )
             options = encoder_options(member, "encoder.member").model_dump(mode="json")
             # With its defaults: the page knows none.
             return EncoderConfig(variant=member.variant, **options)

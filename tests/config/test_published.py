@@ -3,6 +3,7 @@
 import pytest
 
 from sslslr.config.published import published, unpublished_places
+from sslslr.utils.download.addresses import refuse_secrets
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,13 @@ def test_a_sentence_keeps_its_words_and_loses_its_places(text):
     assert shown["datasets"]["a"]["options"] == {"licence": told, "citation": [told]}
     changed = ["note", "datasets.a.options.licence", "datasets.a.options.citation"]
     assert list(unpublished_places(study)) == (changed if told != text else [])
+
+
+@pytest.mark.parametrize("host", ["scholar.google.com", "scholar.google.co.uk"])
+@pytest.mark.parametrize(
+    "query", ["user=Zkl8L3sAAAAJ", "hl=en&user=Zkl8L3sAAAAJ", "user=Zkl8L3sAAAAJ&hl=de"]
+)
+def test_the_page_of_an_author_is_everybodys(host, query):
+    cited = f"see (https://{host}/citations?{query}), and url={{https://{host}/citations?{query}}}"
+    refuse_secrets({"citation": cited}, "study.yaml")
+    assert published({"citation": cited}) == {"citation": cited}

@@ -190,30 +190,6 @@ def test_json_of_mmpose(tmp_path):
         same(found, joints=slice(0, 42))
 
 
-def test_parquet_of_kaggle(tmp_path):
-    rows = [
-        (frame, kind, index, *point, 0.0)
-        for frame, points in enumerate(CLIP)
-        for kind, where in (("left_hand", LEFT_HAND), ("pose", BODY), ("right_hand", RIGHT_HAND))
-        for index, point in enumerate(points[where])
-    ]
-    table = pd.DataFrame(rows, columns=["frame", "type", "landmark_index", "x", "y", "z"])
-    folder = tmp_path / "in"
-    place = folder / "train_landmark_files/26734"
-    place.mkdir(parents=True)
-    table.astype({"x": "float32", "y": "float32"}).to_parquet(place / "1000035562.parquet")
-    with pytest.raises(UserError, match=r"a participant's number.* glosses stand in train\.csv"):
-        imported(folder, tmp_path / "s")
-    (folder / "train.csv").write_text(
-        "path,participant_id,sequence_id,sign\n"
-        "train_landmark_files/26734/1000035562.parquet,26734,1000035562,book\n"
-    )
-    store = imported(folder, tmp_path / "s")
-    told = store.clips.loc[0, ["clip_id", "gloss", "signer"]].tolist()
-    assert told == ["1000035562", "book", "26734"]
-    same(store.frames(0))
-
-
 def openpose_frames():
     """The frames of `CLIP`; in the fifth there is nobody."""
     frames = np.concatenate(
