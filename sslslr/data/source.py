@@ -113,8 +113,9 @@ def table_inside(members: Members, folder: Path) -> str | None:
 
 def rows_of(
     units: list[Unit], table: Path | None, folder: Path, data: bytes | None = None
-) -> tuple[list[Row], Finder, list[str]]:
-    """A row a clip; what no row names is not among them. And the columns that have no meaning.
+) -> tuple[list[Row], Finder, list[str], str]:
+    """A row a clip; what no row names is not among them. The columns that have no meaning, and what
+    is said of the frames' numbers (or "").
 
     Args:
         data: the table's bytes, where it lies in an archive.
@@ -125,7 +126,7 @@ def rows_of(
     """
     finder = Finder(units)
     if table is None:
-        return [_of_folder(unit, folder) for unit in units], finder, []
+        return [_of_folder(unit, folder) for unit in units], finder, [], ""
     stated = all(unit.columns.get("gloss") for unit in units) and bool(units)
     frame = read_table(table, required=() if stated else ("gloss",), data=data)
     if "file" not in frame and "clip_id" not in frame:
@@ -155,7 +156,8 @@ def rows_of(
             )
             row.found = row.unit is not None
         rows.append(row)
-    return rows, finder, frame.attrs["unused"]
+    said = "frame_start of the table counts from 1, as WLASL's list does: frame_end is included"
+    return rows, finder, frame.attrs["unused"], said if frame.attrs["from_one"] else ""
 
 
 def _of_table(number: int, values: dict[str, Any], finder: Finder, table: str) -> Row:

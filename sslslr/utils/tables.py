@@ -44,6 +44,7 @@ NUMBERS = (*POSITIVE, *(name for name in ALIASES if name.startswith(("start", "e
 CLEANED = ("gloss", "signer", "split", "language", *NUMBERS)
 WIDEST = 1000  # columns
 SEPARATORS = ",;\t|"
+FROM_ONE = "frame_start"  # so WLASL's list calls it, and counts from 1
 COMMENTS = ("#", "sep=", '"sep=')  # before the header; `sep=;` is said to Excel
 
 
@@ -59,7 +60,8 @@ def read_table(
 
     Returns:
         The table; `attrs["line"]` is the number of its first row in the file, `attrs["unused"]` the
-        columns that have no meaning here.
+        columns that have no meaning here, `attrs["from_one"]` whether frames were counted from 1, which they
+        no longer are.
 
     Raises:
         UserError: no such file, not a csv, a required column is missing, a number that is none.
@@ -68,12 +70,14 @@ def read_table(
     table = _parsed(path, text)
     table.columns = [" ".join(str(name).split()) for name in table.columns]
     table = table.fillna("")  # a row that ends early
+    plain = [_plain(name) for name in table.columns]
+    wlasl = FROM_ONE in plain and "start_frame" not in plain
     table = _renamed(path, table, required)
     for name in table.columns.intersection(CLEANED):
         table[name] = [unicodedata.normalize("NFC", value.strip()) for value in table[name]]
     unused = [name for name in table.columns if name not in ALIASES]
     table = table.astype(object).where(table != "", None)
-    table.attrs = {"line": before + 2, "unused": unused}
+    table.attrs = {"line": before + 2, "unused": unused, "from_one": False}
     if "split" in table:
         lower = [value and value.lower() for value in table["split"]]
         names = [SPLIT_NAMES.get(value, value) for value in lower]
@@ -84,6 +88,9 @@ def read_table(
             for row, value in enumerate(table[name], start=before + 2)
         ]
         table[name] = pd.Series(numbers, table.index, dtype=object)
+    if wlasl and (firsts := table["start_frame"].dropna()).size and firsts.min() >= 1:
+        table["start_frame"] = [value and value - 1 for value in table["start_frame"]]
+        table.attrs["from_one"] = True
     return table
 
 

@@ -20,7 +20,10 @@ from sslslr.utils.errors import UserError
         ("start,end", "0,0", slice(0, 8)),
         ("begin,end", "2,6", slice(2, 6)),
         ("begin,stop", "open hand,fist", slice(0, 8)),  # shapes of the hand, not times
-        ("frame_start,frame_end", "3,-1", slice(3, 8)),
+        ("start_frame,end_frame", "3,-1", slice(3, 8)),
+        ("frame_start,frame_end", "3,-1", slice(2, 8)),  # WLASL's list counts from 1
+        ("frame_start,frame_end", "3,5", slice(2, 5)),
+        ("frame_start,frame_end", "0,5", slice(0, 5)),
     ],
 )
 def test_start_and_end(tmp_path, columns, values, frames):
