@@ -56,6 +56,11 @@ def test_a_text_without_a_place_stays_as_it_is(text):
     assert list(unpublished_places({"note": text})) == []
 
 
+@pytest.mark.parametrize("place", ["~anna", "/home/anna/", "C:\\Users\\anna", "file:///home/anna"])
+def test_a_home_folder_is_not_called_as_who_lives_there(place):
+    assert published({"folder": place}) == {"folder": "local"}
+
+
 def test_two_local_files_of_one_name_stay_two():
     files = {"/a/x.zip": 1, "/b/x.zip": 2}
     assert sorted(published({"files": files})["files"].values()) == [1, 2]
@@ -76,6 +81,11 @@ SENTENCES = {
     "`/home/anna/mine`, */home/anna/x*": "`mine`, *x*", "“/home/anna/mine” →/home/anna/x": "“mine” →x",
     "|/home/anna/mine|": "|mine|", "a=/home/anna/mine; ~anna/x": "a=mine; x", "\\url{/home/anna/mine}": "\\url{mine}",
     "/home/anna/mine": "mine", "Notes:/home/anna/mine": "mine", "anna@host:mine ssh://host/anna/x": "mine x",
+    "-/home/anna/mine, --/home/anna/x": "-mine, --x", "_/home/anna/mine_ cc -I/home/anna/x": "_mine_ cc -Ix",
+    "-file:///home/anna/mine 1file:/anna/x": "-mine x", "-~/mine": "-mine", "see ..\\..\\anna\\mine": "see mine",
+    "(/home/anna), /Users/anna. C:\\Users\\anna": "(local), local. local", "file:///home/anna": "local",
+    "anna@host:/home/anna": "local", "node1:/mine host:/anna/mine": "mine mine",
+    "right:/left, either:/or:/both, Hand-/Arm-/Kopf, +/-/0, -i/o/e": "", "https://example.org/-/blob/main/x": "",
 }  # fmt: skip
 
 
@@ -88,6 +98,22 @@ def test_a_sentence_keeps_its_words_and_loses_its_places(text):
     assert shown["datasets"]["a"]["options"] == {"licence": told, "citation": [told]}
     changed = ["note", "datasets.a.options.licence", "datasets.a.options.citation"]
     assert list(unpublished_places(study)) == (changed if told != text else [])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://drive.google.com/uc?export=download&id=1AbCdEfGhIjKlMnOpQrStUvWxYz012345",
+        "https://docs.google.com/uc?id=1AbCdEfGhIjKlMnOpQrStUvWxYz012345&export=download&confirm=t",
+        "https://ieeexplore.ieee.org/stamp/stamp.jsp?arnumber=9093516",
+        "https://en.wikipedia.org/w/index.php?title=Sign&oldid=1234567",
+    ],
+)
+def test_a_query_that_names_the_page_stays(url):
+    refuse_secrets({"citation": f"url={{{url}}}", "mirror": url}, "study.yaml")
+    assert published({"note": f"see ({url}).", "mirror": url}) == {
+        "note": f"see ({url}).", "mirror": url,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("host", ["scholar.google.com", "scholar.google.co.uk"])

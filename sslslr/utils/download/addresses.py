@@ -40,7 +40,8 @@ LOGIN = re.compile(
 # Parameters that say which file or page is meant. Nobody can list the names of all that let somebody in,
 # so of a query that is published only these stay.
 OPEN = re.compile(
-    r"author|commit|dl|doi|download|export|format|gid|id|lang(uage|_code)?|list|page|persistentid|q|raw|ref|rev(ision)?|sign|title|v|version",
+    r"arnumber|articleid|author|commit|dl|doi|download|export|fileid|format|gid|id|lang(uage|_code)?|list|oldid|page"
+    r"|persistentid|q|raw|ref|rev(ision)?|sign|title|v|version",
     re.IGNORECASE,
 )
 # A query behind anything, as `example.org/a?sig=x`, where the scheme was forgotten.
@@ -48,9 +49,11 @@ QUERY = re.compile(r"\?(?=[\w%.\[\]-]{1,80}=)[^\s'\"<>{}|\\^`)]+")
 LANGUAGE = re.compile(
     r"[a-z]{2,3}(-[a-z]{2})?", re.IGNORECASE
 )  # `code=ase`, as lists of languages have it
-# The page of an author, as citations have it: its `user` lets nobody in.
-AUTHOR = re.compile(
-    r"(https://scholar\.google(?:\.[a-z]{2,3}){1,2}/citations\?(?:user=[\w-]{12}|&|hl=[\w-]{2,5}){1,3})"
+# The page of an author, as citations have it, and a file on Google Drive: what names them looks like a token.
+EVERYBODYS = re.compile(
+    r"(https://(?:scholar\.google(?:\.[a-z]{2,3}){1,2}/citations\?(?:user=[\w-]{12}|&|hl=[\w-]{2,5}){1,3}"
+    r"|(?:drive|docs|drive\.usercontent)\.google\.com/(?:uc|open|download)\?"
+    r"(?:id=[\w-]{20,60}|&|(?:export|confirm)=\w{1,10}){1,5}))"
     r"(?=[).,;:!]*(?:[\s'\"<>{}|\\^`]|$))"
 )
 LONGEST = 1_000_000  # characters of a text: it is looked through a microsecond each
@@ -92,7 +95,7 @@ def shareable(url: str) -> str:
 def shareable_text(text: str) -> str:
     """A text in which each address, and each query without one, is :func:`shareable`."""
     return "".join(
-        part if AUTHOR.fullmatch(part) else _shareable(part) for part in AUTHOR.split(text)
+        part if EVERYBODYS.fullmatch(part) else _shareable(part) for part in EVERYBODYS.split(text)
     )
 
 
@@ -152,7 +155,7 @@ def refuse_secrets(values: Any, where: str) -> None:
                 raise UserError(
                     f"{where}: {key or 'a text'}: {len(value)} characters; at most {LONGEST} are read."
                 )
-            value = AUTHOR.sub(" ", value)
+            value = EVERYBODYS.sub(" ", value)
             for url in (*ADDRESS.findall(value), *map(NOWHERE.__add__, QUERY.findall(value))):
                 if secret := secret_of(url):
                     place = f"{where}: {key}" if key else where
