@@ -33,7 +33,7 @@ from sslslr.utils.files import (
     refuse_foreign,
     write_json,
 )
-from sslslr.utils.user_files import read_user_bytes
+from sslslr.utils.user_files import read_user_bytes, shown_value
 from sslslr.utils.words import counted
 
 ABOUT, FEATURES, CLIPS, MODEL = "dictionary.json", "features.npy", "clips", "model"
@@ -41,17 +41,18 @@ FILES = (ABOUT, FEATURES, CLIPS, MODEL)
 FORMAT = "sslslr dictionary 2"
 FEWEST = 10  # held-out clips that a threshold is set on
 LARGEST = 4 << 30  # bytes of the features
+FURTHEST = 1e15  # from 0 of a number of features: float32 holds its square
 ABSENT = 0.5  # share of signs that are not there to be unsure of, where that is all one can ask
 
 
 class _Threshold(BaseModel):
-    similarity: Annotated[float, Field(allow_inf_nan=False)] | None
+    similarity: Annotated[float, Field(ge=-2, le=2)] | None
 
 
 class _About(BaseModel):
     """What dictionary.json must look like for those who read it."""
 
-    centre: list[Annotated[float, Field(allow_inf_nan=False)]]
+    centre: list[Annotated[float, Field(ge=-FURTHEST, le=FURTHEST)]]
     threshold: _Threshold
 
 
@@ -89,7 +90,8 @@ class Dictionary:
         about, store = read_object(path / ABOUT), ClipStore.open(path / CLIPS)
         if about.get("format") != FORMAT:
             raise UserError(
-                f"{path}: made as {about.get('format')!r}, and this version reads {FORMAT!r}. Build it again."
+                f"{path}: made as {shown_value(about.get('format'))}, and this version reads {FORMAT!r}. "
+                "Build it again."
             )
         parse(_About, about, str(path / ABOUT), most=1)
         try:
@@ -98,9 +100,10 @@ class Dictionary:
             raise UserError(
                 f"{path / FEATURES}: cannot be read ({error}). Build the dictionary again."
             ) from None
-        if features.dtype.kind != "f" or not np.isfinite(features).all():
+        if features.dtype.kind != "f" or not (abs(features) <= FURTHEST).all():
             raise UserError(
-                f"{path / FEATURES}: holds what is no finite number. Build the dictionary again."
+                f"{path / FEATURES}: holds what is no number, or is beyond {FURTHEST:g}. Build the dictionary "
+                "again."
             )
         if features.shape != (len(store), len(about["centre"])):
             raise UserError(
@@ -120,7 +123,18 @@ class Dictionary:
         return self.about["threshold"]["similarity"]
 
     def encoder(self) -> Encode:
-        return load_encoder(self.path / MODEL)
+        """The encoder that made the entries.
+
+        Raises:
+            UserError: it is not in the folder, or one of another width is.
+        """
+        encode = load_encoder(self.path / MODEL)
+        if encode.width != self.features.shape[1]:
+            raise UserError(
+                f"{self.path}: its encoder makes features of width {encode.width}, and {FEATURES} has "
+                f"{self.features.shape[1]}. Build the dictionary again."
+            )
+        return encode
 
     def embed(self, store: ClipStore, rows: np.ndarray | None = None) -> Embedded:
         """Features of clips that ask, as those of the entries were made; all of the store for None."""

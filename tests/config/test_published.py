@@ -3,6 +3,7 @@
 import pytest
 
 from sslslr.config.published import published, unpublished_places
+from sslslr.utils.download import addresses
 from sslslr.utils.download.addresses import refuse_secrets
 
 
@@ -124,3 +125,14 @@ def test_the_page_of_an_author_is_everybodys(host, query):
     cited = f"see (https://{host}/citations?{query}), and url={{https://{host}/citations?{query}}}"
     refuse_secrets({"citation": cited}, "study.yaml")
     assert published({"citation": cited}) == {"citation": cited}
+
+
+def test_a_text_that_stands_200000_times_is_looked_at_once(monkeypatch):
+    looked = []
+    monkeypatch.setattr(addresses, "_refuse_secret", lambda text, path, where: looked.append(text))
+    clips = [{"clip_id": f"c{i}", "reason": "too short"} for i in range(200_000)]
+    refuse_secrets({"dropped": {"by_reason": {"too short": 200_000}, "clips": clips}}, "card.json")
+    assert sorted(set(looked) - {clip["clip_id"] for clip in clips}) == [
+        "by_reason", "clip_id", "clips", "dropped", "reason", "too short",
+    ]  # fmt: skip
+    assert len(looked) == len(set(looked))

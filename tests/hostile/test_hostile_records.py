@@ -135,6 +135,12 @@ def test_seals_name_files_of_the_results_alone_and_pipes_are_none(tmp_path):
         ({"format": "sslslr dictionary 2", "centre": "a", "threshold": {}}, "centre"),
         ({"format": "sslslr dictionary 2", "centre": [1], "threshold": []}, "threshold"),
         ({"format": "sslslr dictionary 2", "centre": [1e999], "threshold": {}}, "centre"),
+        ({"format": "sslslr dictionary 2", "centre": [1e300], "threshold": {}}, "centre"),
+        (
+            {"format": "sslslr dictionary 2", "centre": [], "threshold": {"similarity": 9}},
+            "similarity",
+        ),
+        ({"format": "x" * 100_000}, "^.{1,500}$"),
     ],
 )
 def test_a_dictionary_of_another_shape_is_said(content, said, tmp_path, monkeypatch):

@@ -57,7 +57,14 @@ def test_a_damaged_dictionary_is_said_in_a_sentence(dictionary):
     write_json(dictionary.path / ABOUT, about | {"format": "sslslr dictionary 1"})
     with pytest.raises(UserError, match="Build it again"):
         Dictionary.open(dictionary.path)
+    write_json(dictionary.path / ABOUT, about | {"centre": about["centre"][1:]})
+    np.save(dictionary.path / FEATURES, dictionary.features[:, 1:])
+    with pytest.raises(UserError, match="of width 32, and features.npy has 31"):
+        Dictionary.open(dictionary.path).encoder()
     write_json(dictionary.path / ABOUT, about)
+    np.save(dictionary.path / FEATURES, dictionary.features * 1e30)
+    with pytest.raises(UserError, match="beyond 1e\\+15"):
+        Dictionary.open(dictionary.path)
     np.save(dictionary.path / FEATURES, dictionary.features[1:])
     with pytest.raises(UserError, match="Build it again"):
         Dictionary.open(dictionary.path)

@@ -24,13 +24,17 @@ RANDOM = re.compile(
     r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/=_~%-]{20,}|[0-9a-fA-F]{32,}|[0-9a-f-]{36}"
 )
 # Tokens whose makers gave them a beginning, wherever they stand (GitHub, GitLab, Hugging Face, AWS, Slack,
-# Google, OpenAI and others, PyPI, npm), JSON web tokens, and what is said to be one (API_TOKEN=...).
+# Google, OpenAI and others, PyPI, npm), and JSON web tokens.
 KNOWN = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|hf_[A-Za-z]{30,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abp]-[\w-]{10,}|AIza[\w-]{30,}|\bsk-[\w-]{20,}|\bnpm_[A-Za-z0-9]{30,}"
-    r"|\b(?i:\w{0,40}(?:password|secret|token|api_?key|access_key)\w{0,20}=(?![0-9.]+\b)[^\s&;=#]{6,})"
     r"|\bBearer [\w.~+/-]{16,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
     r"|pypi-[\w-]{30,}|\beyJ[\w-]{10,}\.[\w-]{10,}"
+)
+# What is said to be one (API_TOKEN=...); a slow search, which only a text with `=` needs.
+SAID = re.compile(
+    r"\b\w{0,40}(?:password|secret|token|api_?key|access_key)\w{0,20}=(?![0-9.]+\b)[^\s&;=#]{6,}",
+    re.IGNORECASE,
 )
 # `user:password@host` without a scheme, as scp and git write it, or behind one that lacks a slash.
 LOGIN = re.compile(
@@ -109,7 +113,7 @@ def without_secrets(text: str) -> str:
     repeat what somebody wrote, or what a library says of it.
     """
     text = QUERY.sub("", ADDRESS.sub(lambda match: public(match[0]), text))
-    return KNOWN.sub("...", LOGIN.sub("...", text))
+    return SAID.sub("...", KNOWN.sub("...", LOGIN.sub("...", text)))
 
 
 def secret_of(url: str) -> str:
@@ -120,7 +124,7 @@ def secret_of(url: str) -> str:
         return "a user name or password" if "@" in url else ""
     if "@" in parts.netloc:
         return "a user name or password"
-    if KNOWN.search(url):
+    if _has_token(url):
         return "what looks like a token"
     # A semicolon parts the parameters of a path, and in some queries those of the query.
     stated = [text.replace(";", "&") for text in (parts.query, parts.fragment)]
@@ -137,7 +141,7 @@ def secret_of(url: str) -> str:
 
 
 def _shown(url: str) -> str:
-    return KNOWN.sub("...", public(url)).removeprefix(NOWHERE) or "a text"
+    return SAID.sub("...", KNOWN.sub("...", public(url))).removeprefix(NOWHERE) or "a text"
 
 
 def refuse_secrets(values: Any, where: str) -> None:
@@ -147,32 +151,64 @@ def refuse_secrets(values: Any, where: str) -> None:
         values: text, lists and dictionaries, as YAML or JSON gives them; also ones that hold themselves.
         where: what holds the values, for the message: a file, an option.
     """
-    left, seen = [("", values)], set()
+    left: list[tuple[tuple, Any]] = [((), values)]
+    seen: set[Any] = (
+        set()
+    )  # texts, and ids of what holds them: a card repeats its keys 200,000 times
     while left:
-        key, value = left.pop()
-        if isinstance(value, str):
-            if len(value) > LONGEST:
-                raise UserError(
-                    f"{where}: {key or 'a text'}: {len(value)} characters; at most {LONGEST} are read."
-                )
-            value = EVERYBODYS.sub(" ", value)
-            for url in (*ADDRESS.findall(value), *map(NOWHERE.__add__, QUERY.findall(value))):
-                if secret := secret_of(url):
-                    place = f"{where}: {key}" if key else where
-                    raise UserError(
-                        f"{place}: {_shown(url).removeprefix(NOWHERE)} has {secret} in its address. {ADVICE}"
-                    )
-            if LOGIN.search(value) or KNOWN.search(value):
-                place = f"{where}: {key}" if key else where
-                raise UserError(f"{place}: has what looks like a password or a token. {ADVICE}")
+        path, value = left.pop()
+        if isinstance(value, str) and value not in seen:
+            seen.add(value)
+            _refuse_secret(value, path, where)
         elif isinstance(value, dict | list | tuple) and id(value) not in seen:
             seen.add(id(value))
             entries = value.items() if isinstance(value, dict) else enumerate(value)
             for name, entry in entries:
-                # A name may be an address itself, as the files of a data set can be.
-                shown_name = public(name) if isinstance(name, str) else name
-                dotted = f"{key}.{shown_name}" if key else str(shown_name)
-                left += [(dotted, entry), *([(key, name)] if isinstance(name, str) else [])]
+                if isinstance(entry, dict | list | tuple) or (
+                    isinstance(entry, str) and entry not in seen
+                ):
+                    left.append(((path, name), entry))
+                # It may be an address itself, as the files of a data set can be.
+                if isinstance(name, str) and name not in seen:
+                    left.append((path, name))
+
+
+def _refuse_secret(text: str, path: tuple, where: str) -> None:
+    if len(text) > LONGEST:
+        raise UserError(
+            f"{where}: {_dotted(path) or 'a text'}: {len(text)} characters; at most {LONGEST} are read."
+        )
+    urls = []
+    if "://" in text:
+        text = EVERYBODYS.sub(" ", text)
+        urls = ADDRESS.findall(text)
+    if "?" in text:
+        urls += map(NOWHERE.__add__, QUERY.findall(text))
+    for url in urls:
+        if secret := secret_of(url):
+            shown = _shown(url).removeprefix(NOWHERE)
+            raise UserError(f"{_place(where, path)}: {shown} has {secret} in its address. {ADVICE}")
+    if ("@" in text and LOGIN.search(text)) or _has_token(text):
+        raise UserError(
+            f"{_place(where, path)}: has what looks like a password or a token. {ADVICE}"
+        )
+
+
+def _has_token(text: str) -> bool:
+    return bool(KNOWN.search(text) or ("=" in text and SAID.search(text)))
+
+
+def _place(where: str, path: tuple) -> str:
+    return f"{where}: {_dotted(path)}" if path else where
+
+
+def _dotted(path: tuple) -> str:
+    """`a.b` of (((), "a"), "b")."""
+    names: list[str] = []
+    while path:
+        path, name = path
+        names.insert(0, public(name) if isinstance(name, str) else str(name))
+    return ".".join(names)
 
 
 def check_address(url: str, allow_http: bool) -> None:
