@@ -41,14 +41,22 @@ def write_study(folder: Path) -> None:
         raise UserError(
             f"{folder} has {' and '.join(there)} already; nothing was written. Name a folder without."
         )
-    for name in FILES:
-        if (source / name).is_dir():
-            with atomic_folder(folder / name) as temporary:
-                junk = shutil.ignore_patterns("__pycache__", ".*")
-                shutil.copytree(source / name, temporary, dirs_exist_ok=True, ignore=junk)
-        else:
-            with atomic_file(folder / name) as temporary:
-                shutil.copyfile(source / name, temporary)
+    made: list[Path] = []
+    try:
+        for name in FILES:
+            place = folder / name
+            if (source / name).is_dir():
+                with atomic_folder(place) as temporary:
+                    junk = shutil.ignore_patterns("__pycache__", ".*")
+                    shutil.copytree(source / name, temporary, dirs_exist_ok=True, ignore=junk)
+            else:
+                with atomic_file(place) as temporary:
+                    shutil.copyfile(source / name, temporary)
+            made.append(place)
+    except BaseException:  # a part alone would be refused the next time
+        for place in made:
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+        raise
 
 
 def init(

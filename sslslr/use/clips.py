@@ -21,6 +21,7 @@ from sslslr.data.store import CARD, ClipStore, writing
 from sslslr.pose.shards import SUFFIXES
 from sslslr.utils.archives import ENDINGS, open_members
 from sslslr.utils.errors import UserError
+from sslslr.utils.files import no_temporary_file
 from sslslr.utils.progress import Log, progress_bar, say
 
 NO_GLOSS = "not stated"
@@ -109,7 +110,7 @@ def clips_of(
                 else:
                     _from_keypoints(name, source, table, work, None if labelled else NO_GLOSS, log)
             except UserError as error:
-                raise UserError(_with_options(str(error), path, videos)) from None
+                raise UserError(_with_options(str(error), path, videos)) from error.__cause__
             store = ClipStore.open(work / "clips")
             # Two folders may have files of one name: which folder it was tells their clips apart.
             place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
@@ -117,6 +118,8 @@ def clips_of(
             unlabelled = bool((store.clips["gloss"] == NO_GLOSS).all())
             yield Clips(store, unlabelled, list(store.card["dropped"].get("clips", [])))
         except UserError as error:  # also of the caller: the temporary folder says nothing
+            if isinstance(error.__cause__, OSError) and str(work) in str(error):
+                raise no_temporary_file(error.__cause__) from None
             reason = (
                 str(error).replace(str(work / "clips"), str(path)).replace(str(source), str(path))
             )

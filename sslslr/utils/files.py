@@ -96,22 +96,28 @@ def explain(error: OSError, path: Path) -> Exception:
     named = [name for name in (error.filename, error.filename2) if isinstance(name, str | Path)]
     if named and not any(_same_branch(Path(name).absolute(), path) for name in named):
         return error  # a file elsewhere, for example an input that is missing
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    # Where a folder is made within another that is being made, its temporary name tells nobody anything.
+    path = Path(*(m["name"] if (m := LEFT_OVER.fullmatch(p)) else p for p in path.parts))
+    number, said = error.errno, error.strerror
+    if isinstance(error, shutil.Error) and (stated := re.search(r"\[Errno (\d+)\]", str(error))):
+        number = int(stated[1])  # copytree gathers what went wrong as text
+        said = os.strerror(number)
+    if number in (errno.ENOSPC, errno.EDQUOT):
         return UserError(
             f"{path}: no space left on the device while writing; nothing was changed. "
             "Free some space or name another folder, then run the same command again."
         )
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
         return UserError(
-            f"{path}: not writable ({error.strerror}); nothing was changed. "
+            f"{path}: not writable ({said}); nothing was changed. "
             "Check the folder's permissions or name another folder."
         )
     # EFBIG: a limit of the process, or a disk (FAT) that takes no file of 4 GiB.
-    if error.errno in (
+    if number in (
         errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EFBIG,
     ):  # fmt: skip
         return UserError(
-            f"{path}: cannot be written ({error.strerror}); nothing was changed. Name another place."
+            f"{path}: cannot be written ({said}); nothing was changed. Name another place."
         )
     return error
 
@@ -234,10 +240,15 @@ def check_temporary_folder() -> None:
         with tempfile.TemporaryFile() as stream:
             stream.write(bytes(TEMPORARY_ROOM))
     except OSError as error:
-        raise UserError(
-            f"No temporary file can be written ({error.strerror}). Free some space in "
-            f"{os.environ.get('TMPDIR') or '/tmp'}, or name another folder: TMPDIR=FOLDER."
-        ) from None
+        raise no_temporary_file(error) from None
+
+
+def no_temporary_file(error: OSError) -> UserError:
+    """What to tell the user of an error of the temporary folder."""
+    return UserError(
+        f"No temporary file can be written ({error.strerror}). Free some space in "
+        f"{os.environ.get('TMPDIR') or '/tmp'}, or name another folder: TMPDIR=FOLDER."
+    )
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from disks import small_disk
 from sslslr.cli import init
 from sslslr.cli.init import FILES, write_study
 from sslslr.utils.errors import UserError
@@ -33,3 +34,10 @@ def test_an_installation_without_the_files_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(init, "PACKAGE", tmp_path / "sslslr")
     with pytest.raises(UserError, match="no files of a study"):
         write_study(tmp_path / "study")
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_part(tmp_path):
+    with small_disk(tmp_path / "disk", "size=100k") as disk:
+        with pytest.raises(UserError, match="no space left on the device"):
+            write_study(disk / "study")
+        assert list(disk.rglob("*")) in ([], [disk / "study"])

@@ -1,11 +1,13 @@
 """Clips from anywhere: what nobody labelled is embedded, and refused where signs are needed."""
 
 import csv
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from disks import small_disk
 from sslslr.data.datasets import _extract_folder
 from sslslr.data.store import writing
 from sslslr.use.clips import NO_GLOSS, _is_of_videos, clips_of
@@ -26,6 +28,21 @@ def test_clips_without_signs_are_read_and_refused_where_signs_are_needed(tmp_pat
     (folder / "labels.csv").write_text("file,gloss\na.npy,yes\nb.npy,no\n")
     with clips_of(folder) as clips:
         assert sorted(clips.labelled(folder).clips["gloss"]) == ["no", "yes"]
+
+
+def test_a_full_temporary_folder_is_not_called_the_clips(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    clip = np.random.default_rng(0).uniform(0.2, 0.8, (2000, 75, 2)).astype(np.float32)
+    np.save(tmp_path / "mine/a.npy", clip)
+    with small_disk(tmp_path / "disk") as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        monkeypatch.setenv("TMPDIR", str(disk))
+        with pytest.raises(UserError) as caught, clips_of(tmp_path / "mine"):
+            pass
+    assert str(caught.value).startswith(
+        "No temporary file can be written (No space left on device)"
+    )
+    assert str(disk) in str(caught.value)
 
 
 def test_videos_without_labels_are_extracted_and_nothing_that_is_gone_is_named(

@@ -88,6 +88,17 @@ def test_a_full_disk_is_a_sentence(tmp_path):
         assert os.listdir(disk) == []
 
 
+def test_a_folder_within_another_is_named_as_it_will_be(tmp_path):
+    with (
+        small_disk(tmp_path / "disk") as disk,
+        pytest.raises(UserError) as caught,
+        atomic_folder(disk / "out") as out,
+        atomic_folder(out / "model") as model,
+    ):
+        (model / "big").write_bytes(bytes(2_000_000))
+    assert str(caught.value).startswith(f"{disk}/out/model: no space left")
+
+
 @pytest.mark.parametrize("manager", [atomic_file, atomic_folder])
 def test_a_read_only_folder_is_a_sentence(tmp_path, manager):
     with read_only(tmp_path / "ro") as folder:
