@@ -17,6 +17,7 @@ from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.user_files import UserFileError, open_user_file
 
 ENDINGS = (".csv", ".md", ".tex")
+MOST_LISTED = 100  # rows that an error names
 
 
 @dataclass(frozen=True)
@@ -124,23 +125,25 @@ def _row(csv: Path, frame: pd.DataFrame, table: str, asked: str) -> int:
         if not 1 <= int(asked) <= len(frame):
             raise UserError(f"{csv}: row {asked} of {len(frame)}; rows count from 1.")
         return int(asked) - 1
-    found = list(range(len(frame)))
+    found = pd.Series(True, index=frame.index)
     for word in filter(None, map(str.strip, asked.split(","))):
         column, named, value = word.partition("=")
-        columns = [column] if named else TABLES.get(table).key
+        columns = [column] if named else list(TABLES.get(table).key)
         if column not in frame and named:
             raise UserError(f"{csv}: no column {column!r}. {nearest(column, frame.columns)}")
         value = value if named else word
-        if not any((frame[name] == value).any() for name in columns):
+        about = (frame[columns] == value).any(axis=1)
+        if not about.any():
             known = {text for name in columns for text in frame[name]} - {""}
             raise UserError(f"{csv}: no row is about {word!r}. {nearest(value, known)}")
-        found = [r for r in found if any(frame[name].iloc[r] == value for name in columns)]
-    if len(found) == 1:
-        return found[0]
-    listed = "\n".join(
-        f"  {r + 1}  {describe(frame, table, r)}" for r in found or range(len(frame))
-    )
-    many = f"{len(found)} rows are" if found else "no row is"
+        found &= about
+    rows = found.to_numpy().nonzero()[0].tolist()
+    if len(rows) == 1:
+        return rows[0]
+    named = rows or range(len(frame))
+    listed = "\n".join(f"  {r + 1}  {describe(frame, table, r)}" for r in named[:MOST_LISTED])
+    listed += "\n  ..." * (len(named) > MOST_LISTED)
+    many = f"{len(rows)} rows are" if rows else "no row is"
     raise UserError(f"{csv}: {many} about {asked!r}; name one by its number:\n{listed}")
 
 

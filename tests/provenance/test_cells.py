@@ -1,5 +1,7 @@
 """A cell is found by number, by words and by name, in every form of a table; or the nearest is named."""
 
+import time
+
 import pandas as pd
 import pytest
 
@@ -87,3 +89,18 @@ def test_a_table_of_an_older_version_is_said(tmp_path):
     ).to_csv(path)
     with pytest.raises(UserError, match=r"signer_gap\.csv: has no column 'known_signers'"):
         find(f"{path}:1:dataset")
+
+
+def test_a_long_table_is_searched_soon_and_not_listed_whole(tmp_path):
+    rows, key = 200_000, TABLES.get("linear")().key
+    frame = pd.DataFrame({name: [f"{name}{i % 7}" for i in range(rows)] for name in key})
+    frame["method"] = [f"m{i}" for i in range(rows)]
+    (tmp_path / "tables").mkdir()
+    frame.assign(top1_mean="0.5").to_csv(tmp_path / "tables/linear.csv", index=False)
+    began = time.process_time()
+    assert find(f"{tmp_path}/tables/linear.csv:dataset3,m10:top1_mean").row == 10
+    for asked in ("dataset3", "dataset3,m1", "nothing"):
+        with pytest.raises(UserError) as caught:
+            find(f"{tmp_path}/tables/linear.csv:{asked}:top1_mean")
+        assert len(str(caught.value)) < 20_000
+    assert time.process_time() - began < 12
