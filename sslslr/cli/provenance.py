@@ -93,7 +93,13 @@ def check_results(
     damages, count = seals.examine(results, thorough=True, renew=False)
     for damage in damages:
         typer.echo(f"changed since it was written: {damage}")
-    if unsealed := seals.unsealed(results):
+    unsealed = seals.unsealed(results)
+    if not count and not unsealed:
+        raise UserError(
+            f"{results}: neither results of a workflow nor a published study (it has no hashes.json); "
+            "nothing was checked. Name another folder."
+        )
+    if unsealed:
         typer.echo(
             f"{results}: {len(unsealed)} files have no seal, the first {unsealed[0]}. Where they are "
             "known to be sound, `snakemake --touch --forceall --cores 1` seals them."

@@ -10,6 +10,7 @@ Scores and figures of scores are all that is published of data that are not ours
 """
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -31,16 +32,17 @@ from sslslr.report.tables import TABLES, in_order
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import (
     atomic_folder,
-    has_key,
     read_json,
     refuse_foreign,
     sha256_of,
     write_json,
 )  # fmt: skip
+from sslslr.utils.user_files import shown
 from sslslr.workflow.grid import evaluations
 
 HASHES = "hashes.json"
 LARGEST = 4_000_000  # bytes of a published study
+HASHED = 16 * LARGEST  # of a file at most: one that is larger was not published
 TEXTS = (".html", ".json", ".csv", ".md", ".tex")
 OWN = ("figures", HASHES, PROVENANCE, "report.html", "tables")
 
@@ -126,8 +128,8 @@ def ended(study: StudyConfig, folder: Path) -> Iterator[Results]:
 
 
 def is_published(folder: Path) -> bool:
-    """Whether :func:`publish` wrote this folder."""
-    return has_key(folder / HASHES, "encoders")
+    """Whether :func:`publish` wrote this folder; hashes.json may be damaged since."""
+    return os.path.lexists(folder / HASHES)
 
 
 def check(folder: Path) -> list[str]:
@@ -137,26 +139,29 @@ def check(folder: Path) -> list[str]:
     for the data and the encoders.
     """
     stated = _stated(folder / HASHES)
-    found = {name: sha256_of(folder / name) for name in _files(folder)}
-    said = [f"{name}: not published" for name in found if name not in stated["files"]]
+    found = {
+        name: sha256_of(folder / name) if (folder / name).stat().st_size <= HASHED else ""
+        for name in _files(folder)
+    }
+    said = [f"{shown(name)}: not published" for name in found if name not in stated["files"]]
     for name, digest in stated["files"].items():
         if name not in found:
-            said.append(f"{name}: absent")
+            said.append(f"{shown(name)}: absent")
         elif found[name] != digest:
-            said.append(f"{name}: changed since it was published")
+            said.append(f"{shown(name)}: changed since it was published")
     graph = {entity["@id"]: entity for entity in entities(folder / PROVENANCE)}
     listed = {name: e["sha256"] for name, e in graph.items() if e.get("sha256")}
     listed.pop("report.html", None)  # with its clips
     known = dict(stated["files"])
     known |= {f"encoders/{run}/encoder.safetensors": h for run, h in stated["encoders"].items()}
     said += [
-        f"{name}: its hash is not that of {PROVENANCE}"
+        f"{shown(name)}: its hash is not that of {PROVENANCE}"
         for name, digest in known.items()
         if listed.get(name, digest) != digest
     ]
     for name, hashes in stated["data"].items():
         if graph.get(f"#data-{name}", {}).get("identifier") != data_hash(hashes):
-            said.append(f"data set {name}: its hash is not that of {PROVENANCE}")
+            said.append(f"data set {shown(name)}: its hash is not that of {PROVENANCE}")
     return said
 
 

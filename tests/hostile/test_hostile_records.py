@@ -6,6 +6,7 @@ import os
 import pytest
 
 from hostile_bytes import one_line
+from sslslr.cli.provenance import check_results
 from sslslr.provenance import publish
 from sslslr.report.reading import read_cards, read_evaluations, read_runs
 from sslslr.use.dictionary import ABOUT, Dictionary
@@ -148,3 +149,25 @@ def test_a_dictionary_of_another_shape_is_said(content, said, tmp_path, monkeypa
     (tmp_path / ABOUT).write_text(json.dumps(content))
     with pytest.raises(Exception, match=said):
         Dictionary.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("[" * 100_000, "nested too deeply"), ("{}", "study"), (None, "nothing was checked")],
+)
+def test_a_published_folder_whose_hashes_are_damaged_or_gone_is_not_sound(content, said, tmp_path):
+    if content is not None:
+        (tmp_path / publish.HASHES).write_text(content)
+    with one_line(said):
+        check_results(tmp_path)
+
+
+def test_a_vast_file_is_not_hashed_and_names_are_shown_without_their_control_characters(tmp_path):
+    (tmp_path / publish.PROVENANCE).write_text('{"@graph": []}')
+    hashes = {**HASHES, "files": {"a\nb\x1b[2J": "x", "report.html": "y", publish.PROVENANCE: "z"}}
+    (tmp_path / publish.HASHES).write_text(json.dumps(hashes))
+    (tmp_path / "report.html").write_text("")
+    os.truncate(tmp_path / "report.html", 1 << 38)
+    said = publish.check(tmp_path)
+    assert said[0] == "a\\nb\\x1b[2J: absent"
+    assert said[1] == "report.html: changed since it was published"
