@@ -59,8 +59,8 @@ def export(
     about = describe(encode)
     with atomic_folder(out) as folder:
         write_model(encode, folder, about, out.name)
-        if not onnx.installed():
-            say('No encoder.onnx: it needs two packages more. pip install "sslslr[onnx]"')
+        if lacking := onnx.lacking():
+            say(f'No encoder.onnx: {lacking}. pip install "sslslr[onnx]"')
             return
         file = onnx.to_onnx(encode.encoder, encode.preprocess.frames)
         (folder / ONNX).write_bytes(file)

@@ -7,6 +7,7 @@
 The legacy exporter (`dynamo=False`) is used: it writes one file in a second.
 """
 
+import importlib
 import io
 import warnings
 from collections.abc import Callable
@@ -34,11 +35,22 @@ class _Forward(nn.Module):
         return self.encoder(keypoints, lengths)
 
 
-def installed() -> bool:
-    """Are the packages of the extra `onnx` there?"""
-    import importlib.util
-
-    return all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
+def lacking() -> str | None:
+    """Why ONNX cannot be had, in words; None where the packages of the extra `onnx` can be imported."""
+    for name in ("onnx", "onnxruntime"):
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name == name:
+                return "it needs two packages more"
+            return f"{name} cannot be imported ({error})"
+        except (
+            Exception
+        ) as error:  # another protobuf than it was made for, a library that is missing
+            return f"{name} cannot be imported ({error})"
+        if getattr(module, "__file__", None) is None:  # a folder of that name, where Python looks
+            return "it needs two packages more"
+    return None
 
 
 def to_onnx(encoder: nn.Module, frames: int) -> bytes:

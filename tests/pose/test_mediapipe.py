@@ -11,9 +11,11 @@ from sslslr.data.datasets._extract_folder import extract_folder
 from sslslr.data.datasets._local_files import read_instances
 from sslslr.data.quality import measure
 from sslslr.data.store import ClipStore
+from sslslr.pose.backends.mediapipe import MediaPipe, Options
 from sslslr.pose.model import Extraction
 from sslslr.pose.preview import preview
 from sslslr.pose.skeleton import BODY, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER
+from sslslr.utils.errors import UserError
 
 pytestmark = [pytest.mark.pose, pytest.mark.xdist_group("mediapipe")]
 pytest.importorskip("mediapipe", reason="MediaPipe is not installed; run `make pose`")
@@ -41,6 +43,17 @@ def real(shared_data, tmp_path_factory):
     }
     extract_folder("real", values, folder / "store", folder / "work")
     return ClipStore.open(folder / "store")
+
+
+def test_a_protobuf_that_it_does_not_go_with_is_named(monkeypatch):
+    import mediapipe
+
+    def no_holistic(*arguments, **options):
+        raise AttributeError("'FieldDescriptor' object has no attribute 'label'")
+
+    monkeypatch.setattr(mediapipe.solutions.holistic, "Holistic", no_holistic)
+    with pytest.raises(UserError, match=r"does not go with protobuf .*pip install \"protobuf<5\""):
+        MediaPipe(Options(), None)
 
 
 def test_every_video_becomes_a_clip_of_its_own_length_and_rate(real, shared_data):

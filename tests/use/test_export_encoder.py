@@ -1,6 +1,8 @@
 """An exported encoder gives what the run's gives, here and in ONNX; its card is one that a hub takes."""
 
 import json
+import sys
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -36,7 +38,7 @@ def two_hands(encoder_folder):
 def test_an_exported_folder_is_the_encoder_without_onnx_too(
     toy_store, two_hands, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(onnx, "installed", lambda: False)
+    monkeypatch.setitem(sys.modules, "onnx", ModuleType("onnx"))  # a folder of that name
     said = []
     encode = sslslr.load_encoder(two_hands)
     export(encode, tmp_path / "model", toy_store, said.append)
@@ -48,6 +50,23 @@ def test_an_exported_folder_is_the_encoder_without_onnx_too(
     np.testing.assert_array_equal(again.store(toy_store).features, encode.store(toy_store).features)
     assert describe(again) == describe(encode)
     export(again, tmp_path / "model", toy_store, said.append)  # may be replaced by itself
+
+
+def test_an_onnx_that_cannot_be_imported_is_no_traceback(
+    toy_store, two_hands, tmp_path, monkeypatch
+):
+    """MediaPipe's protobuf is older than the newest onnx can take."""
+    package = tmp_path / "packages" / "onnx"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from google.protobuf import something_newer\n")
+    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.delitem(sys.modules, "onnx", raising=False)
+    said = []
+    export(sslslr.load_encoder(two_hands), tmp_path / "model", toy_store, said.append)
+    assert len(said) == 1
+    assert "onnx cannot be imported" in said[0]
+    assert "google" in said[0]
+    assert sslslr.load_encoder(tmp_path / "model").width
 
 
 def test_an_encoder_trained_by_another_version_can_be_used(encoder_folder, toy_store, tmp_path):
@@ -75,7 +94,7 @@ def test_onnx_is_torch(folder, toy_store, tmp_path, request):
 
 
 def test_an_onnx_file_that_differs_is_refused(encoder_folder, toy_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx, "installed", lambda: True)
+    monkeypatch.setattr(onnx, "lacking", lambda: None)
     monkeypatch.setattr(onnx, "to_onnx", lambda encoder, frames: b"")
     monkeypatch.setattr(exporting, "compare", lambda *_: (1.1e-4, "64 clips"))
     with pytest.raises(UserError, match="differs from torch by 0.00011"):
