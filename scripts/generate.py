@@ -50,8 +50,13 @@ def requirement_name(requirement: str) -> str:
 
 def locked() -> dict[str, str]:
     """Name to version of requirements.lock."""
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
-    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    return pins("requirements.lock")
+
+
+def pins(name: str) -> dict[str, str]:
+    """Name to version of the lines `NAME==VERSION` of a file."""
+    lines = (ROOT / name).read_text().splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith(("#", "-")))
 
 
 def environment(itself: bool = True) -> str:
@@ -109,13 +114,14 @@ def write_locks() -> None:
     """
     declared = project()
     main: dict[str, str] = {}
+    pose = pins("requirements-pose.txt")  # goes into the same environment
     for name, extras in lock_files().items():
         wanted = [r for extra in extras for r in declared["optional-dependencies"][extra]]
         if not main:
             everything = [*declared["dependencies"], *wanted, "setuptools"]
             versions = main = resolve(everything, locked())
         else:
-            resolved = resolve(wanted, main)
+            resolved = resolve(wanted, {**pose, **main})
             versions = {key: version for key, version in resolved.items() if key not in main}
         lines = sorted(f"{key}=={version}\n" for key, version in versions.items())
         (ROOT / name).write_text(LOCK_HEADER + "".join(lines))

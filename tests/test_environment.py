@@ -28,6 +28,11 @@ def locked(name: str) -> dict[str, str]:
     return dict(line.split("==") for line in lines[1:])
 
 
+def pose_pins() -> dict[str, str]:
+    lines = (ROOT / "requirements-pose.txt").read_text().splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith(("#", "-")))
+
+
 def declared(*extras: str) -> list[Requirement]:
     lists = [PROJECT["optional-dependencies"][extra] for extra in extras]
     return [Requirement(text) for texts in lists for text in texts]
@@ -56,10 +61,9 @@ def test_the_core_is_what_reading_and_embedding_need_and_no_more():
 
 
 def test_what_pip_cannot_resolve_is_no_extra():
-    lines = (ROOT / "requirements-pose.txt").read_text().splitlines()
-    pins = {line.split("==")[0] for line in lines if not line.startswith(("#", "-"))}
-    assert {"mediapipe", "mmpose", "mmcv-lite"} <= pins
-    assert not pins & {wanted.name for wanted in declared(*PROJECT["optional-dependencies"])}
+    pins = pose_pins()
+    assert {"mediapipe", "mmpose", "mmcv-lite"} <= set(pins)
+    assert not set(pins) & {wanted.name for wanted in declared(*PROJECT["optional-dependencies"])}
 
 
 @pytest.mark.slow  # `make lint` does the same
@@ -101,9 +105,8 @@ def test_an_extra_adds_to_the_one_environment_and_changes_nothing_in_it(name):
     main, extra = locked("requirements.lock"), locked(name)
     assert extra
     assert not set(extra) & set(main)
-    for other in LOCKS:  # two extras side by side
-        both = locked(other)
-        assert all(both.get(key, version) == version for key, version in extra.items()), other
+    for both in (*map(locked, LOCKS), pose_pins()):  # two extras side by side
+        assert all(both.get(key, version) == version for key, version in extra.items()), both
 
 
 def test_environment_yml_is_one_that_conda_can_read():
