@@ -17,6 +17,8 @@ CHUNK = 512  # clips compared with all at once
 NEAR = 0.999  # as similar: nearly the same recording
 FEW, MANY = 3, 15  # neighbours that vote
 TEMPERATURE = 0.1
+# Share of a sign's clips that are others': from it on they judge. Fewer may all be wrong labels.
+STRANGERS = 0.15
 # What similarity to a sign's mean adds to a vote of `MANY`; more, where a sign has too few clips for one.
 MEANS = 0.25
 # Of signs with few clips each, where all together tell how clips of one sign differ: how much of that is taken
@@ -106,9 +108,10 @@ def neighbours(features: np.ndarray, glosses: np.ndarray, signers: np.ndarray) -
         similarity[similarity >= COPY] = -np.inf
         same = (signers[rows][:, None] == signers[None]) & (signers[rows] != "")[:, None]
         others = np.where(same, -np.inf, similarity)
-        # A sign that one signer alone has is judged by that signer's clips.
+        # A sign that one signer alone has, but for a few clips, is judged by that signer's clips.
         own = gloss_of[None] == gloss_of[rows][:, None]
-        judged = np.isfinite(np.where(own, others, -np.inf)).any(axis=1)
+        strangers = np.isfinite(np.where(own, others, -np.inf)).sum(axis=1)
+        judged = strangers > STRANGERS * counts[gloss_of[rows]]
         similarity = np.where(judged[:, None], others, similarity)
         near = np.argpartition(-similarity, min(k, len(units) - 1), axis=1)[:, :k]
         values = np.take_along_axis(similarity, near, axis=1)

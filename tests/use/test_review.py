@@ -80,6 +80,21 @@ def test_a_signer_who_exchanged_two_signs_is_found_and_the_others_are_not():
     assert not taken_for(neighbours(*signs(400, 4, 5)))
 
 
+def test_a_few_wrong_labels_are_not_the_judge_of_a_sign_that_one_signer_has():
+    """Two signers with signs of their own, 5 % of the labels wrong: the wrong ones alone are suspects."""
+    features, glosses, _ = signs(600, 20, 1)
+    signers = np.where(np.arange(600) % 20 < 10, "s0", "s1")
+    features[signers == "s1"] += 2 * np.random.default_rng(1).normal(size=12)
+    draws = np.random.default_rng(2)
+    planted = draws.choice(600, 30, replace=False)
+    for row in planted:
+        glosses[row] = draws.choice(sorted(set(glosses) - {glosses[row]}))
+    found = neighbours(features, glosses, signers)
+    assert not taken_for(found)
+    assert not alike(found)
+    assert np.isin(np.argsort(-margin(features, glosses, signers))[:30], planted).mean() > 0.95
+
+
 def test_one_sign_under_two_names_and_a_signer_far_from_all():
     features, glosses, signers = signs(400, 4, 5)
     glosses[(glosses == "sign_3") & (np.arange(400) % 8 < 4)] = "sign_4"
