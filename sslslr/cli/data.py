@@ -102,7 +102,8 @@ def import_(
         Path | None, typer.Option("--out", help="Clip store to make (replaced if it exists).")
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Table of the clips [labels.csv in FOLDER].")
+        Path | None,
+        typer.Option("--csv", help="Table of the clips (default: labels.csv in FOLDER)."),
     ] = None,
     language: Annotated[
         str | None, typer.Option("--language", help="Sign language, ISO 639-3, of rows without.")
@@ -152,7 +153,9 @@ def import_(
     ] = False,
     split_by: Annotated[
         str | None,
-        typer.Option("--split-by", help="Deal splits out: signers, clips or folds [as given]."),
+        typer.Option(
+            "--split-by", help="Deal splits out: signers, clips or folds (default: as given)."
+        ),
     ] = None,
     folds: Annotated[
         str | None,

@@ -1,7 +1,8 @@
 """`sslslr lookup`: a dictionary of signs that is looked up by showing one."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +20,8 @@ def build(
     store: Annotated[Path, typer.Argument(help="Clip store, folder of keypoints, or videos.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the dictionary.")],
     per_sign: Annotated[
-        int | None, typer.Option("--per-sign", min=1, help="Entries a sign, at most [all].")
+        int | None,
+        typer.Option("--per-sign", min=1, help="Entries a sign, at most (default: all)."),
     ] = None,
     splits: Splits = None,
 ) -> None:
@@ -41,7 +43,9 @@ def page(
     out: Annotated[Path, typer.Option("--out", help="Folder of the page.")],
     holistic: Annotated[
         Path | None,
-        typer.Option("--holistic", help="MediaPipe Holistic as npm packs it [fetched from npm]."),
+        typer.Option(
+            "--holistic", help="MediaPipe Holistic as npm packs it (default: fetched from npm)."
+        ),
     ] = None,
     without_video: Annotated[
         bool, typer.Option("--without-video", help="No MediaPipe: no webcam, no video files.")
@@ -64,23 +68,39 @@ def find(
     ] = "mediapipe",
 ) -> None:
     """Rank the dictionary's signs by how similar they are to each clip."""
-    from sslslr.use.clips import clips_of
     from sslslr.use.dictionary import Dictionary
+    from sslslr.utils.errors import UserError
+
+    opened, failed = Dictionary.open(dictionary), []
+    for path in clips:
+        try:
+            for line in _answers(opened, path, most, backend):
+                typer.echo(line)
+        except UserError as error:
+            if len(clips) == 1:
+                raise
+            failed.append(path)
+            typer.echo(f"left out: {error}")
+    if failed:
+        raise UserError(
+            f"no answer to {len(failed)} of {len(clips)} clips; above is why. The first is {failed[0]}."
+        )
+
+
+def _answers(opened: Any, path: Path, most: int, backend: str) -> Iterator[str]:
+    from sslslr.use.clips import clips_of
     from sslslr.utils.user_files import shown
 
-    opened = Dictionary.open(dictionary)
-    for path in clips:
-        with clips_of(path, backend) as found:
-            embedded = opened.embed(found.store)
-            ids = found.store.clips["clip_id"].to_numpy(dtype=object)[embedded.indices]
-            for clip_id, answer in zip(ids, opened.find(embedded.features, most), strict=True):
-                sure = "" if answer["sure"].iloc[0] else " (not sure)"
-                typer.echo(f"{path.name if len(ids) == 1 else clip_id}:{sure}")
-                for place, row in enumerate(answer.itertuples(), start=1):
-                    near = ", ".join(map(shown, map(str, row.neighbours)))
-                    typer.echo(f"  {place}. {shown(row.gloss):<20} {row.similarity:6.3f}  {near}")
-            for line in found.left_out(embedded.dropped):
-                typer.echo(line)
+    with clips_of(path, backend) as found:
+        embedded = opened.embed(found.store)
+        ids = found.store.clips["clip_id"].to_numpy(dtype=object)[embedded.indices]
+        for clip_id, answer in zip(ids, opened.find(embedded.features, most), strict=True):
+            sure = "" if answer["sure"].iloc[0] else " (not sure)"
+            yield f"{path.name if len(ids) == 1 else clip_id}:{sure}"
+            for place, row in enumerate(answer.itertuples(), start=1):
+                near = ", ".join(map(shown, map(str, row.neighbours)))
+                yield f"  {place}. {shown(row.gloss):<20} {row.similarity:6.3f}  {near}"
+        yield from found.left_out(embedded.dropped)
 
 
 @app.command()

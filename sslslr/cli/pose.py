@@ -97,11 +97,13 @@ def preview(
     out: Annotated[Path, typer.Option("--out", help="x.mp4: overlay. x.png: a strip of frames.")],
     backend: Annotated[
         str | None,
-        typer.Option("--backend", help="mmpose, rtmlib, mediapipe [one that is ready here]."),
+        typer.Option(
+            "--backend", help="mmpose, rtmlib, mediapipe (default: one that is ready here)."
+        ),
     ] = None,
     backend_options: BackendOptions = "{}",
     model: Annotated[
-        Path | None, typer.Option("--model", help="Prepared model [made for this call].")
+        Path | None, typer.Option("--model", help="Prepared model (default: made for this call).")
     ] = None,
     min_confidence: Annotated[
         float | None, typer.Option("--min-confidence", help="Joints below are not drawn.")

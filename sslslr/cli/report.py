@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Render tables, figures and the report.", no_args_is_help=True)
 ResultsFolder = Annotated[
-    Path | None, typer.Option("--results", help="Folder of the results [the study's].")
+    Path | None, typer.Option("--results", help="Folder of the results (default: the study's).")
 ]
 Config = Annotated[
     Path | None,
-    typer.Option(help="The study [the one that built the results, of their provenance.json]."),
+    typer.Option(
+        help="The study (default: the one that built the results, of their provenance.json)."
+    ),
 ]
 ConfigJson = Annotated[str, typer.Option(help="The resolved study as JSON, instead of --config.")]
 
@@ -26,7 +28,10 @@ ConfigJson = Annotated[str, typer.Option(help="The resolved study as JSON, inste
 @app.command()
 def table(
     name: Annotated[
-        str, typer.Argument(help="A file of sslslr/report/tables, such as linear [all of them].")
+        str,
+        typer.Argument(
+            help="A file of sslslr/report/tables, such as linear (default: all of them)."
+        ),
     ] = "",
     results: ResultsFolder = None,
     config: Config = None,
@@ -49,7 +54,7 @@ def table(
 def figure(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Files of sslslr/report/figures, such as training [all]."),
+        typer.Argument(help="Files of sslslr/report/figures, such as training (default: all)."),
     ] = None,
     results: ResultsFolder = None,
     config: Config = None,
@@ -117,7 +122,7 @@ def publish(
         bool, typer.Option("--ended", help="Of a study under way: the runs that have ended.")
     ] = False,
 ) -> None:
-    """Scores, page and hashes of RESULTS [results/NAME] for the repository: OUT/NAME; no clips, 4 MB."""
+    """Scores, page and hashes of RESULTS (default: results/NAME) for the repository: OUT/NAME; no clips, 4 MB."""
     from sslslr.config.load import load
     from sslslr.provenance import publish as published
     from sslslr.utils.errors import UserError

@@ -43,7 +43,9 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="Folder to make.")],
     clips: Annotated[
         Path | None,
-        typer.Option("--clips", help="Clip store to compare ONNX with torch on [the study's]."),
+        typer.Option(
+            "--clips", help="Clip store to compare ONNX with torch on (default: the study's)."
+        ),
     ] = None,
 ) -> None:
     """An encoder for others: encoder.safetensors, encoder.onnx, preprocess.json, a model card."""

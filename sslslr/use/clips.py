@@ -9,6 +9,7 @@ What is no clip store becomes one in a temporary folder, by the same readers as 
 
 import csv
 import hashlib
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -153,7 +154,8 @@ def _with_options(reason: str, path: Path, videos: bool) -> str:
     """The reason why nothing could be read, and which command has the options that it names."""
     if videos or "--" not in reason:
         return reason
-    return f"{reason} Such options are those of `sslslr data import {path} --name NAME --out STORE`; then give STORE."
+    command = f"sslslr data import {shlex.quote(str(path))} --name NAME --out STORE"
+    return f"{reason} Such options are those of `{command}`; then give STORE."
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

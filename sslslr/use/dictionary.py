@@ -177,13 +177,14 @@ def build(
     """
     out = Path(out)
     refuse_foreign(out, FILES, "dictionary", record=(ABOUT, "centre"))
-    rows = _rows(store, splits)
+    rows = rows_of(store, splits)
     encode.measure(store)
     embedded = encode.store(store, rows, parts=True)
     clips = store.clips.iloc[embedded.indices].reset_index(drop=True)
     kept = np.sort(spread(clips, per_sign)) if per_sign else np.arange(len(clips))
     features, indices = embedded.features[kept], embedded.indices[kept]
-    centre = features.mean(axis=0)
+    # The mean of one entry is that entry: less it, nothing is left to be similar to.
+    centre = features.mean(axis=0) if len(features) > 1 else np.zeros_like(features[0])
     held_out = _held_out(encode, store, indices, splits)
     threshold = _threshold(store, features, indices, centre, held_out)
     with atomic_folder(out) as folder:
@@ -253,7 +254,8 @@ def _card(store: ClipStore) -> dict[str, Any]:
     return {**{key: store.card.get(key) for key in keys}, "inputs": dict(store.card["sha256"])}
 
 
-def _rows(store: ClipStore, splits: list[str] | None) -> np.ndarray:
+def rows_of(store: ClipStore, splits: list[str] | None) -> np.ndarray:
+    """Rows of the splits; of the training clips for None, of all where there is none."""
     if splits is None:
         train = store.indices("train")
         return train if len(train) else store.indices()
@@ -268,7 +270,7 @@ def _held_out(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Features and rows of clips that are no entries: of the split val, or those beyond `per_sign`."""
     val = np.setdiff1d(store.indices("val"), entries)
-    rows = val if len(val) else np.setdiff1d(_rows(store, splits), entries)
+    rows = val if len(val) else np.setdiff1d(rows_of(store, splits), entries)
     if len(rows) < FEWEST:
         return None
     try:

@@ -12,6 +12,7 @@ What the page reads, beside its own sources:
 """
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -69,7 +70,7 @@ def make_page(
         write_page(dictionary, out, holistic)
     say(f"{out}: {len(dictionary.store)} clips of {len(dictionary.glosses)} signs. To open it:")
     say(
-        f"  python -m http.server --bind 127.0.0.1 --directory {out}    # then http://localhost:8000"
+        f"  python -m http.server --bind 127.0.0.1 --directory {shlex.quote(str(out))}    # then http://localhost:8000"
     )
 
 

@@ -33,6 +33,7 @@ COLUMNS = (
 )
 OTHERS_COUNT = 0.2  # what the clips of other signers add to the margin of all
 LEAST = 0.0  # margin from which a label is suspect
+ALONE = 0.5  # share of the vote that speaks against the only clip of a sign: nothing speaks for it
 MIRRORED = 0.15  # by how much more similar to its sign's clips a clip is in the mirror
 EXCHANGED, TELLING = 0.5, 5  # share of frames with exchanged hands, of so many that tell
 Row = dict[str, Any]
@@ -123,12 +124,14 @@ def _of_signers(found: Neighbours) -> list[tuple[Row, int, int]]:
 
 def _labels(everyone: Neighbours, others: Neighbours) -> list[tuple[Row, int, int]]:
     margin = label_margin(everyone, others)
-    rows = []
+    counts, rows = np.bincount(everyone.gloss_of), []
     for clip in np.argsort(-margin, kind="stable"):
         if margin[clip] <= LEAST:
             break
         other = int(everyone.other[clip])
         share = everyone.votes[clip, other]
+        if counts[everyone.gloss_of[clip]] == 1 and (counts[other] == 1 or share <= ALONE):
+            continue
         own, means = everyone.gloss_of[clip], everyone.means[clip]
         why = (
             f"{100 * share:.0f} % of its neighbours' vote is for {everyone.glosses[other]!r}; similarity "

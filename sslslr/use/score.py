@@ -18,10 +18,11 @@ from sslslr.data.store import ClipStore
 from sslslr.encoders.build import build_encoder
 from sslslr.encoders.inputs._base import measure_inputs
 from sslslr.evaluation.features import embed
-from sslslr.use.dictionary import Dictionary, copies, spread
+from sslslr.use.dictionary import Dictionary, copies, rows_of, spread
 from sslslr.use.ranking import COPY, MEASURES, by_gloss, chance, cosines, ranks, summary
 from sslslr.use.warping import warpable, warped_similarity
 from sslslr.utils.errors import UserError
+from sslslr.utils.words import counted
 
 CLIPS_A_SIGN = (1, 2, 5, 10)
 DRAWS = 5  # dictionaries of k clips a sign, drawn by lot
@@ -75,9 +76,8 @@ def score(
     own = (dictionary.gloss_of == queries.right[:, None]) & ~barred
     asks = own.any(axis=1)
     if not asks.all():
-        say(
-            f"{int((~asks).sum())} queries have no other clip of their sign in the dictionary: left out."
-        )
+        alone = counted(int((~asks).sum()), "query", "queries")
+        say(f"{alone} without another clip of the same sign in the dictionary: left out.")
     if not asks.any():
         raise UserError(
             f"{store.path}: no query has another clip of its sign in {dictionary.path}."
@@ -102,20 +102,22 @@ def ask(dictionary: Dictionary, store: ClipStore, splits: list[str] | None) -> Q
     """The clips of a store that may ask: embedded, and their sign is in the dictionary."""
     rows = store.indices()
     if splits is not None:
-        rows = np.sort(np.concatenate([store.indices(split) for split in splits]))
+        rows = rows_of(store, splits)
     glosses = store.clips["gloss"].to_numpy(dtype=str)
     there = np.isin(glosses[rows], dictionary.glosses)
     if not there.any():
-        raise UserError(f"{store.path}: no clip of these splits has a sign of {dictionary.path}.")
+        where = f" of the splits {', '.join(splits)}" if splits else ""
+        raise UserError(f"{store.path}: no clip{where} has a sign of {dictionary.path}.")
     notes = []
     if not there.all():
         notes.append(
-            f"{int((~there).sum())} clips have a sign that the dictionary lacks: left out."
+            f"{counted(int((~there).sum()), 'clip')} of signs that the dictionary lacks: left out."
         )
     embedded = dictionary.embed(store, rows[there])
     if embedded.dropped:
         reasons = ", ".join(sorted({drop["reason"] for drop in embedded.dropped}))
-        notes.append(f"{len(embedded.dropped)} clips cannot be embedded ({reasons}): left out.")
+        dropped = counted(len(embedded.dropped), "clip")
+        notes.append(f"{dropped} that cannot be embedded ({reasons}): left out.")
     kept = embedded.indices
     signers = store.clips["signer"].astype(object).where(store.clips["signer"].notna(), None)
     return Queries(

@@ -168,8 +168,9 @@ def refuse_foreign(
         return
     names = sorted(p.name for p in path.iterdir() if not OF_SYSTEMS.fullmatch(p.name))
     if foreign := [name for name in names if name not in own]:
+        article = "an" if kind[0] in "aeiou" else "a"
         raise UserError(
-            f"{path}: holds {foreign[0]!r}, which is no part of a {kind}, and would be replaced as a "
+            f"{path}: holds {foreign[0]!r}, which is no part of {article} {kind}, and would be replaced as a "
             "whole. Name a new folder."
         )
     absent = [name for name in own if name not in names]

@@ -2,10 +2,12 @@
 
 import errno
 import io
+import re
 import subprocess
 import sys
 
 import pytest
+import typer
 
 import sslslr
 from sslslr.cli import main as cli
@@ -100,3 +102,13 @@ def test_a_full_folder_for_temporary_files_is_one_line(monkeypatch):
         UserError, match="No temporary file can be written .No space left on device"
     ):
         files.check_temporary_folder()
+
+
+def test_no_help_has_what_the_terminal_takes_for_a_style():
+    """`[all]` is one to rich, and is not printed."""
+    groups, texts = [typer.main.get_command(cli.app)], []
+    while groups:
+        command = groups.pop()
+        groups += getattr(command, "commands", {}).values()
+        texts += [str(getattr(part, "help", "")) for part in (command, *command.params)]
+    assert not [text for text in texts if re.search(r"\[[a-z]", text)]

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import sslslr
+from sslslr.cli.main import app
 from sslslr.data.batch import Batch
 from sslslr.data.preprocess import preprocess
 from sslslr.use.dictionary import ABOUT, FEATURES, Dictionary, build, copies, spread
@@ -31,6 +33,26 @@ def test_an_entry_finds_itself(toy_store, dictionary):
         assert answer["gloss"][0] == clip["gloss"]
         assert answer["similarity"][0] == pytest.approx(1, abs=1e-5)
         assert answer["similarity"].is_monotonic_decreasing
+
+
+def test_a_dictionary_of_one_entry_knows_it(make_store, encoder_folder, tmp_path):
+    store = make_store(dict(list(toy_clips(4, glosses=1).items())[:1]))
+    build(sslslr.load_encoder(encoder_folder), store, tmp_path / "one", say=lambda _: None)
+    found = Dictionary.open(tmp_path / "one")
+    answer = found.find(found.embed(store).features)[0]
+    assert answer["similarity"][0] == pytest.approx(1, abs=1e-5)
+
+
+def test_a_clip_that_cannot_be_read_leaves_the_others_their_answers(
+    toy_store, dictionary, tmp_path
+):
+    np.save(tmp_path / "good.npy", np.asarray(toy_store.frames(0)))
+    np.save(tmp_path / "empty.npy", np.full((9, 75, 2), np.nan))
+    asked = [str(tmp_path / name) for name in ("empty.npy", "good.npy")]
+    done = CliRunner().invoke(app, ["lookup", "find", str(dictionary.path), *asked])
+    assert "good.npy:" in done.output
+    assert "left out: " in done.output
+    assert "no answer to 1 of 2 clips" in str(done.exception)
 
 
 @pytest.mark.parametrize("fit", ["resample", "truncate"])

@@ -11,7 +11,7 @@ import sslslr
 from sslslr.config.study import PreprocessConfig
 from sslslr.data.preprocess import preprocess
 from sslslr.use.load import _in_memory
-from sslslr.use.review import label_margin, review
+from sslslr.use.review import _labels, label_margin, review
 from sslslr.use.suspects import alike, far_signers, neighbours, sign_likelihoods, taken_for
 from toys import toy_clips
 
@@ -104,6 +104,17 @@ def test_one_sign_under_two_names_and_a_signer_far_from_all():
     own = signers == "s7"
     features[own] = np.random.default_rng(3).normal(size=(own.sum(), 12))
     assert [row[0] for row in far_signers(neighbours(features, glosses, signers))] == ["s7"]
+
+
+def test_the_only_clip_of_a_sign_is_no_suspect_unless_its_neighbours_agree():
+    def labels(features, glosses):
+        found = neighbours(features, glosses, np.full(len(glosses), ""))
+        return [clip for _, clip, _ in _labels(found, found)]
+
+    assert not labels(*signs(20, 20, 1)[:2])
+    features, glosses, _ = signs(60, 4, 1)
+    glosses[6] = "typing error"
+    assert labels(features, glosses)[0] == 6
 
 
 @pytest.mark.parametrize("name", ["clip_3", "clip_7"])

@@ -77,9 +77,9 @@ def test_signs_that_the_dictionary_lacks_are_counted_and_left_out(clips, make_st
     said = []
     table = score(dictionary, make_store(clips, "more"), ["test"], say=said.append)
     assert table["n"].iloc[0] == 11
-    assert "1 clips have a sign that the dictionary lacks: left out." in said
+    assert "1 clip of signs that the dictionary lacks: left out." in said
     only = make_store({"clip_47": clips["clip_47"]}, "only")
-    with pytest.raises(UserError, match="no clip of these splits has a sign"):
+    with pytest.raises(UserError, match="only: no clip has a sign"):
         score(dictionary, only, say=said.append)
 
 
