@@ -27,22 +27,23 @@ WINDOWS = re.compile(r"[a-z]:\\\w|\\\\\w", re.IGNORECASE)  # a folder's name may
 # The same within a text: only what is nothing else there, so no `and/or` and no `1/2`. A mark before it
 # counts where no word goes before the mark: `-/home/x`, not `Hand-/Arm-/Kopf`.
 LOCAL_WORD = re.compile(
-    r"((?<![\w.~@/:%$\\)\]}>+&?#!-])|(?<=(?<![\w.~/\\)\]}>])[@:+&?#!_-])(?![@:+&?#!_-])|(?<=(?<!\w)(?-i:-[IL]))|(?=file:))"
-    r"((?!https?:)[a-z][a-z0-9+.-]{0,30}://|file:/|[\w.-]{1,80}@[\w.-]{1,80}:(?=[\w~/])"
+    r"((?<![\w.~@/:%$\\)\]}>+&?#!-])|(?<=(?<![\w.~/\\)\]}>])[@:+&?#!_-])(?![@:+&?#!_-])|(?<=(?<!\w)(?-i:-[IL]))|(?=file:)"
+    # Home folders behind a closing mark, `//` and an option, too.
+    r"|(?<![\w.~/\\:@-])(?=/{1,3}(home|users)/\w)|(?<=(?<!\w)-\w)(?=/(home|users)/\w))"
+    # With a blank in the name only where both words look like names and a folder follows.
+    r"(([a-z]:[/\\]|/)users[/\\](?-i:[A-Z][\w.-]*( [A-Z][\w.-]*){1,2})(?=[/\\])|/{2,3}(?=(home|users)/\w)"
+    r"|(?!https?:)[a-z][a-z0-9+.-]{0,30}://|file:/|[\w.-]{1,80}@[\w.-]{1,80}:(?=[\w~/])"
     # A host, though no `right:/left`: with a dot or a digit in its name, or a folder within a folder.
-    r"|[\w.-]{1,80}:/(?!/)(?=[^\s:/]{1,200}/\w)|(?=[a-z-]{0,80}[.\d])[\w.-]{1,80}:/(?!/)"
-    r"|~([a-z_][\w.-]{0,80})?/(?=\w)|/(?=\.?\w)[\w.@~+-]{1,200}/(?=\w)"
+    r"|[\w.-]{1,80}:/(?!/)(?=[^\s:/]{1,200}/)|(?=[a-z-]{0,80}[.\d])[\w.-]{1,80}:/(?!/)"
+    r"|~([a-z_][\w.-]{0,80}/|/(?=\w))|/(?=\.?\w)[\w.@~+-]{1,200}/(?=\w)"
     # Windows' drives and shares, but no commands of LaTeX; folders above; variables that name folders.
     r"|[a-z]:/|([a-z]:|\\\\[\w.-]{1,80}|(\.{1,2}[/\\]){0,9}\.\.)\\(?![a-z]+\{)(?=\w)|(\.{1,2}/){0,9}\.\./(?=\w)"
     r"|(?-i:\$\{?[A-Z_]{4,40}\}?/|%[A-Z_]{4,40}%\\))"
     r"[^\s'\"<>)\]}`*|”»]*",
     re.IGNORECASE,
 )
-# A home folder is called as who lives there.
-HOME = re.compile(
-    r"(.*:)?([/\\]+(localhost/|mnt/)?([a-z]/)?(home|users)[/\\]+|~)[^/\\]*?(?P<mark>[.,;:!]*)",
-    re.IGNORECASE | re.DOTALL,
-)
+# A folder in one of these is called as who lives there.
+HOMES = ("home", "homes", "users", "documents and settings")
 
 
 def published(config: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +91,8 @@ def _without_place(text: str, key: Any = "") -> str:
 
 def _last_part(place: str) -> str:
     place = re.split("[?#]", place.strip())[0].rstrip("/\\")
-    if home := HOME.fullmatch(place):
-        return "local" + home["mark"]
-    last = re.split(r"[/\\:]", place)[-1]
-    return last if last.strip(".~") else "local"
+    bare = place.rstrip(".,;:!")  # of the sentence around it
+    *above, last = re.split(r"[/\\:]+", bare)
+    if not above or not last.strip("~"):  # `~anna`, `$HOME`, `C:`; `..`
+        return "local" + (place[len(bare) :] if last else "")
+    return ("local" if above[-1].lower() in HOMES else last) + place[len(bare) :]
