@@ -83,7 +83,7 @@ def find(
             typer.echo(f"left out: {error}")
     if failed:
         raise UserError(
-            f"no answer to {len(failed)} of {len(clips)} clips; above is why. The first is {failed[0]}."
+            f"{len(failed)} of {len(clips)} clips have no answer, for the reasons above; the first is {failed[0]}."
         )
 
 

@@ -100,7 +100,7 @@ class Dictionary:
             raise UserError(
                 f"{path / FEATURES}: cannot be read ({error}). Build the dictionary again."
             ) from None
-        if features.dtype.kind != "f" or not (abs(features) <= FURTHEST).all():
+        if features.dtype.kind != "f" or not float(abs(features).max(initial=0)) <= FURTHEST:
             raise UserError(
                 f"{path / FEATURES}: holds what is no number, or is beyond {FURTHEST:g}. Build the dictionary "
                 "again."

@@ -52,7 +52,7 @@ def test_a_clip_that_cannot_be_read_leaves_the_others_their_answers(
     done = CliRunner().invoke(app, ["lookup", "find", str(dictionary.path), *asked])
     assert "good.npy:" in done.output
     assert "left out: " in done.output
-    assert "no answer to 1 of 2 clips" in str(done.exception)
+    assert "1 of 2 clips have no answer" in str(done.exception)
 
 
 @pytest.mark.parametrize("fit", ["resample", "truncate"])
@@ -87,6 +87,10 @@ def test_a_damaged_dictionary_is_said_in_a_sentence(dictionary):
     np.save(dictionary.path / FEATURES, dictionary.features * 1e30)
     with pytest.raises(UserError, match="beyond 1e\\+15"):
         Dictionary.open(dictionary.path)
+    for value in (np.inf, np.nan):  # float16 cannot be compared with 1e15
+        np.save(dictionary.path / FEATURES, np.full_like(dictionary.features, value, np.float16))
+        with pytest.raises(UserError, match="beyond 1e\\+15"):
+            Dictionary.open(dictionary.path)
     np.save(dictionary.path / FEATURES, dictionary.features[1:])
     with pytest.raises(UserError, match="Build it again"):
         Dictionary.open(dictionary.path)
