@@ -78,22 +78,26 @@ class MediaPipe:
         }
 
     def __init__(self, options: Options, folder: Path):
-        self._quiet = contextlib.ExitStack()
+        with contextlib.ExitStack() as quiet:  # from the import on, which writes too
+            quiet.enter_context(errors_only())
+            self._holistic = self._made(options)
+            self._quiet = quiet.pop_all()
+        self._fresh = True
+
+    @staticmethod
+    def _made(options: Options) -> Any:
         mediapipe = _import()
-        self._quiet.enter_context(errors_only())
         try:
-            self._holistic = mediapipe.solutions.holistic.Holistic(
+            return mediapipe.solutions.holistic.Holistic(
                 static_image_mode=False, model_complexity=1, **options.model_dump()
             )
         except (AttributeError, TypeError) as error:
-            self._quiet.close()
             found = [
                 f"{name} {importlib.metadata.version(name)}" for name in ("mediapipe", "protobuf")
             ]
             raise UserError(
                 f'{found[0]} does not go with {found[1]} ({error}). Mend it: pip install "protobuf<5"'
             ) from None
-        self._fresh = True
 
     def start(self) -> None:
         if not self._fresh:
