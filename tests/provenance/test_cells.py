@@ -92,7 +92,7 @@ def test_a_table_of_an_older_version_is_said(tmp_path):
 
 
 def test_a_long_table_is_searched_soon_and_not_listed_whole(tmp_path):
-    rows, key = 200_000, TABLES.get("linear")().key
+    rows, key = 20_000, TABLES.get("linear")().key
     frame = pd.DataFrame({name: [f"{name}{i % 7}" for i in range(rows)] for name in key})
     frame["method"] = [f"m{i}" for i in range(rows)]
     (tmp_path / "tables").mkdir()
@@ -103,4 +103,4 @@ def test_a_long_table_is_searched_soon_and_not_listed_whole(tmp_path):
         with pytest.raises(UserError) as caught:
             find(f"{tmp_path}/tables/linear.csv:{asked}:top1_mean")
         assert len(str(caught.value)) < 20_000
-    assert time.process_time() - began < 12
+    assert time.process_time() - began < 4
