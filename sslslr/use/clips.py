@@ -208,9 +208,8 @@ def _from_videos(
 
     values = {"folder": str(source), "table": str(table) if table else None, "backend": backend}
 
-    def lasting(
-        line: str,
-    ) -> None:  # what lies in the temporary folder cannot be looked at afterwards
+    # What lies in the temporary folder cannot be looked at afterwards.
+    def lasting(line: str) -> None:
         if str(work) not in line:
             log(line)
 

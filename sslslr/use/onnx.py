@@ -44,9 +44,8 @@ def lacking() -> str | None:
             if error.name == name:
                 return "it needs two packages more"
             return f"{name} cannot be imported ({error})"
-        except (
-            Exception
-        ) as error:  # another protobuf than it was made for, a library that is missing
+        # Another protobuf than it was made for, a library that is missing.
+        except Exception as error:
             return f"{name} cannot be imported ({error})"
         if getattr(module, "__file__", None) is None:  # a folder of that name, where Python looks
             return "it needs two packages more"

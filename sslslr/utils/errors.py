@@ -9,10 +9,8 @@ import difflib
 from collections.abc import Iterable
 
 MOST_KNOWN = 100  # words that an error lists
-MOST_COMPARED, LONGEST = (
-    1000,
-    100,
-)  # words, and characters of one, that are compared: each costs 20 microseconds
+MOST_COMPARED = 1000  # words that are compared with the one in question, 20 microseconds each
+LONGEST = 100  # characters of the one in question that are compared
 
 
 class UserError(Exception):

@@ -50,9 +50,8 @@ OPEN = re.compile(
 )
 # A query behind anything, as `example.org/a?sig=x`, where the scheme was forgotten.
 QUERY = re.compile(r"\?(?=[\w%.\[\]-]{1,80}=)[^\s'\"<>{}|\\^`)]+")
-LANGUAGE = re.compile(
-    r"[a-z]{2,3}(-[a-z]{2})?", re.IGNORECASE
-)  # `code=ase`, as lists of languages have it
+# `code=ase`, as lists of languages have it.
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]{2})?", re.IGNORECASE)
 # The page of an author, as citations have it, and a file on Google Drive: what names them looks like a token.
 EVERYBODYS = re.compile(
     r"(https://(?:scholar\.google(?:\.[a-z]{2,3}){1,2}/citations\?(?:user=[\w-]{12}|&|hl=[\w-]{2,5}){1,3}"
@@ -152,9 +151,8 @@ def refuse_secrets(values: Any, where: str) -> None:
         where: what holds the values, for the message: a file, an option.
     """
     left: list[tuple[tuple, Any]] = [((), values)]
-    seen: set[Any] = (
-        set()
-    )  # texts, and ids of what holds them: a card repeats its keys 200,000 times
+    # Texts, and ids of what holds them: a card repeats its keys 200,000 times.
+    seen: set[Any] = set()
     while left:
         path, value = left.pop()
         if isinstance(value, str) and value not in seen:
@@ -164,12 +162,10 @@ def refuse_secrets(values: Any, where: str) -> None:
             seen.add(id(value))
             entries = value.items() if isinstance(value, dict) else enumerate(value)
             for name, entry in entries:
-                if isinstance(entry, dict | list | tuple) or (
-                    isinstance(entry, str) and entry not in seen
-                ):
+                if isinstance(entry, dict | list | tuple | str):
                     left.append(((path, name), entry))
                 # It may be an address itself, as the files of a data set can be.
-                if isinstance(name, str) and name not in seen:
+                if isinstance(name, str):
                     left.append((path, name))
 
 
@@ -207,8 +203,8 @@ def _dotted(path: tuple) -> str:
     names: list[str] = []
     while path:
         path, name = path
-        names.insert(0, public(name) if isinstance(name, str) else str(name))
-    return ".".join(names)
+        names.append(public(name) if isinstance(name, str) else str(name))
+    return ".".join(reversed(names))
 
 
 def check_address(url: str, allow_http: bool) -> None:
