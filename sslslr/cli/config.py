@@ -15,10 +15,16 @@ ConfigFile = Annotated[Path, typer.Argument(help="The study's configuration.")]
 def check(config: ConfigFile = Path("config/demo.yaml")) -> None:
     """Check every setting, those of methods, data sets and transforms too."""
     from sslslr.config.load import load
+    from sslslr.utils.words import counted
     from sslslr.workflow.check import check as check_study
+    from sslslr.workflow.check import unanswered
 
-    number = check_study(load(config))
+    study = load(config)
+    number = check_study(study)
     print(f"{config}: sound, {number} runs.")
+    if lacking := unanswered(study):
+        claims = counted(len(lacking), "claim")
+        print(f"{study.claims}: no answer to {claims} by these runs; the first is {lacking[0]}.")
 
 
 @app.command()

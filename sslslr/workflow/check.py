@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from sslslr.config.run import EvaluateSpec, RunSpec
@@ -13,6 +14,9 @@ from sslslr.encoders.build import build_encoder, encoder_options
 from sslslr.evaluation.protocols import PROTOCOLS
 from sslslr.methods import METHODS
 from sslslr.methods._members_apart import method_around
+from sslslr.report.results import of_the_study
+from sslslr.statistics.claims import load as load_claims
+from sslslr.statistics.claims.matching import SELECTED, without_runs
 from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.files import read_json
 from sslslr.workflow import seals, stages
@@ -147,6 +151,16 @@ def _check_methods(study: StudyConfig, names: list[str], where: str) -> None:
     for name in names:
         if name not in known:
             raise UserError(f"{where}: {name!r} is not defined. {nearest(str(name), known)}")
+
+
+def unanswered(study: StudyConfig) -> list[str]:
+    """Claims of the study that its runs cannot answer, each with the first run that it lacks."""
+    columns = [
+        (run.method, run.augmentation, run.encoder.variant, run.tag or "")
+        for run in runs(study).values()
+    ]
+    claims = load_claims(of_the_study(Path(study.claims), Path(study.results)))
+    return without_runs(claims, pd.DataFrame(columns, columns=SELECTED))
 
 
 def left_checkpoints(study: StudyConfig) -> list[Path]:

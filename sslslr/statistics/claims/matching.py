@@ -40,6 +40,16 @@ def missing(claims: Claims, claim: Claim, metrics: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def without_runs(claims: Claims, runs: pd.DataFrame) -> list[str]:
+    """Claims that no run of a study can answer, each with what it lacks; runs: a row a run, `SELECTED`."""
+    found = []
+    for claim in claims.claims:
+        deciding = [s for o in claim.against if o.decides for s in o.singles(runs, claim.subject)]
+        if lacking := list(filter(None, (unmatched(s, runs) for s in [claim.subject, *deciding]))):
+            found.append(f"{claim.id}: {lacking[0]}")
+    return found
+
+
 def unmatched(selector: Selector, metrics: pd.DataFrame) -> str | None:
     """Sentence on the first column of the selector that no run has; None if there is a run."""
     named: list[str] = []
