@@ -23,8 +23,10 @@ def check(config: ConfigFile = Path("config/demo.yaml")) -> None:
     number = check_study(study)
     print(f"{config}: sound, {number} runs.")
     if lacking := unanswered(study):
-        claims = counted(len(lacking), "claim")
-        print(f"{study.claims}: no answer to {claims} by these runs; the first is {lacking[0]}.")
+        print(
+            f"{counted(len(lacking), 'claim')} of {study.claims} will be called not measured; the first is "
+            f"{lacking[0]}. Add such runs, or state other claims (key claims)."
+        )
 
 
 @app.command()

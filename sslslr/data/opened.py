@@ -237,7 +237,7 @@ def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
         refuse_videos(folder, members, units)
         if not units:
             raise UserError(f"{folder}: holds no keypoints that are known{_instead(members)}.")
-        rows, finder, unused, numbers = rows_of(units, table, folder, data)
+        rows, finder, unused, about_frames = rows_of(units, table, folder, data)
         if any(unit.reader == "clips_npz" for unit in units):  # a stream: in its order
             rows.sort(key=lambda row: row.unit.key if row.unit is not None else -1)
         source = Opened(options, folder, table, members, units, rows, unused)
@@ -247,7 +247,7 @@ def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
             if table
             else "labels: the folder of each clip, or the files themselves"
         )
-        source.why += [numbers] if numbers else []
+        source.why += [about_frames] if about_frames else []
         source.tally.renamed = dict(finder.how)
         if all_splits:
             source.other_splits = forget_splits(rows)

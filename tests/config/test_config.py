@@ -10,7 +10,7 @@ from sslslr.evaluation.protocols.linear import LinearConfig
 from sslslr.statistics.claims.schema import Claim
 from sslslr.utils.errors import UserError
 from sslslr.workflow import grid
-from sslslr.workflow.check import check, left_checkpoints, unanswered
+from sslslr.workflow.check import check, left_checkpoints
 from toys import ROOT
 
 MINIMAL = {
@@ -26,20 +26,6 @@ def test_every_study_that_we_ship_is_sound(path):
     if path.name in {"paper_numbers.yaml", "claims.yaml", "config.yaml"}:
         pytest.skip("not a study, or the copy of one (scripts/generate.py)")
     assert check(load(path)) > 0
-
-
-def test_a_claim_without_a_run_is_named():
-    studies = [
-        path
-        for path in (ROOT / "config").glob("*.yaml")
-        if "claims: config/claims/" in path.read_text()
-    ]
-    assert len(studies) > 4
-    assert [unanswered(load(path)) for path in studies] == [[]] * len(studies)
-    study = load(ROOT / "config/study_geometry.yaml")
-    others = study.model_copy(update={"claims": "config/claims/study.yaml"})
-    lacking = "no run of method sl_fpn_rate with augmentation strong, variant transformer"
-    assert unanswered(others)[0] == f"pretraining_works: {lacking}"
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,8 @@ def missing(claims: Claims, claim: Claim, metrics: pd.DataFrame) -> list[str]:
     what = f"no metrics of protocol {protocol} at label_fraction {fraction:g}"
     cells = cells_of(claims, claim, metrics)
     subjects = subjects_of(claims, claim, cells)
-    deciding = [s for o in claim.against if o.decides for s in o.singles(metrics, claim.subject)]
     found = []
-    for selector in [claim.subject, *deciding]:
+    for selector in _deciding(claim, metrics):
         if sentence := unmatched(selector, metrics):
             found.append(sentence)
         elif cells.empty:
@@ -44,10 +43,15 @@ def without_runs(claims: Claims, runs: pd.DataFrame) -> list[str]:
     """Claims that no run of a study can answer, each with what it lacks; runs: a row a run, `SELECTED`."""
     found = []
     for claim in claims.claims:
-        deciding = [s for o in claim.against if o.decides for s in o.singles(runs, claim.subject)]
-        if lacking := list(filter(None, (unmatched(s, runs) for s in [claim.subject, *deciding]))):
-            found.append(f"{claim.id}: {lacking[0]}")
+        lacking = list(filter(None, (unmatched(s, runs) for s in _deciding(claim, runs))))
+        found += [f"{claim.id}: {lacking[0]}"] if lacking else []
     return found
+
+
+def _deciding(claim: Claim, metrics: pd.DataFrame) -> list[Selector]:
+    """The subject, and each opponent that is part of the verdict."""
+    opposed = [s for o in claim.against if o.decides for s in o.singles(metrics, claim.subject)]
+    return [claim.subject, *opposed]
 
 
 def unmatched(selector: Selector, metrics: pd.DataFrame) -> str | None:
