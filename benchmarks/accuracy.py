@@ -22,13 +22,13 @@ from sslslr.config.load import load
 from sslslr.config.run import EvaluateSpec, RunSpec
 from sslslr.config.settings import parse
 from sslslr.data import datasets
-from sslslr.data.preprocess import preprocess, view_sources
 from sslslr.data.splits import splits_of
 from sslslr.data.store import ClipStore
-from sslslr.evaluation.evaluate import averaged
 from sslslr.evaluation.features import embed
 from sslslr.evaluation.protocols import Task
 from sslslr.evaluation.protocols.logistic import Logistic, LogisticConfig
+from sslslr.evaluation.task import TargetClips
+from sslslr.pose.skeleton import N_JOINTS
 from sslslr.training import pretrain as training
 from sslslr.training.distributed import make_fabric
 from sslslr.training.loop import train_epoch
@@ -61,10 +61,8 @@ class Probe:
     """The logistic probe of one target, whose clips are prepared once."""
 
     def __init__(self, spec: EvaluateSpec, name: str, store: ClipStore):
-        self.prepared = preprocess(store, spec.run.preprocess)
-        self.averaged = averaged(
-            spec, lambda: view_sources(store, spec.run.preprocess, self.prepared)
-        )
+        seen = TargetClips(spec, store, np.ones(N_JOINTS, dtype=bool))
+        self.prepared, self.averaged = seen.prepared, seen.averaged
         clips = store.clips.iloc[self.prepared.indices]
         target = spec.targets[name]
         split = splits_of(store.clips, target, target.dataset or name)[self.prepared.indices]

@@ -194,7 +194,7 @@ def test_without_views_clips_are_prepared_once_and_fine_tuning_learns_from_them(
     def unwanted(*arguments):
         raise AssertionError("nobody looks at a view")
 
-    monkeypatch.setattr("sslslr.evaluation.evaluate.view_sources", unwanted)
+    monkeypatch.setattr("sslslr.evaluation.task.view_sources", unwanted)
     tuned, plain = [], FineTune.run
 
     def noting(self, task, options, say):

@@ -124,7 +124,7 @@ def test_clips_that_two_targets_share_are_embedded_once(
         calls.append(1)
         return embed(*arguments)
 
-    monkeypatch.setattr("sslslr.evaluation.evaluate.embed", counted)
+    monkeypatch.setattr("sslslr.evaluation.task.embed", counted)
     targets = {"toy": {}, "again": {"dataset": "toy", "split_by": "clips"}}
     study = make_study(variant=variant, targets=targets, protocols={"logistic": {}})
     (spec,) = grid.runs(study).values()
