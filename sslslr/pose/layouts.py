@@ -55,10 +55,7 @@ _27_BODY = (
     "right_elbow",
 )
 _27_HAND = tuple(HAND_NAMES[i] for i in (0, 4, 5, 8, 9, 12, 13, 16, 17, 20))
-_27 = (
-    *_body(_27_BODY),
-    *(f"{side}_hand.{name}" for side in ("left", "right") for name in _27_HAND),
-)
+_27_HANDS = tuple(f"{side}_hand.{name}" for side in ("left", "right") for name in _27_HAND)
 PARTS: dict[str, tuple[str, ...]] = {
     "left": _hand("left"),
     "right": _hand("right"),
@@ -77,7 +74,10 @@ PARTS: dict[str, tuple[str, ...]] = {
     "coco17": _body(_COCO),
     "coco23": _body((*_COCO, *_COCO_FEET)),
     "coco133": (),  # see `_part_places`
-    "openhands27": _27,
+    "openhands27": (*_body(_27_BODY), *_27_HANDS),
+    # SAM-SLR's graphs (Jiang et al., CVPRW 2021), of COCO-WholeBody: the nose and the arms, or the face, too.
+    "samslr27": (*_body((_COCO[0], *_COCO[5:11])), *_27_HANDS),
+    "samslr31": (*_body(_COCO[:11]), *_27_HANDS),
     "body17": _body(
         (*BODY_NAMES[:15], *BODY_NAMES[23:25])
     ),  # OpenHands' top body: no wrists, no legs
@@ -93,7 +93,7 @@ _TRIED = (
     "coco133", "openpose25-face70-left-right", "openpose25-left-right", "openpose25-left-right-face70",
     "openpose24-face68-left-right", "halpe26-face68-left-right",
     "body25-left-right", "left-right-body25", "body23-left-right", "left-right-body23",
-    "openhands27", "body17-left-right", "coco17-left-right", "left-right-coco17",
+    "openhands27", "samslr27", "samslr31", "body17-left-right", "coco17-left-right", "left-right-coco17",
 )  # fmt: skip
 # Numbers of points for which one order is the package's own: another is taken only if it is named.
 OWN = (75, 42)

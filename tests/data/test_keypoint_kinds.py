@@ -35,6 +35,7 @@ ARRAYS = {
     "frames, channels": CLIP.transpose(0, 2, 1), "persons second": CLIP[:, None],
     "67 of OpenPose": arranged(CLIP, "openpose25-left-right"), "65": arranged(CLIP, "body23-left-right"),
     "59": arranged(CLIP, "body17-left-right"), "136 of AlphaPose": arranged(CLIP, "halpe26-face68-left-right"), "27": arranged(CLIP, "openhands27"),
+    "27 of SAM-SLR": arranged(CLIP, "samslr27"), "31 of SAM-SLR": arranged(CLIP, "samslr31"), "59 of COCO": arranged(CLIP, "coco17-left-right"),
 }  # fmt: skip
 
 
@@ -42,7 +43,9 @@ ARRAYS = {
 def test_arrays(tmp_path, kind):
     found, _ = one(tmp_path, ".npy", npy(ARRAYS[kind]))
     there = np.isfinite(found[0, :, 0])
-    assert there[:42].sum() == (20 if kind == "27" else 42)
+    assert there[:42].sum() == (20 if kind[:2] in ("27", "31") else 42)
+    orders = {"27": 7, "27 of SAM-SLR": 7, "31 of SAM-SLR": 11, "59": 17, "59 of COCO": 17}
+    assert there[42:].sum() == orders.get(kind, there[42:].sum())
     same(found, joints=there)
 
 
@@ -99,6 +102,18 @@ def test_every_order_of_the_parts_is_taken_or_named(tmp_path, request, clip, ord
     store = imported(tmp_path / "in", tmp_path / "t", said=(said := []), **options)
     assert not any("WARNING: left and right" in line for line in said)
     same(np.asarray(store.frames(0), np.float32), frames)
+
+
+@pytest.mark.parametrize(
+    "order",
+    ["openhands27", "samslr27", "body17-left-right", "coco17-left-right"],
+)
+def test_bodies_of_as_many_points_are_told_by_their_wrists(tmp_path, real, order):
+    array = np.nan_to_num(
+        arranged(real, order)
+    )  # what the 75 joints lack is put there by `arranged`
+    found, _ = one(tmp_path, ".npy", npy(array))
+    same(found, np.where(named(order).places[:, None] >= 0, real, np.nan))
 
 
 @pytest.mark.parametrize("order", [order for order in ORDERS if not order.endswith("body")])

@@ -28,6 +28,9 @@ MOST = 0.6  # share of the frames that tell beyond which the hands of a clip, or
 APART = 0.25  # widths of the shoulders that the body's wrists must lie apart to tell the hands
 ASTRAY = 0.6  # widths of the shoulders from a hand to a wrist of the body, beyond which it is not its hand
 CENTRED = 0.1  # widths of the shoulders between their middle and zero, at most, of what is centred on them
+# A layout without the body's wrists has one misfit less. Measured on six sets of four languages: of one with
+# wrists the misfit is at most so much larger (95 % of clips); where its wrists are no wrists it is larger by 0.5.
+WRISTS = 0.4
 BETTER = 0.6  # a named order is contradicted where another's misfit is below this share of its own
 
 
@@ -123,6 +126,19 @@ def fitting(layouts: list[Layout], clips: list[list[np.ndarray]]) -> tuple[int, 
             return -1, ""
         return 0, f"the only order of {only.points} points that is known"
     misfits = np.array([_median([misfit(frames) for frames in sample]) for sample in clips])
+    lacks = np.array([lacks_wrists(layout) for layout in layouts])
+    if lacks.any() and not lacks.all() and np.isfinite(misfits).all():
+        least, without = misfits[~lacks].min(), misfits[lacks].min()
+        wrists = least <= without + WRISTS and min(least, without) <= PLAUSIBLE
+        kept = np.flatnonzero(lacks != wrists)
+        place, why = fitting([layouts[n] for n in kept], [clips[n] for n in kept])
+        if place >= 0:
+            why = (
+                f"hands at the body's wrists (misfit {least:.2f})"
+                if wrists
+                else f"no wrists at the hands; {why}"
+            )
+        return (int(kept[place]) if place >= 0 else -1), why
     told = np.where(np.isfinite(misfits), misfits, np.inf)
     best = int(np.argmin(told))
     if not np.isfinite(misfits[0]):

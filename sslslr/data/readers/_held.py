@@ -8,7 +8,7 @@ import numpy as np
 from sslslr.data.conversion.arrays import joined
 from sslslr.data.readers import ClipError, RawClip
 from sslslr.data.readers._numbers import by_numbers
-from sslslr.pose.layouts import named
+from sslslr.data.readers._parts import of_frames, of_parts, plain_names
 
 POINTS = (
     "keypoints", "keypoint", "landmarks", "xy", "points", "joints", "skeleton", "poses", "pose", "data",
@@ -22,14 +22,6 @@ MASKS = ("mask", "masks", "missing", "keypoint_mask", "keypoints_mask")
 SHAPES = ("vid_shape", "img_shape", "original_shape", "image_shape", "frame_shape")  # height, width
 # Of the layouts that MediaPipe writes the confidence is its visibility.
 MEDIAPIPE = (27, 59, 75, 543, 553, 576, 586)
-LEFT = (
-    "left_hand", "lh", "hand_left", "lefthand", "left", "left_hand_landmarks", "left_hand_keypoints",
-)  # fmt: skip
-RIGHT = tuple(name.replace("left", "right").replace("lh", "rh") for name in LEFT)
-BODY = (
-    "pose", "body", "upper_pose", "upper_body", "pose_landmarks", "pose_keypoints", "body_keypoints",
-)  # fmt: skip
-BODIES = {33: "body", 25: "body25", 23: "body23"}
 
 
 def clip_of(held: Any) -> RawClip:
@@ -47,8 +39,8 @@ def clip_of(held: Any) -> RawClip:
     if numbered(held):  # frames by their numbers
         keys = sorted(held, key=int)
         return by_numbers(_of_list([held[key] for key in keys]), [int(key) for key in keys])
-    held = {_plain(name): value for name, value in held.items()}
-    if (parts := _parts(held)) is not None:
+    held = plain_names(held)
+    if (parts := of_parts(held)) is not None:
         clip = parts
     else:
         there = [name for name in POINTS if name in held]
@@ -101,10 +93,6 @@ def _is_beside(value: Any, points: np.ndarray) -> bool:
     return one and value.shape in (points.shape[:-1], (*points.shape[:-1], 1))
 
 
-def _plain(name: Any) -> Any:
-    return name.lower() if isinstance(name, str) else name
-
-
 def _kind(value: Any) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
 
@@ -148,7 +136,7 @@ def _of_list(items: Any) -> RawClip:
         array = None
     if array is not None and array.dtype.kind in "biuf":
         return RawClip(array)
-    if (parts := _of_frames(items)) is not None:
+    if (parts := of_frames(items)) is not None:
         return parts
     frames = [_persons(item) for item in items]
     points = joined([points for points, _ in frames])
@@ -177,39 +165,6 @@ def _pair(items: Any) -> RawClip | None:
     clip = _of_list(points)
     clip.score = _scores(scores, clip.points)
     return clip
-
-
-def _of_frames(frames: Any) -> RawClip | None:
-    """A clip whose frames are dicts of parts (left_hand, right_hand, pose), None where nothing was found."""
-    if not all(isinstance(frame, dict) for frame in frames):
-        return None
-    frames = [{_plain(name): value for name, value in frame.items()} for frame in frames]
-    names = {name for frame in frames for name in frame}
-    held = {}
-    for part in (LEFT, RIGHT, BODY):
-        name = next((name for name in part if name in names), None)
-        if name is None:
-            continue
-        pieces = [_piece(frame.get(name)) for frame in frames]
-        shapes = {piece.shape for piece in pieces if piece is not None}
-        if len(shapes) > 1:
-            raise ClipError(f"{name}: frames of different shapes")
-        blank = np.full(shapes.pop() if shapes else (21, 2), np.nan)
-        held[name] = np.stack([blank if piece is None else piece for piece in pieces])
-    return _parts(held)
-
-
-def _piece(value: Any) -> np.ndarray | None:
-    """The points of a part in one frame; None where it was not found."""
-    if value is None or (isinstance(value, list | tuple) and not value):
-        return None
-    try:
-        if isinstance(value, list | tuple) and isinstance(value[0], dict):  # MediaPipe's landmarks
-            value = [[point["x"], point["y"]] for point in value]
-        piece = np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError, KeyError):
-        raise ClipError("frames whose parts are no arrays of numbers") from None
-    return piece if piece.size else None
 
 
 def _persons(frame: Any) -> tuple[np.ndarray, np.ndarray | None]:
@@ -282,46 +237,6 @@ def _scores(values: Any, points: np.ndarray) -> np.ndarray:
     if values.ndim == points.ndim and values.shape[-1] == 1:
         values = values[..., 0]
     return values
-
-
-def _parts(held: dict) -> RawClip | None:
-    """A clip whose parts are arrays of their own."""
-    left = next((held[name] for name in LEFT if name in held), None)
-    right = next((held[name] for name in RIGHT if name in held), None)
-    if left is None or right is None:
-        return None
-    body = next((held[name] for name in BODY if name in held), None)
-    names, pieces = [], []
-    for part, piece in (("left", left), ("right", right), ("body", body)):
-        if piece is None:
-            continue
-        piece = np.asarray(piece)
-        if piece.dtype.kind not in "iuf" or piece.ndim < 2:
-            raise ClipError(f"{part}: an array of {piece.dtype} and shape {piece.shape}")
-        points = 21 if part != "body" else next((n for n in BODIES if _holds(piece, n)), 0)
-        if points == 0 or not _holds(piece, points):
-            raise ClipError(
-                f"{part}: an array of shape {piece.shape}, without its number of points"
-            )
-        names.append(part if part != "body" else BODIES[points])
-        pieces.append(piece.reshape(len(piece), points, -1).astype(np.float32))
-    if len({len(piece) for piece in pieces}) > 1:
-        raise ClipError("its parts have different numbers of frames")
-    most = max(piece.shape[2] for piece in pieces)  # a body may have a visibility more than hands
-    pieces = [_widened(piece, most) for piece in pieces]
-    return RawClip(np.concatenate(pieces, axis=1), layout=named("-".join(names)))
-
-
-def _widened(piece: np.ndarray, coordinates: int) -> np.ndarray:
-    """With so many coordinates a point; NaN, which says nothing, where it has fewer."""
-    more = ((0, 0), (0, 0), (0, coordinates - piece.shape[2]))
-    return np.pad(piece, more, constant_values=np.nan)
-
-
-def _holds(piece: np.ndarray, points: int) -> bool:
-    if piece.ndim == 3:
-        return piece.shape[1] == points and piece.shape[2] in (2, 3, 4)
-    return piece.ndim == 2 and piece.shape[1] in (2 * points, 3 * points, 4 * points)
 
 
 def _size(held: dict) -> tuple[float, float] | None:

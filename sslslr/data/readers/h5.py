@@ -5,7 +5,8 @@ import io
 import numpy as np
 
 from sslslr.data.readers import ClipError, RawClip, Reader, Unit, damaged_alone, kept, register
-from sslslr.data.readers._held import LEFT, POINTS, RIGHT, clip_of
+from sslslr.data.readers._held import POINTS, clip_of
+from sslslr.data.readers._parts import LEFT, RIGHT, plain
 from sslslr.data.readers.many import columns_of
 from sslslr.data.readers.whole_set import pairs
 from sslslr.utils.errors import UserError
@@ -94,7 +95,7 @@ def _clips(group, name: str) -> list[Unit]:
     """A clip a group that holds points or parts, and a clip an array elsewhere."""
     arrays = [key for key in _own(group) if hasattr(group[key], "shape")]
     path = group.name.strip("/")
-    whole = any(key.lower() in (*POINTS, *LEFT, *RIGHT) for key in arrays)
+    whole = any(plain(key) in (*POINTS, *LEFT, *RIGHT) for key in arrays)
     if arrays and (whole or (path and len(arrays) == 1)):
         return [Unit(path or name, (name,), "h5", (None, group.name), _said(group))]
     units = []

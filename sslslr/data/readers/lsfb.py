@@ -2,10 +2,14 @@
 
 from sslslr.data.readers import ClipError, RawClip, Reader, Unit, parts_of, register
 from sslslr.data.readers._held import clip_of
+from sslslr.data.readers._parts import BODY, LEFT, RIGHT, plain
 from sslslr.data.readers.npz import plain_array
 
 PARTS = ("pose", "left_hand", "right_hand")
-NAMES = {"upper_pose": "pose"}
+NAMES = {
+    **dict.fromkeys(BODY, "pose"), **dict.fromkeys(LEFT, "left_hand"), **dict.fromkeys(RIGHT, "right_hand"),
+}  # fmt: skip
+SIGNS = ("left", "right")  # folders of such names are rather those of glosses
 
 
 @register
@@ -20,8 +24,8 @@ class Lsfb(Reader):
         for name in names:
             folder, stem, ending = parts_of(name)
             outer, _, part = folder.rpartition("/")
-            part = NAMES.get(part, part)
-            if ending == ".npy" and part in PARTS:
+            part = NAMES.get(plain(part), "") if part.lower() not in SIGNS else ""
+            if ending == ".npy" and part:
                 clips.setdefault((outer, stem), {})[part] = name
         units = []
         for (folder, stem), files in sorted(clips.items()):

@@ -10,7 +10,8 @@ import numpy as np
 
 from sslslr.data.conversion.arrays import MOST_PERSONS
 from sslslr.data.readers import RawClip, Reader, Unit, kept, parts_of, register
-from sslslr.data.readers._held import LEFT, POINTS, RIGHT, SCORES, SHAPES, clip_of, numbered
+from sslslr.data.readers._held import POINTS, SCORES, SHAPES, clip_of, numbered
+from sslslr.data.readers._parts import LEFT, RIGHT, has_hands, plain, plain_names
 from sslslr.data.readers._unpickle import load
 from sslslr.data.readers.mmpose import loaded
 from sslslr.data.readers.one_npz import arrays_of
@@ -78,7 +79,7 @@ def clips_of(held: Any) -> list[tuple[str, Any, dict[str, str]]]:
             return []
     if isinstance(held, dict):
         known = {*POINTS, *SCORES, *SHAPES, *LEFT, *RIGHT}
-        if len(held) < 2 or any(str(key).lower() in known for key in held):
+        if len(held) < 2 or any(plain(str(key)) in known for key in held):
             return []
         if not all(_is_clip(clip) for clip in held.values()):
             return []
@@ -107,7 +108,8 @@ def clips_of(held: Any) -> list[tuple[str, Any, dict[str, str]]]:
 def _is_clip(value: Any) -> bool:
     """Whether it holds frames of points: an array, or a dict with one or with parts."""
     if isinstance(value, dict):
-        if any(name in value for name in LEFT) and any(name in value for name in RIGHT):
+        value = plain_names(value)
+        if has_hands(value):
             return True
         points = next((value[name] for name in POINTS if name in value), None)
         return _axes(points) >= 3
@@ -120,6 +122,7 @@ def _is_frame(clip: dict) -> bool:
     """Whether what looks like a clip is one frame: it says nothing of itself and holds few persons, or parts."""
     if any(key in clip for key in (*IDS, *LABELS)):
         return False
+    clip = plain_names(clip)
     points = next((clip[name] for name in (*POINTS, *LEFT) if clip.get(name) is not None), ())
     return _axes(points) < 3 or len(points) <= MOST_PERSONS
 

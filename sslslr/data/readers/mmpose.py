@@ -13,6 +13,7 @@ import numpy as np
 from sslslr.data.readers import ClipError, RawClip, Reader, Unit, register
 from sslslr.data.readers._held import clip_of, image_size
 from sslslr.data.readers._numbers import by_numbers
+from sslslr.data.readers._parts import is_frame
 from sslslr.data.readers.openpose import clip_of_frames, clips_of_frames, frames_in, number_of
 
 
@@ -20,7 +21,7 @@ from sslslr.data.readers.openpose import clip_of_frames, clips_of_frames, frames
 class MMPose(Reader):
     endings = (".json",)
     title = "JSON of mmpose's inferencer (persons with scores; a file a clip or a frame), or nested lists"
-    why = "folders of .json files, each the persons of one frame"
+    why = "folders of .json files, each the persons or the parts of one frame"
 
     @classmethod
     def recognise(cls, name: str, head: bytes) -> str:
@@ -76,14 +77,17 @@ def loaded(data: bytes, where: str = "") -> Any:
 
 
 def _is_frame(members, name: str) -> bool:
-    """Whether a file is a list of persons, each with one number pair a point."""
+    """Whether a file is a list of persons, each with one number pair a point; or a dict of one frame's parts."""
     data = members.read(name)
     if data.strip() == b"[]":  # a frame without persons
         return True
-    if not data.lstrip().startswith(b"[") or b'"keypoints"' not in data:
+    parts = data.lstrip().startswith(b"{") and b"eft" in data
+    if not parts and (not data.lstrip().startswith(b"[") or b'"keypoints"' not in data):
         return False
     try:
         held = loaded(data)
+        if parts:
+            return is_frame(held)
         points = [np.ndim(person["keypoints"]) for person in held]
     except (ClipError, TypeError, KeyError, ValueError):
         return False

@@ -119,6 +119,8 @@ def _persons(frame: Any, name: str) -> np.ndarray:
     """(persons, 67, 3) of one frame."""
     try:
         people = frame["people"]
+        if isinstance(people, dict):  # AI Hub's Korean signs: the one person, not in a list
+            people = [people]
         return np.array([_person(person) for person in people], np.float32).reshape(-1, 67, 3)
     except ClipError:
         raise

@@ -1,0 +1,172 @@
+"""Parts of a body that are arrays of their own: what tools call them, and how they become one clip."""
+
+import functools
+import re
+from typing import Any
+
+import numpy as np
+
+from sslslr.data.readers import ClipError, RawClip
+from sslslr.pose.layouts import named
+
+_WORDS = ("", "_landmarks", "_keypoints", "_keypoints_2d", "_points", "_kpts")
+LEFT = (
+    *(stem + word for stem in ("left_hand", "hand_left", "lh", "lefthand", "left") for word in _WORDS),
+    "hand_landmarks_left", "hand_keypoints_left",
+)  # fmt: skip
+RIGHT = tuple(name.replace("left", "right").replace("lh", "rh") for name in LEFT)
+BODY = (
+    *(stem + word for stem in ("pose", "body") for word in _WORDS), "upper_pose", "upper_body",
+)  # fmt: skip
+BODIES = {33: "body", 25: "body25", 23: "body23"}
+HANDS = ("hands", "hand_landmarks", "hand_keypoints", "multi_hand_landmarks")  # of both
+INNER = (
+    "landmark",
+    "landmarks",
+    "keypoints",
+    "points",
+)  # around a part's points, or a frame's parts
+
+
+@functools.lru_cache(maxsize=1024)
+def plain(name: Any) -> Any:
+    """A name in one spelling: `leftHandLandmarks` and `Left Hand` are left_hand_landmarks and left_hand."""
+    if not isinstance(name, str):
+        return name
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[\s-]+", "_", parted).lower()
+
+
+def plain_names(held: dict) -> dict:
+    """With names in one spelling, and what is in `hands` as a part a hand where it says which is which.
+
+    A dict of `hands` names them; of an array's two hands the first is taken for the left one, which is
+    looked at like every order.
+    """
+    held = {plain(name): value for name, value in held.items()}
+    for name in HANDS:
+        both = held.get(name)
+        if isinstance(both, dict):
+            sides = plain_names(both)
+            if any(side in sides for side in (*LEFT, *RIGHT)):
+                del held[name]
+                left = next((sides[side] for side in LEFT if side in sides), None)
+                right = next((sides[side] for side in RIGHT if side in sides), None)
+                held = {**held, "left_hand": left, "right_hand": right}
+        elif isinstance(both, np.ndarray) and both.ndim > 1 and _are_two_hands(both):
+            sides = held.pop(name).reshape(len(both), 2, 21, -1)
+            held = {**held, "left_hand": sides[:, 0], "right_hand": sides[:, 1]}
+    return held
+
+
+def _are_two_hands(both: np.ndarray) -> bool:
+    axes = both.shape[1:]
+    return axes[:-1] in ((2, 21), (42,)) or axes in ((84,), (126,))
+
+
+def has_hands(held: dict) -> bool:
+    """Whether names in one spelling are those of both hands."""
+    return any(name in held for name in LEFT) and any(name in held for name in RIGHT)
+
+
+def is_frame(held: Any) -> bool:
+    """Whether it is one frame of parts, each of them points (or nothing)."""
+    if not isinstance(held, dict) or not has_hands(held := plain_names(held)):
+        return False
+    pieces = [_bare(held[name]) for name in (*LEFT, *RIGHT, *BODY) if held.get(name)]
+    return all(isinstance(piece, list) for piece in pieces) and all(
+        (isinstance(piece[0], dict) and "x" in piece[0])
+        or (isinstance(piece[0], list) and np.ndim(piece[0]) == 1 and len(piece[0]) < 5)
+        for piece in pieces
+    )
+
+
+def _bare(value: Any) -> Any:
+    """Points without what some tools put around them, as MediaPipe's own `{"landmark": [...]}`."""
+    if isinstance(value, dict):
+        return next((value[name] for name in INNER if name in value), value)
+    return value
+
+
+def of_frames(frames: Any) -> RawClip | None:
+    """A clip whose frames are dicts of parts (left_hand, right_hand, pose), None where nothing was found."""
+    if not all(isinstance(frame, dict) for frame in frames):
+        return None
+    frames = [plain_names(frame) for frame in frames]
+    for name in INNER:  # {"frame": 3, "landmarks": {"pose": ...}}
+        if all(isinstance(frame.get(name), dict) for frame in frames):
+            frames = [plain_names(frame[name]) for frame in frames]
+    names = {name for frame in frames for name in frame}
+    if sideless := [name for name in HANDS if name in names and not names & {*LEFT, *RIGHT}]:
+        raise ClipError(
+            f"{sideless[0]}: hands that do not say which is the left one. Write them as left_hand and right_hand, "
+            "null where one was not found"
+        )
+    held = {}
+    for part in (LEFT, RIGHT, BODY):
+        called = next((name for name in part if name in names), None)
+        if called is None:
+            continue
+        pieces = [_piece(frame.get(called)) for frame in frames]
+        shapes = {piece.shape for piece in pieces if piece is not None}
+        if len(shapes) > 1:
+            raise ClipError(f"{called}: frames of different shapes")
+        if not shapes and part is BODY:  # nobody knows of how many points
+            continue
+        blank = np.full(shapes.pop() if shapes else (21, 2), np.nan)
+        held[called] = np.stack([blank if piece is None else piece for piece in pieces])
+    return of_parts(held)
+
+
+def _piece(value: Any) -> np.ndarray | None:
+    """The points of a part in one frame; None where it was not found."""
+    if value is None or (isinstance(value, list | tuple) and not value):
+        return None
+    value = _bare(value)
+    try:
+        if isinstance(value, list | tuple) and value and isinstance(value[0], dict):
+            value = [[point["x"], point["y"]] for point in value]
+        piece = np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError, KeyError):
+        raise ClipError("frames whose parts are no arrays of numbers") from None
+    return piece if piece.size else None
+
+
+def of_parts(held: dict) -> RawClip | None:
+    """A clip whose parts are arrays of their own."""
+    left = next((held[name] for name in LEFT if name in held), None)
+    right = next((held[name] for name in RIGHT if name in held), None)
+    if left is None or right is None:
+        return None
+    body = next((held[name] for name in BODY if name in held), None)
+    names, pieces = [], []
+    for part, piece in (("left", left), ("right", right), ("body", body)):
+        if piece is None:
+            continue
+        piece = np.asarray(piece)
+        if piece.dtype.kind not in "iuf" or piece.ndim < 2:
+            raise ClipError(f"{part}: an array of {piece.dtype} and shape {piece.shape}")
+        points = 21 if part != "body" else next((n for n in BODIES if _holds(piece, n)), 0)
+        if points == 0 or not _holds(piece, points):
+            raise ClipError(
+                f"{part}: an array of shape {piece.shape}, without its number of points"
+            )
+        names.append(part if part != "body" else BODIES[points])
+        pieces.append(piece.reshape(len(piece), points, -1).astype(np.float32))
+    if len({len(piece) for piece in pieces}) > 1:
+        raise ClipError("its parts have different numbers of frames")
+    most = max(piece.shape[2] for piece in pieces)  # a body may have a visibility more than hands
+    pieces = [_widened(piece, most) for piece in pieces]
+    return RawClip(np.concatenate(pieces, axis=1), layout=named("-".join(names)))
+
+
+def _widened(piece: np.ndarray, coordinates: int) -> np.ndarray:
+    """With so many coordinates a point; NaN, which says nothing, where it has fewer."""
+    more = ((0, 0), (0, 0), (0, coordinates - piece.shape[2]))
+    return np.pad(piece, more, constant_values=np.nan)
+
+
+def _holds(piece: np.ndarray, points: int) -> bool:
+    if piece.ndim == 3:
+        return piece.shape[1] == points and piece.shape[2] in (2, 3, 4)
+    return piece.ndim == 2 and piece.shape[1] in (2 * points, 3 * points, 4 * points)

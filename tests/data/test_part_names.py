@@ -1,0 +1,118 @@
+"""Parts under the names of other tools, around them and beside them; all of these were refused once."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from bodies import arranged
+from kinds import CLIP, SIZE, imported, labelled, one, same
+
+from sslslr.data.readers._parts import plain
+from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
+from sslslr.utils.errors import UserError
+
+PARTS = (BODY, LEFT_HAND, RIGHT_HAND)
+GONE = CLIP.copy()  # the right hand was not found in one frame
+GONE[3, RIGHT_HAND] = np.nan
+
+
+def points(piece):
+    """MediaPipe's landmarks; None where they were not found."""
+    return None if np.isnan(piece).any() else [{"x": x, "y": y, "z": 0} for x, y in piece.tolist()]
+
+
+def frames(*names, each=points):
+    return [
+        {name: each(frame[part]) for name, part in zip(names, PARTS, strict=True)} for frame in GONE
+    ]
+
+
+def in_hands(frame):
+    pose, left, right = (points(frame[part]) for part in PARTS)
+    return {"pose": pose, "hands": {"left": left, "right": right}}
+
+
+JSON = {
+    "JavaScript's names": frames("poseLandmarks", "leftHandLandmarks", "rightHandLandmarks"),
+    "the side last": frames("pose_landmarks", "hand_landmarks_left", "hand_landmarks_right"),
+    "MessageToDict": frames("pose", "left_hand", "right_hand", each=lambda p: {"landmark": points(p) or []}),
+    "hands in a dict": [in_hands(frame) for frame in GONE],
+    "under landmarks": {"fps": 30, "frames": [{"frame": 3, "landmarks": in_hands(frame)} for frame in GONE]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", JSON)
+def test_json(tmp_path, kind):
+    found, _ = one(tmp_path, ".json", json.dumps(JSON[kind]).encode())
+    same(found, GONE)
+
+
+def test_a_frame_a_file(tmp_path):
+    for number, frame in enumerate(JSON["JavaScript's names"]):
+        (tmp_path / "in/book/v").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"in/book/v/frame_{number:03d}.json").write_text(json.dumps(frame))
+    same(imported(tmp_path / "in", tmp_path / "s").frames(0), GONE)
+
+
+def test_a_body_that_was_never_found_is_no_part(tmp_path):
+    held = [{**frame, "poseLandmarks": None} for frame in JSON["JavaScript's names"]]
+    found, _ = one(tmp_path, ".json", json.dumps(held).encode())
+    same(found, GONE, slice(42))
+    assert np.isnan(found[:, 42:]).all()
+
+
+def test_hands_of_no_side_are_named(tmp_path):
+    held = [{"hands": [points(frame[LEFT_HAND])]} for frame in CLIP]
+    with pytest.raises(UserError, match="do not say which is the left one. Write them as left_han"):
+        one(tmp_path, ".json", json.dumps(held).encode())
+
+
+@pytest.mark.parametrize("axes", [(8, 2, 21, 2), (8, 42, 2), (8, 84)])
+def test_both_hands_in_an_array_beside_the_body(tmp_path, axes):
+    np.savez(tmp_path / "a.npz", pose=CLIP[:, BODY], hands=CLIP[:, :42].reshape(axes))
+    labelled(tmp_path, "a.npz")
+    same(imported(tmp_path, tmp_path / "s").frames(0))
+
+
+def test_names_with_blanks_are_parts_of_a_clip(tmp_path):
+    held = {
+        "Body": CLIP[:, BODY],
+        "Left Hand": CLIP[:, LEFT_HAND],
+        "right-hand": CLIP[:, RIGHT_HAND],
+    }
+    same(one(tmp_path, ".pkl", pickle.dumps(held))[0])
+    assert [plain(name) for name in ("leftHand", "LH", 3)] == ["left_hand", "lh", 3]
+
+
+@pytest.mark.parametrize("folders", [("pose", "lh", "rh"), ("body", "hand_left", "hand_right")])
+def test_a_folder_a_part(tmp_path, folders):
+    for folder, part in zip(folders, PARTS, strict=True):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        np.save(tmp_path / "in" / folder / "a.npy", CLIP[:, part])
+    labelled(tmp_path / "in", "a")
+    same(imported(tmp_path / "in", tmp_path / "s").frames(0))
+
+
+def test_left_and_right_are_signs(tmp_path):
+    for gloss in ("left", "right"):
+        (tmp_path / "in" / gloss).mkdir(parents=True)
+        np.save(tmp_path / "in" / gloss / "0.npy", CLIP)
+    assert list(imported(tmp_path / "in", tmp_path / "s").clips["gloss"]) == ["left", "right"]
+
+
+def test_the_one_person_of_a_frame_is_in_no_list(tmp_path):
+    sides = ("pose", "hand_left", "hand_right")
+    (tmp_path / "in/a").mkdir(parents=True)
+    for number, frame in enumerate(arranged(CLIP, "openpose25-left-right") * SIZE):
+        pieces = np.split(np.pad(frame, ((0, 0), (0, 1)), constant_values=0.8), (25, 46))
+        person = {
+            f"{side}_keypoints_2d": p.ravel().tolist()
+            for side, p in zip(sides, pieces, strict=True)
+        }
+        (tmp_path / f"in/a/a_{number:012d}_keypoints.json").write_text(
+            json.dumps({"people": person})
+        )
+    labelled(tmp_path / "in", "a")
+    found = imported(tmp_path / "in", tmp_path / "s", width=1280, height=720).frames(0)
+    same(found, joints=slice(42))
