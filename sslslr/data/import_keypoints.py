@@ -48,9 +48,9 @@ def import_clips(
                 row.columns["gloss"] = row.columns.get("gloss") or gloss
                 if add(source, row, writer):
                     languages.add(row.columns.get("language") or options.language)
-        if source.table is not None:
-            for unit in unnamed(source.units, source.rows):
-                writer.drop(unit.name, f"no row in {source.table.name}")
+        why = f"no row in {source.called}" if source.tables else "no gloss: it lies in no folder"
+        for unit in unnamed(source.units, source.rows):
+            writer.drop(unit.name, why)
         _finish(source, writer, languages)
 
 
@@ -83,7 +83,7 @@ def add(source: Opened, row: Row, writer: ClipWriter) -> bool:
 
 
 def _where(source: Opened, row: Row) -> str:
-    place = f"{source.table}, row {row.number}" if row.number else str(source.folder)
+    place = f"{row.table}, row {row.number}" if row.table else str(source.folder)
     clip = f"{place}: clip {shortened(repr(row.clip_id))}"
     return clip if row.unit is None or row.unit.name == row.clip_id else f"{clip} ({row.unit.name})"
 
@@ -95,15 +95,15 @@ def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:
     card["licence"], card["citation"] = options.licence, options.citation
     if not any(row.columns.get("split") for row in source.rows):
         card["split_rule"] = "none"
-    elif source.table is None:
+    elif not source.tables:
         card["split_rule"] = "as the folders or files state it"
     card["conversion"] = {"recognised": source.why, **source.tally.counts()}
     card["inputs"] = _inputs(source)
     warnings = source.tally.warnings(options.exchange_hands)
     lines = source.tally.lines()
-    if source.table is not None and source.unused:
+    if source.tables and source.unused:
         shown = ", ".join(source.unused[:12])
-        lines.append(f"Columns of {source.table.name} that are not used: {shown}.")
+        lines.append(f"Columns of {source.called} that are not used: {shown}.")
     for split, count in sorted(source.other_splits.items()):
         lines.append(
             f"Split {shortened(repr(split))} of {counted(count, 'clip')} is not one of {', '.join(SPLITS)}: "
@@ -128,6 +128,7 @@ def _inputs(source: Opened) -> dict[str, str]:
             hashes[file] = sha256_of(source.folder / file)
     else:
         hashes = {source.folder.name: sha256_of(source.folder)}
-    if source.table is not None and source.table.is_file():  # not of the archive's own
-        hashes[source.table.name] = sha256_of(source.table)
+    for table in source.tables:
+        if table.is_file():  # not of the archive's own
+            hashes[table.name] = sha256_of(table)
     return few_hashes(hashes)

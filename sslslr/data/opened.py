@@ -17,6 +17,7 @@ from sslslr.data.conversion.clip import to_clip
 from sslslr.data.conversion.plan import FARTHEST, Conversion, Plan, make_plan
 from sslslr.data.conversion.tally import Tally
 from sslslr.data.deal import Deal
+from sslslr.data.label_tables import tables_of
 from sslslr.data.readers import (
     READERS,
     ClipError,
@@ -30,11 +31,8 @@ from sslslr.data.readers._unpickle import UnsafePickle
 from sslslr.data.source import (
     Row,
     forget_splits,
-    holds_clips,
     refuse_videos,
     rows_of,
-    table_inside,
-    table_of,
     units_of,
 )
 from sslslr.pose.layouts import named
@@ -75,6 +73,7 @@ class Opened:
     """A source that was looked at: its clips, and what their numbers mean.
 
     Attributes:
+        tables: of labels, which is one but where each split has its own.
         why: sentences, what was recognised and why.
         plans: by the shape of a clip; a UserError where it cannot be told.
         other_splits: splits that were left out of the rows, and how many had each.
@@ -82,7 +81,7 @@ class Opened:
 
     options: Options
     folder: Path
-    table: Path | None
+    tables: list[Path]
     members: Members
     units: list[Unit]
     rows: list[Row]
@@ -94,6 +93,11 @@ class Opened:
     hashes: dict[str, str] = field(default_factory=dict)
     likely: type[Reader] | None = None
     other_splits: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def called(self) -> str:
+        """Names of the tables."""
+        return ", ".join(table.name for table in self.tables)
 
     def raw(self, unit: Unit) -> RawClip:
         """A clip as its file has it.
@@ -226,26 +230,23 @@ def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
         READERS.get(options.format)
     if not folder.exists():
         raise UserError(f"{folder}: there is no such file or folder (data set 'local').")
-    table = table_of(folder, options.table)
     with open_members(folder) as members:
-        inside, data = _within(table, folder), None
-        if options.table is None and inside and holds_clips(members, inside):
-            table = inside = None
-        if table is None and (inside := table_inside(members, folder)):
-            table, data = folder / inside, members.read(inside)
+        tables, inside = tables_of(members, folder, options.table)
         units, why = units_of(members, inside)
         refuse_videos(folder, members, units)
         if not units:
             raise UserError(f"{folder}: holds no keypoints that are known{_instead(members)}.")
-        rows, finder, unused, about_frames = rows_of(units, table, folder, data)
+        try:
+            rows, finder, unused, about_frames = rows_of(units, tables, folder)
+        except UserError:
+            _refuse_unreadable(Opened(options, folder, [], members, units, [], []))
+            raise
         if any(unit.reader == "clips_npz" for unit in units):  # a stream: in its order
             rows.sort(key=lambda row: row.unit.key if row.unit is not None else -1)
-        source = Opened(options, folder, table, members, units, rows, unused)
+        source = Opened(options, folder, [one.path for one in tables], members, units, rows, unused)
         source.why += [f"{name}: {reason}." for name, reason in why.items()]
         source.why.append(
-            f"labels: {Path(table).name}"
-            if table
-            else "labels: the folder of each clip, or the files themselves"
+            f"labels: {source.called or 'the folder of each clip, or the files themselves'}"
         )
         source.why += [about_frames] if about_frames else []
         source.tally.renamed = dict(finder.how)
@@ -265,13 +266,13 @@ def _instead(members: Members) -> str:
     return f" (found: {found or 'no file'}). {advice}"
 
 
-def _within(table: Path | None, folder: Path) -> str | None:
-    if table is None or not folder.is_dir():
-        return None
-    try:
-        return table.resolve().relative_to(folder.resolve()).as_posix()
-    except ValueError:
-        return None
+def _refuse_unreadable(source: Opened) -> None:
+    """Raise UserError where a set's only file cannot be read: labels would not help then."""
+    if len(source.units) == 1:
+        try:
+            source.raw(source.units[0])
+        except UNREADABLE as error:
+            raise UserError(f"{source.folder}: {source.units[0].name}: {error}") from None
 
 
 def survey(source: Opened) -> None:

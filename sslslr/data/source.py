@@ -2,14 +2,15 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sslslr.config.settings import SPLITS
 from sslslr.data.finder import VIDEOS, Finder, stem_of
-from sslslr.data.readers import READERS, ClipError, Unit, damaged_alone, endings, readers
+from sslslr.data.label_tables import TABLES, Table
+from sslslr.data.readers import ClipError, Unit, damaged_alone, endings, hidden, readers
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import (
@@ -21,7 +22,6 @@ from sslslr.utils.tables import (
 )
 from sslslr.utils.user_files import shown
 
-TABLES = ("labels.csv", "instances.csv", "train.csv", "index.csv")
 PARTICIPANT = re.compile(r"\d{4,}/\d{5,}\.parquet")  # and the number of a sequence
 TIMES = ("start", "start_frame", "start_ms", "start_s", "end", "end_frame", "end_ms", "end_s")
 NO_COLUMNS = frozenset((*TIMES, "file", "clip_id"))  # what a row states of a clip besides
@@ -38,6 +38,7 @@ class Row:
         found: whether a file is there.
         columns: gloss, signer, split, language, fps, width, height, aspect.
         times: start and end as the table has them.
+        table: that names it.
     """
 
     number: int
@@ -47,15 +48,16 @@ class Row:
     found: bool = True
     columns: dict[str, Any] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
+    table: Path | None = None
 
 
-def units_of(members: Members, table: str | None = None) -> tuple[list[Unit], dict[str, str]]:
+def units_of(members: Members, tables: Collection[str] = ()) -> tuple[list[Unit], dict[str, str]]:
     """The clips of a folder or an archive, and why each format of several files was taken for one.
 
     Args:
-        table: the member that is the table of labels, which is no clip.
+        tables: the members that are tables of labels, which are no clips.
     """
-    names = [name for name in members.names if name != table and not _hidden(name)]
+    names = [name for name in members.names if name not in tables and not hidden(name)]
     found, why = [], {}
     for reader in readers():
         try:
@@ -73,94 +75,74 @@ def units_of(members: Members, table: str | None = None) -> tuple[list[Unit], di
     return found, why
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or "/." in name or "__MACOSX" in name.split("/")
-
-
-def table_of(folder: Path, table: str | None) -> Path | None:
-    """The table of labels: the one that was named, or one of `TABLES` in the folder."""
-    if table is not None:
-        return Path(table).expanduser()
-    if folder.is_dir():
-        return next((folder / name for name in TABLES if (folder / name).is_file()), None)
-    return None
-
-
-def holds_clips(members: Members, name: str) -> bool:
-    """Whether a csv that is called as a table of labels (train.csv) holds the clips themselves."""
-    return bool(READERS.get("spoter").gather(members, [name]))
-
-
-def table_inside(members: Members, folder: Path) -> str | None:
-    """The table of labels within an archive, or in the one folder within a folder.
-
-    Raises:
-        UserError: several folders have one each.
-    """
-    near = [name for name in members.names if name.count("/") < 2 and not _hidden(name)]
-    for wanted in (wanted for depth in (0, 1) for wanted in ((depth, name) for name in TABLES)):
-        found = [n for n in near if (n.count("/"), n.rpartition("/")[2].lower()) == wanted]
-        found = [name for name in found if not holds_clips(members, name)]
-        if len(found) > 1:
-            raise UserError(
-                f"{folder}: several tables of labels, {shown(', '.join(found[:3]))}. Import each folder by "
-                "itself, or name one table for all: --csv (table)."
-            )
-        if found:
-            return found[0]
-    return None
-
-
 def rows_of(
-    units: list[Unit], table: Path | None, folder: Path, data: bytes | None = None
+    units: list[Unit], tables: Sequence[Table], folder: Path
 ) -> tuple[list[Row], Finder, list[str], str]:
     """A row a clip; what no row names is not among them. The columns that have no meaning, and what
     is said of the frames' numbers (or "").
-
-    Args:
-        data: the table's bytes, where it lies in an archive.
 
     Raises:
         UserError: the table cannot be read, or has no column for the clip; without a table, a clip that
             lies in no folder of its gloss.
     """
     finder = Finder(units)
-    if table is None:
-        return [_of_folder(unit, folder) for unit in units], finder, [], ""
+    if not tables:
+        # Beside X.npy and y.npy may lie the names of the signs, which are no clip.
+        own = [unit for unit in units if unit.columns.get("gloss") or "/" in unit.name]
+        if not any(unit.columns.get("gloss") for unit in units):
+            own = units
+        return [_of_folder(unit, folder) for unit in own], finder, [], ""
     stated = all(unit.columns.get("gloss") for unit in units) and bool(units)
-    frame = read_table(table, required=() if stated else ("gloss",), data=data)
-    if "file" not in frame and "clip_id" not in frame:
-        raise UserError(f"{table}: needs a column 'file' or 'clip_id'; found {', '.join(frame)}.")
     rows: list[Row] = []
-    seen: dict[str, Any] = {}
-    files: dict[str, int] = {}
-    names = list(frame)
-    cells = zip(*(frame[name].tolist() for name in names), strict=True)
-    for number, of_row in enumerate(cells, start=frame.attrs["line"]):
-        values = {k: v for k, v in zip(names, of_row, strict=True) if v is not None}
-        if not values:  # cells without anything, which spreadsheets write below the last row
-            continue
-        row = _of_table(number, values, finder, table.name)
-        first = seen.setdefault(row.clip_id, number)
-        if (
-            row.unit is not None and not values.get("file") and not row.times
-        ):  # c0 and C0 of one file
-            first = min(first, files.setdefault(row.unit.name, number))
-        if first != number and "clip_id" not in values and row.times:
-            row.clip_id += f"@{'-'.join(f'{time:g}' for time in row.times.values())}"
-            first = seen.setdefault(row.clip_id, number)
-        if first != number:
-            row.clip_id, row.fault = (
-                f"{row.clip_id} (row {number} of {table.name})",
-                "clip_id occurs twice",
+    seen: dict[str, tuple] = {}
+    files: dict[str, tuple] = {}
+    unused: dict[str, None] = {}
+    from_one = False
+    for table in tables:
+        frame = read_table(table.path, required=() if stated else ("gloss",), data=table.data)
+        if "file" not in frame and "clip_id" not in frame:
+            raise UserError(
+                f"{table.path}: needs a column 'file' or 'clip_id'; found {', '.join(frame)}."
             )
-            row.found = row.unit is not None
-        rows.append(row)
-    said = "frame_start of the table counts from 1, as WLASL's list does: frame_end is included"
-    return rows, finder, frame.attrs["unused"], said if frame.attrs["from_one"] else ""
+        unused.update(dict.fromkeys(frame.attrs["unused"]))
+        from_one |= frame.attrs["from_one"]
+        names = list(frame)
+        cells = zip(*(frame[name].tolist() for name in names), strict=True)
+        for number, of_row in enumerate(cells, start=frame.attrs["line"]):
+            values = {k: v for k, v in zip(names, of_row, strict=True) if v is not None}
+            if not values:  # cells without anything, which spreadsheets write below the last row
+                continue
+            if table.split:
+                values.setdefault("split", table.split)
+            row = _of_table(number, values, finder, table.path)
+            _first_of_its_name(row, values, seen, files)
+            rows.append(row)
+    said = (
+        "frame_start of the table counts from 1, as WLASL's list does: frame_end is included; one that counts "
+        "from 0 is called start_frame"
+    )
+    return rows, finder, list(unused), said if from_one else ""
 
 
-def _of_table(number: int, values: dict[str, Any], finder: Finder, table: str) -> Row:
+def _first_of_its_name(
+    row: Row, values: dict[str, Any], seen: dict[str, tuple], files: dict[str, tuple]
+) -> None:
+    """Give a row whose clip another names already an id of its own, or a fault."""
+    place = (row.table, row.number)
+    first = seen.setdefault(row.clip_id, place)
+    if row.unit is not None and not values.get("file") and not row.times:  # c0 and C0 of one file
+        other = files.setdefault(row.unit.name, place)
+        first = other if first == place else first
+    if first != place and "clip_id" not in values and row.times:
+        row.clip_id += f"@{'-'.join(f'{time:g}' for time in row.times.values())}"
+        first = seen.setdefault(row.clip_id, place)
+    if first != place:
+        assert row.table is not None
+        row.clip_id = f"{row.clip_id} (row {row.number} of {row.table.name})"
+        row.fault, row.found = "clip_id occurs twice", row.unit is not None
+
+
+def _of_table(number: int, values: dict[str, Any], finder: Finder, table: Path) -> Row:
     file, stated = values.get("file"), values.get("clip_id")
     text: str = file or stated or ""
     clip_id = stated or (text and without_suffix(text))
@@ -168,12 +150,19 @@ def _of_table(number: int, values: dict[str, Any], finder: Finder, table: str) -
     times = {key: values[key] for key in TIMES if key in values}
     if not clip_id:
         return Row(
-            number, f"row {number} of {table}", None, "neither clip_id nor file", False, columns
+            number,
+            f"row {number} of {table.name}",
+            None,
+            "neither clip_id nor file",
+            False,
+            columns,
+            table=table,
         )
     units = finder(text)
     if not units and file and stated:
         units = finder(stated)
-    row = Row(number, clip_id, units[0] if len(units) == 1 else None, columns=columns, times=times)
+    unit = units[0] if len(units) == 1 else None
+    row = Row(number, clip_id, unit, columns=columns, times=times, table=table)
     if not units:
         hint = finder.hint(text)
         row.fault, row.found = f"its file is missing{hint}", False

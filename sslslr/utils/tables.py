@@ -20,9 +20,9 @@ from sslslr.utils.words import counted
 # What a column may be called, the first that is there counts.
 ALIASES = {
     "clip_id": ("clip_id", "id", "clip", "video_id", "sequence_id", "sample_id"),
-    "file": ("file", "path", "filename", "file_name", "filepath", "file_path"),
+    "file": ("file", "path", "filename", "file_name", "filepath", "file_path", "video_file", "video_name"),
     "gloss": ("gloss", "label", "sign", "word", "class", "glosses"),
-    "signer": ("signer", "signer_id", "person", "participant", "participant_id"),
+    "signer": ("signer", "signer_id", "person", "participant", "participant_id", "user_id"),
     "split": ("split", "subset", "partition"),
     "language": ("language", "sign_language", "signed_language"),
     "fps": ("fps", "frame_rate"),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sslslr.data.datasets import Dataset, register
 from sslslr.data.import_keypoints import import_clips
+from sslslr.data.label_tables import table_of
 from sslslr.data.opened import Options as LocalOptions
 from sslslr.data.readers import endings
-from sslslr.data.source import table_of
 from sslslr.data.store import ClipWriter
 from sslslr.utils.errors import UserError
 from sslslr.utils.user_files import user_files

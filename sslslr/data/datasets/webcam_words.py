@@ -179,7 +179,7 @@ def _add(options: WebcamOptions, entry: Repository, folder: Path, writer: ClipWr
             )
         local = LocalOptions(folder=str(path), language=entry.language, aspect=options.aspect)
         units = [row.unit for row in rows if row.unit is not None]
-        source = Opened(local, path, None, members, units, rows, [])
+        source = Opened(local, path, [], members, units, rows, [])
         survey(source)
         for row in rows:
             add(source, row, writer)

@@ -147,6 +147,11 @@ def parts_of(name: str) -> tuple[str, str, str]:
     return (folder, last[:dot], last[dot:].lower()) if dot > 0 else (folder, last, "")
 
 
+def hidden(name: str) -> bool:
+    """Whether it is what a system puts into folders and archives (`.DS_Store`, `__MACOSX`)."""
+    return name.startswith(".") or "/." in name or "__MACOSX" in name.split("/")
+
+
 def split_in(name: str) -> dict[str, str]:
     """The column `split` that the name of a file states; {} where it names none."""
     split = next((split for split in SPLITS if split in name.lower()), None)

@@ -196,7 +196,9 @@ class _Unpickler(pickle.Unpickler):
         found = _NAMES.get((module, name))
         if found is None:
             asked = ascii(f"{module[:60]}.{name[:60]}")[1:-1]  # it may hold anything, line ends too
-            raise UnsafePickle(f"it asks for {asked}")
+            of_torch = module.split(".")[0] == "torch"
+            advice = "; write PyTorch's tensors as arrays: tensor.numpy()" if of_torch else ""
+            raise UnsafePickle(f"it asks for {asked}{advice}")
         return found
 
     def persistent_load(self, pid: Any) -> Any:
