@@ -51,6 +51,8 @@ def import_clips(
         why = f"no row in {source.called}" if source.tables else "no gloss: it lies in no folder"
         for unit in unnamed(source.units, source.rows):
             writer.drop(unit.name, why)
+        for link in () if source.tables else source.members.links:
+            writer.drop(link, "a link that leads out of the folder: not followed")
         _finish(source, writer, languages)
 
 
@@ -100,7 +102,7 @@ def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:
     card["conversion"] = {"recognised": source.why, **source.tally.counts()}
     card["inputs"] = _inputs(source)
     warnings = source.tally.warnings(options.exchange_hands)
-    lines = source.tally.lines()
+    lines = source.tally.lines() + [f"{said}." for said in source.said]
     if source.tables and source.unused:
         shown = ", ".join(source.unused[:12])
         lines.append(f"Columns of {source.called} that are not used: {shown}.")

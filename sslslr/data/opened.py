@@ -2,11 +2,10 @@
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -31,14 +30,14 @@ from sslslr.data.readers._unpickle import UnsafePickle
 from sslslr.data.source import (
     Row,
     forget_splits,
-    refuse_videos,
+    linked,
+    refuse_none,
     rows_of,
     units_of,
 )
 from sslslr.pose.layouts import named
 from sslslr.utils.archives import MemberError, Members, open_members
 from sslslr.utils.errors import UserError
-from sslslr.utils.user_files import shown
 
 SAMPLE = 24  # clips that the meaning of the numbers is decided from
 CUT = "; of clips that were cut already --times none leaves start and end out"
@@ -93,6 +92,7 @@ class Opened:
     hashes: dict[str, str] = field(default_factory=dict)
     likely: type[Reader] | None = None
     other_splits: dict[str, int] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
 
     @property
     def called(self) -> str:
@@ -233,37 +233,26 @@ def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
     with open_members(folder) as members:
         tables, inside = tables_of(members, folder, options.table)
         units, why = units_of(members, inside)
-        refuse_videos(folder, members, units)
-        if not units:
-            raise UserError(f"{folder}: holds no keypoints that are known{_instead(members)}.")
+        refuse_none(folder, members, units)
         try:
-            rows, finder, unused, about_frames = rows_of(units, tables, folder)
+            rows, finder, unused, about_frames = rows_of(units, tables, folder, linked(members))
         except UserError:
             _refuse_unreadable(Opened(options, folder, [], members, units, [], []))
             raise
         if any(unit.reader == "clips_npz" for unit in units):  # a stream: in its order
-            rows.sort(key=lambda row: row.unit.key if row.unit is not None else -1)
+            rows.sort(key=lambda row: (row.unit.files[0], row.unit.key) if row.unit else ("", -1))
         source = Opened(options, folder, [one.path for one in tables], members, units, rows, unused)
         source.why += [f"{name}: {reason}." for name, reason in why.items()]
         source.why.append(
             f"labels: {source.called or 'the folder of each clip, or the files themselves'}"
         )
-        source.why += [about_frames] if about_frames else []
+        source.said = [about_frames] if about_frames else []
+        source.why += source.said
         source.tally.renamed = dict(finder.how)
         if all_splits:
             source.other_splits = forget_splits(rows)
         survey(source)
         yield source
-
-
-def _instead(members: Members) -> str:
-    """What a source without keypoints holds, and what to do."""
-    counts = Counter(PurePosixPath(name).suffix.lower() or "no ending" for name in members.names)
-    found = ", ".join(f"{count} x {shown(ending)}" for ending, count in counts.most_common(4))
-    advice = (
-        "`sslslr data formats` lists what is read; arrays of other tools: write them by numpy.save"
-    )
-    return f" (found: {found or 'no file'}). {advice}"
 
 
 def _refuse_unreadable(source: Opened) -> None:

@@ -1,11 +1,11 @@
 """A folder or archive of keypoints and its table: which clips there are, and which row is which file."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 
 from sslslr.config.settings import SPLITS
 from sslslr.data.finder import VIDEOS, Finder, stem_of
@@ -23,6 +23,7 @@ from sslslr.utils.tables import (
 from sslslr.utils.user_files import shown
 
 PARTICIPANT = re.compile(r"\d{4,}/\d{5,}\.parquet")  # and the number of a sequence
+SIGNER = re.compile(r"(signer|person|participant|subject|user)[ _-]?[0-9]+", re.IGNORECASE)
 TIMES = ("start", "start_frame", "start_ms", "start_s", "end", "end_frame", "end_ms", "end_s")
 NO_COLUMNS = frozenset((*TIMES, "file", "clip_id"))  # what a row states of a clip besides
 
@@ -76,10 +77,13 @@ def units_of(members: Members, tables: Collection[str] = ()) -> tuple[list[Unit]
 
 
 def rows_of(
-    units: list[Unit], tables: Sequence[Table], folder: Path
+    units: list[Unit], tables: Sequence[Table], folder: Path, absent: str = ""
 ) -> tuple[list[Row], Finder, list[str], str]:
     """A row a clip; what no row names is not among them. The columns that have no meaning, and what
     is said of the frames' numbers (or "").
+
+    Args:
+        absent: said of a file that is missing.
 
     Raises:
         UserError: the table cannot be read, or has no column for the clip; without a table, a clip that
@@ -91,7 +95,7 @@ def rows_of(
         own = [unit for unit in units if unit.columns.get("gloss") or "/" in unit.name]
         if not any(unit.columns.get("gloss") for unit in units):
             own = units
-        return [_of_folder(unit, folder) for unit in own], finder, [], ""
+        return _of_folders(own, folder), finder, [], ""
     stated = all(unit.columns.get("gloss") for unit in units) and bool(units)
     rows: list[Row] = []
     seen: dict[str, tuple] = {}
@@ -115,6 +119,8 @@ def rows_of(
             if table.split:
                 values.setdefault("split", table.split)
             row = _of_table(number, values, finder, table.path)
+            if not row.found and absent:
+                row.fault += f"; {absent}"
             _first_of_its_name(row, values, seen, files)
             rows.append(row)
     said = (
@@ -198,32 +204,55 @@ def forget_splits(rows: list[Row]) -> dict[str, int]:
     return dict(counts)
 
 
-def _of_folder(unit: Unit, folder: Path) -> Row:
-    """A clip of a set without a table: its folder is its gloss, and a folder of a split around it."""
-    name = stem_of(unit.name)
-    if "gloss" in unit.columns:
-        return Row(0, name, unit, columns=dict(unit.columns))
-    path = PurePosixPath(unit.name)
-    if len(path.parts) < 2:
-        others = [
-            file.name
-            for file in sorted(folder.glob("*"))
-            if file.suffix in (".csv", ".tsv") and file.is_file()
-        ]
-        is_it = f" Is it {shown(others[0])}? Name it: --csv (table)." if others else ""
-        raise UserError(
-            f"{folder}: no table of labels, and {unit.name} lies in no folder that could be its gloss. Add "
-            f"{TABLES[0]} with the columns file and gloss, name a table, or sort the clips into a folder a "
-            f"gloss.{is_it}"
-        )
-    if PARTICIPANT.fullmatch(f"{path.parent.name}/{path.name}"):
-        raise UserError(
-            f"{folder}: {shown(unit.name)} lies in a folder that is a participant's number, as Google ISLR has them. "
-            "Its glosses stand in train.csv: put that beside the folders, or name it: --csv (table)."
-        )
-    outer = [SPLIT_NAMES.get(part.lower(), part.lower()) for part in path.parts[:-2]]
-    split = next((part for part in outer if part in SPLITS), None)
-    return Row(0, name, unit, columns={"gloss": path.parent.name, "split": split})
+def _of_folders(units: list[Unit], folder: Path) -> list[Row]:
+    """The clips of a set without a table: a clip's folder is its gloss, and around it may be those of a split or
+    a signer, or of the clip itself (GLOSS/NUMBER/pose.npy).
+
+    Raises:
+        UserError: a clip lies in no folder that could be its gloss.
+    """
+    paths = [PurePosixPath(unit.name) for unit in units]
+    own = [path for path, unit in zip(paths, units, strict=True) if "gloss" not in unit.columns]
+    alone = (
+        len({path.stem for path in own}) == 1 and len({path.parent for path in own}) == len(own) > 1
+    )
+    alone &= all(len(path.parts) > 2 and path.parent.name.isdecimal() for path in own)
+    alone &= not any(path.stem.isdecimal() for path in own)
+    rows = []
+    for unit, path in zip(units, paths, strict=True):
+        columns = dict(unit.columns)
+        if "gloss" not in columns:
+            folders = path.parts[: -2 if alone else -1]
+            columns = {"gloss": None, "split": _split_among(folders[:-1])}
+            if signers := [part for part in folders if SIGNER.fullmatch(part)]:
+                columns["signer"] = signers[-1]
+            columns["gloss"] = next((p for p in reversed(folders) if p not in signers), None)
+            if PARTICIPANT.fullmatch(f"{path.parent.name}/{path.name}"):
+                raise UserError(
+                    f"{folder}: {shown(unit.name)} lies in a folder that is a participant's number, as Google ISLR "
+                    "has them. Its glosses stand in train.csv: put that beside the folders, or name it: --csv (table)."
+                )
+        rows.append(Row(0, stem_of(unit.name), unit, columns=columns))
+    glosses = {row.columns["gloss"] for row in rows}
+    if None in glosses or (own and all(map(_split_among, ((gloss,) for gloss in glosses)))):
+        first = next(row for row in rows if None not in glosses or row.columns["gloss"] is None)
+        _refuse_unlabelled(folder, first.unit)
+    return rows
+
+
+def _split_among(folders: Sequence[str]) -> str | None:
+    names = (SPLIT_NAMES.get(part.lower(), part.lower()) for part in folders)
+    return next((name for name in names if name in SPLITS), None)
+
+
+def _refuse_unlabelled(folder: Path, unit: Unit | None) -> NoReturn:
+    assert unit is not None
+    tables = [f for f in sorted(folder.glob("*")) if f.suffix in (".csv", ".tsv") and f.is_file()]
+    is_it = f" Is it {shown(tables[0].name)}? Name it: --csv (table)." if tables else ""
+    raise UserError(
+        f"{folder}: no table of labels, and {unit.name} lies in no folder that could be its gloss. Add {TABLES[0]} "
+        f"with the columns file and gloss, name a table, or sort the clips into a folder a gloss.{is_it}"
+    )
 
 
 def fold(rows: list[Row]) -> int:
@@ -240,16 +269,37 @@ def fold(rows: list[Row]) -> int:
     return changed
 
 
+def linked(members: Members) -> str:
+    """What is said of links that lead out of a folder; "" where there are none."""
+    few = shown(", ".join(members.links[:3]))
+    return (
+        f"links that lead out of the folder are not followed ({few}): copy what they lead to, or name its folder"
+        if members.links
+        else ""
+    )
+
+
 def unnamed(units: Sequence[Unit], rows: Sequence[Row]) -> Iterator[Unit]:
     """Clips that no row means."""
     named = {row.unit.name for row in rows if row.unit is not None}
     return (unit for unit in units if unit.name not in named)
 
 
-def refuse_videos(folder: Path, members: Members, units: Sequence[Unit]) -> None:
-    """Raise UserError where there are videos and no keypoints."""
-    if not units and any(name.lower().endswith(VIDEOS) for name in members.names):
+def refuse_none(folder: Path, members: Members, units: Sequence[Unit]) -> None:
+    """Raise UserError where there are no keypoints: says what there is, and what to do."""
+    if units:
+        return
+    if any(name.lower().endswith(VIDEOS) for name in members.names):
         raise UserError(
             f"{folder}: holds videos. Name it as `source: videos` instead: their keypoints are estimated "
             "first, by what `make pose` installs."
         )
+    counts = Counter(PurePosixPath(name).suffix.lower() or "no ending" for name in members.names)
+    found = ", ".join(f"{count} x {shown(ending)}" for ending, count in counts.most_common(4))
+    advice = (
+        linked(members)
+        or "`sslslr data formats` lists what is read; arrays of other tools: write them by numpy.save"
+    )
+    raise UserError(
+        f"{folder}: holds no keypoints that are known (found: {found or 'no file'}); {advice}."
+    )

@@ -18,7 +18,7 @@ import tarfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -28,6 +28,7 @@ from sslslr.utils.progress import size_text
 from sslslr.utils.user_files import (
     UserFileError,
     bounded,
+    links_out,
     name_fault,
     open_user_file,
     shown,
@@ -92,7 +93,10 @@ class Members:
 
     Attributes:
         names: of all files, in the archive's order (a folder's: sorted).
+        links: of a folder, those that lead out of it and are not followed.
     """
+
+    links: Sequence[str] = ()
 
     def __init__(self, path: Path, names: list[str]):
         self.path = path
@@ -163,6 +167,7 @@ class Members:
 class _Folder(Members):
     def __init__(self, path: Path):
         super().__init__(path, user_files(path))
+        self.links = links_out(path)
 
     def _open(self, name: str) -> IO[bytes]:
         # Listed by `user_files`, which leaves out what lies outside: not looked up a second time.
@@ -242,6 +247,11 @@ def _plain(error: BaseException, name: str) -> str:
     return _short(error).replace(f" for file {name!r}", "").replace(repr(name), "it")
 
 
+def _begins_as_tar(path: Path) -> bool:
+    with open_user_file(path) as stream:
+        return stream.read(262)[257:] == b"ustar"
+
+
 @contextlib.contextmanager
 def open_members(path: str | Path, limits: Limits | None = None) -> Iterator[Members]:
     """Open a folder, a zip or a tar (also compressed) for reading by member.
@@ -263,7 +273,8 @@ def open_members(path: str | Path, limits: Limits | None = None) -> Iterator[Mem
     with contextlib.ExitStack() as stack:
         try:
             members: Members
-            if zipfile.is_zipfile(path):
+            # A tar whose last file is a zip ends as zips do.
+            if zipfile.is_zipfile(path) and not _begins_as_tar(path):
                 members = _Zip(path, stack.enter_context(zipfile.ZipFile(path)), limits)
             else:
                 members = _Tar(path, stack.enter_context(tarfile.open(path, "r:*")), limits)

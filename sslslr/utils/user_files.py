@@ -12,6 +12,7 @@ opened here is a regular file of a bounded size; all else is one line of :class:
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
 
@@ -162,7 +163,17 @@ def user_files(folder: str | os.PathLike) -> list[str]:
     A link to a file within the folder counts as that file. Names that are no UTF-8 are left as the
     system gives them: :func:`open_user_file` refuses them, :func:`shown` makes them text.
     """
-    base, names, places = Path(folder).resolve(), [], [""]
+    return sorted(name for name, ours in _below(folder) if ours)
+
+
+def links_out(folder: str | os.PathLike) -> list[str]:
+    """Names of the links below a folder that :func:`user_files` does not follow, sorted."""
+    return sorted(name for name, ours in _below(folder) if not ours)
+
+
+def _below(folder: str | os.PathLike) -> Iterator[tuple[str, bool]]:
+    """Each regular file below a folder, and each link that is none."""
+    base, places = Path(folder).resolve(), [""]
     while places:
         place = places.pop()
         try:
@@ -173,8 +184,9 @@ def user_files(folder: str | os.PathLike) -> list[str]:
             if entry.is_dir(follow_symlinks=False):
                 places.append(f"{place}{entry.name}/")
             elif entry.is_file(follow_symlinks=False) or _inside(entry, base):
-                names.append(place + entry.name)
-    return sorted(names)
+                yield place + entry.name, True
+            elif entry.is_symlink():
+                yield place + entry.name, False
 
 
 def _inside(entry: os.DirEntry, base: Path) -> bool:
