@@ -88,14 +88,14 @@ def load(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Module, d
     if stated.name == EXPORTED and isinstance(run, dict):
         run = run.get("run")
     if not isinstance(run, dict) or "spec" not in run:
-        raise UserError(f"{stated}: states no settings. Pretrain the run again.")
+        raise UserError(f"{stated}: states no settings. {_again(folder)}")
     spec = settings(run, str(stated))
     joints = run.get("joints") or []
     if not isinstance(joints, list) or any(
         type(j) is not int or not 0 <= j < N_JOINTS for j in joints
     ):
         raise UserError(
-            f"{stated}: joints are no list of numbers below {N_JOINTS}. Pretrain the run again."
+            f"{stated}: joints are no list of numbers below {N_JOINTS}. {_again(folder)}"
         )
     weights = folder / WEIGHTS
     try:
@@ -107,10 +107,17 @@ def load(folder: Path, device: str | torch.device = "cpu") -> tuple[nn.Module, d
     except (SafetensorError, RuntimeError, OSError, ValueError, MemoryError) as error:
         reason = first_line(error, 300, "no memory")
         raise UserError(
-            f"{weights}: these weights cannot be used ({reason}). Pretrain the run again."
+            f"{weights}: these weights cannot be used ({reason}). {_again(folder)}"
         ) from None
     _check_values(weights, encoder)
     return encoder.to(device).eval().requires_grad_(False), run
+
+
+def _again(folder: Path) -> str:
+    """How to get a damaged encoder anew: who has a folder of `sslslr export` has no run to pretrain."""
+    if (folder / RUN).exists():
+        return "Pretrain the run again."
+    return "Copy the folder anew from where it came, or make it again (`sslslr export`, `lookup build`)."
 
 
 def settings(run: dict[str, Any], where: str) -> RunSpec:
@@ -142,10 +149,10 @@ def _check_values(weights: Path, encoder: nn.Module) -> None:
                 if math.isfinite(reach)
                 else "a value that is not finite"
             )
-            raise UserError(f"{weights}: {name} holds {what}. Pretrain the run again.")
+            raise UserError(f"{weights}: {name} holds {what}. {_again(weights.parent)}")
         largest = max(largest, reach)
     if numbers and largest < SMALLEST:  # of whole numbers alone it may be indices
-        raise UserError(f"{weights}: all weights are zero. Pretrain the run again.")
+        raise UserError(f"{weights}: all weights are zero. {_again(weights.parent)}")
 
 
 def _check_size(weights: Path, options: Any) -> None:

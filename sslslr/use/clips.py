@@ -28,6 +28,8 @@ from sslslr.utils.progress import Log, progress_bar, say
 NO_GLOSS = "not stated"
 # Files that hold nothing but keypoints: .json and .csv may be anything.
 KEYPOINTS = (".pose", ".npy", ".npz", ".h5", ".hdf5")
+# A dictionary (sslslr/use/dictionary.py): what states it, the store of its entries, its encoder.
+DICTIONARY, ENTRIES, MODEL = "dictionary.json", "clips", "model"
 FOLDER = "folder"  # what the origin of such a store begins with
 SHOWN = 10  # clips left out that are named
 _NO_SIGNS = "{}: nothing says which clip is which sign. Add labels.csv (file, gloss), or a folder for each sign."
@@ -73,7 +75,7 @@ def clips_of(
     log: Log = say,
     labelled: bool = False,
 ) -> Iterator[Clips]:
-    """The clips at `path`: a clip store, a folder or archive of keypoints or of videos, or one file.
+    """The clips at `path`: a clip store, a dictionary, a folder or archive of keypoints or of videos, or one file.
 
     Args:
         backend: the pose extractor of videos (mediapipe, mmpose; installed by `make pose`).
@@ -86,6 +88,8 @@ def clips_of(
     path = Path(path).expanduser()
     if not path.exists():
         raise UserError(f"{path}: there is no such file or folder of clips.")
+    if (path / DICTIONARY).is_file() and (path / ENTRIES / CARD).is_file():
+        path /= ENTRIES
     if (path / CARD).is_file() and table is None:
         yield Clips(ClipStore.open(path))
         return

@@ -21,7 +21,9 @@ from pydantic import BaseModel, Field
 from sslslr.config.settings import parse
 from sslslr.data.readers.npz import plain_array
 from sslslr.data.store import CARD, KEYPOINTS, ClipStore, content_digest, writing
-from sslslr.use.clips import FOLDER
+from sslslr.use.clips import DICTIONARY as ABOUT
+from sslslr.use.clips import ENTRIES as CLIPS
+from sslslr.use.clips import FOLDER, MODEL
 from sslslr.use.export import export
 from sslslr.use.load import Embedded, Encode, load_encoder
 from sslslr.use.ranking import COPY, by_gloss, cosines
@@ -36,7 +38,7 @@ from sslslr.utils.files import (
 from sslslr.utils.user_files import read_user_bytes, shown_value
 from sslslr.utils.words import counted
 
-ABOUT, FEATURES, CLIPS, MODEL = "dictionary.json", "features.npy", "clips", "model"
+FEATURES = "features.npy"
 FILES = (ABOUT, FEATURES, CLIPS, MODEL)
 FORMAT = "sslslr dictionary 2"
 FEWEST = 10  # held-out clips that a threshold is set on

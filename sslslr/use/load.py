@@ -28,6 +28,7 @@ from sslslr.encoders.inputs._base import Inputs, measure_inputs
 from sslslr.evaluation.features import EMBED_BATCH, embed
 from sslslr.evaluation.joints import joints_seen
 from sslslr.pose.skeleton import to_75
+from sslslr.use.clips import DICTIONARY, MODEL
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import sha256_of
 
@@ -196,17 +197,19 @@ class Encode:
 
 
 def load_encoder(folder: str | Path, device: str | torch.device = "cpu") -> Encode:
-    """The encoder of a run (`results/encoders/RUN`) or of an exported folder, preprocessing included.
+    """The encoder of a run (`results/encoders/RUN`), an exported folder or a dictionary, preprocessing included.
 
     Raises:
         UserError: a file is missing, cut, or does not fit the settings that are stated with it.
     """
     folder = Path(folder).expanduser()
+    if (folder / DICTIONARY).is_file():
+        folder /= MODEL
     if not any((folder / name).exists() for name in (artifact.RUN, artifact.EXPORTED)):
         what = "no encoder" if folder.exists() else "there is no such folder"
         raise UserError(
             f"{folder}: {what}. Give a run of a study (results/encoders/RUN, with {artifact.RUN}) or a "
-            f"folder of `sslslr export` (with {artifact.EXPORTED})."
+            f"folder of `sslslr export` (with {artifact.EXPORTED}); or a dictionary."
         )
     return Encode(folder, device)
 

@@ -5,9 +5,11 @@ import pytest
 from typer.testing import CliRunner
 
 import sslslr
+from sslslr import load_encoder
 from sslslr.cli.main import app
 from sslslr.data.batch import Batch
 from sslslr.data.preprocess import preprocess
+from sslslr.use.clips import clips_of
 from sslslr.use.dictionary import ABOUT, FEATURES, Dictionary, build, copies, spread
 from sslslr.use.ranking import by_gloss, chance, cosines, measures, ranks, summary
 from sslslr.utils.errors import UserError
@@ -72,6 +74,24 @@ def test_a_clip_is_seen_whole_and_in_three_parts(fit, toy_store, encoder_folder)
         part = Batch(moving[:, start : start + 12], longer.batch.lengths - 3, longer.batch.present)
         expected.append(encode.features(part))
     np.testing.assert_allclose(found, np.mean(expected, axis=0), atol=1e-6)
+
+
+def test_a_dictionary_is_clips_and_an_encoder_too(dictionary):
+    """`sslslr embed dictionary/ dictionary/` are the entries' features by the dictionary's own encoder."""
+    with clips_of(dictionary.path) as clips:
+        assert list(clips.store.clips["clip_id"]) == list(dictionary.store.clips["clip_id"])
+        embedded = load_encoder(dictionary.path).store(clips.store, parts=True)
+    np.testing.assert_allclose(embedded.features, dictionary.features, atol=1e-6)
+
+
+def test_cut_weights_of_a_dictionary_are_not_to_be_pretrained_again(dictionary):
+    weights = dictionary.path / "model" / "encoder.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-40])
+    with pytest.raises(
+        UserError, match=r"cannot be used .* Copy the folder anew .*lookup build"
+    ) as caught:
+        load_encoder(dictionary.path)
+    assert "Pretrain" not in str(caught.value)
 
 
 def test_a_damaged_dictionary_is_said_in_a_sentence(dictionary):

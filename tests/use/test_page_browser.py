@@ -31,10 +31,8 @@ BEFORE, AFTER, SLOWER = (
     1.4,
 )  # the film: seconds held at its ends, and how much slower it runs
 SECONDS = 1800  # that the browser may take: a look at a picture is 0.1 to 4 s
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
-]
+FAULTS = 120  # seconds that it may take where no picture is looked at
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
 
 class Server(SimpleHTTPRequestHandler):
@@ -115,8 +113,8 @@ def as_webcam(video: Path, out: Path) -> None:
             file.write(b"FRAME\n" + picture.tobytes())
 
 
-def browse(folder: Path, webcam: Path, profile: Path) -> dict:
-    """What drive.js reports of the page in `folder`."""
+def browse(folder: Path, webcam: Path, profile: Path, seconds: int = SECONDS) -> dict:
+    """What the script of drive.html reports of the page in `folder`."""
     Server.done.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Server, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -129,7 +127,7 @@ def browse(folder: Path, webcam: Path, profile: Path) -> dict:
     ]  # fmt: skip
     browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        assert Server.done.wait(SECONDS), f"the browser reported nothing in {SECONDS} s"
+        assert Server.done.wait(seconds), f"the browser reported nothing in {seconds} s"
     finally:
         browser.terminate()
         browser.wait(20)
@@ -147,6 +145,35 @@ def tarball(request) -> Path:
         pytest.skip(str(error))
 
 
+def driven(page: Path, script: str, width: int) -> None:
+    """Put a script beside the page that uses it in a frame."""
+    shutil.copy(HERE / script, page)
+    (page / "drive.html").write_text(
+        f"<!doctype html><iframe allow='camera' width={width} height=850></iframe><script src={script}></script>"
+    )
+
+
+def test_a_narrow_page_refuses_what_it_cannot_read_and_scrolls_to_no_side(
+    toy_store, encoder_folder, tmp_path
+):
+    build(load_encoder(encoder_folder), toy_store, tmp_path / "dictionary", say=lambda _: None)
+    page = tmp_path / "page"
+    make_page(
+        Dictionary.open(tmp_path / "dictionary"), page, without_video=True, say=lambda _: None
+    )
+    driven(page, "faults.js", 320)
+    np.save(page / "query.npy", np.asarray(toy_store.frames(0)))
+
+    found = browse(page, tmp_path / "none.y4m", tmp_path / "profile", FAULTS)
+    assert "error" not in found, found
+    assert found["scroll"] <= 320, "a long file name widens the page"
+    assert "from 0.2 to 5" in found["aspect"]
+    assert "less than 5 MB" in found["large"]
+    assert found["seen"], "what was said stands below the screen"
+    assert found["still"] == [0, "Let all skeletons move"]
+
+
+@pytest.mark.slow
 def test_the_page_finds_what_python_finds(dictionary, tarball, shared_data, tmp_path, capsys):
     video = shared_data / "lookup_videos" / "queries" / f"{QUERY}.mp4"
     with clips_of(video) as clips:
@@ -155,10 +182,7 @@ def test_the_page_finds_what_python_finds(dictionary, tarball, shared_data, tmp_
         aspect = float(clips.store.clips["aspect"].iloc[0])
     page = tmp_path / "page"
     make_page(dictionary, page, tarball)
-    shutil.copy(HERE / "drive.js", page)
-    (page / "drive.html").write_text(
-        "<!doctype html><iframe allow='camera' height=850></iframe><script src=drive.js></script>"
-    )
+    driven(page, "drive.js", 390)
     shutil.copy(video, page / "query.mp4")
     np.save(page / "query.npy", keypoints)
     asked = {"width": 390, "file": "query.mp4", "keypoints": "query.npy", "aspect": aspect}

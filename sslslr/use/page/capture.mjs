@@ -18,6 +18,18 @@ const once = (target, event) =>
   });
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
+/** The picture at which a video stands. On a busy machine it may come later than the browser says. */
+async function standing(video) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await pictureOf(video);
+    } catch (error) {
+      if (tries === 40) throw error;
+      await pause(50);
+    }
+  }
+}
+
 /** Frames of a video file. progress(done, of) is told; cancelled() ends it with null. */
 export async function framesOfVideo(file, estimator, progress, cancelled) {
   const video = document.createElement("video");
@@ -26,6 +38,7 @@ export async function framesOfVideo(file, estimator, progress, cancelled) {
   video.src = URL.createObjectURL(file);
   try {
     await once(video, "loadeddata");
+    if (!video.videoWidth) throw new Error("This file holds no pictures.");
     if (!Number.isFinite(video.duration)) {
       video.currentTime = 1e9; // recordings of browsers state no length until one looks for their end
       await once(video, "seeked");
@@ -39,7 +52,7 @@ export async function framesOfVideo(file, estimator, progress, cancelled) {
       const time = Math.min((i + 0.5) / RATE, Math.max(0, video.duration - 0.01));
       video.currentTime = time;
       await once(video, "seeked");
-      const { joints } = await estimator.look(await pictureOf(video), 1 / RATE);
+      const { joints } = await estimator.look(await standing(video), 1 / RATE);
       frames.push({ time, joints });
       progress(i + 1, count);
     }

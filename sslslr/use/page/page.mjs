@@ -5,10 +5,11 @@ import { closeWebcam, framesOfVideo, openWebcam, record, whyNoWebcam } from "./c
 import { Dictionary } from "./dictionary.mjs";
 import { clipAtRate, Estimator, pictureOf, showsHand } from "./estimate.mjs";
 import { clipOf, readNpy } from "./formats.mjs";
-import { Player } from "./skeleton.mjs";
-import { begin, by, fail, say, working } from "./status.mjs";
+import { allMove, moveAll, Player } from "./skeleton.mjs";
+import { begin, by, fail, onScreen, say, working } from "./status.mjs";
 
 const AT_ONCE = 24; // signs of the dictionary that are shown, and added by "Show more"
+const LARGEST = 5e6; // bytes of a keypoint file: a minute of video in double precision
 const FEW = 8; // pictures with a hand below which no answer is sure
 const OFTEN = 0.4; // seconds between two answers while one signs
 const estimator = new Estimator();
@@ -72,9 +73,13 @@ async function lookUpSign(index) {
 async function lookUpKeypoints(file) {
   const cancelled = begin(`Reading ${file.name}…`);
   try {
+    if (file.size > LARGEST) throw new Error("A file of one sign has less than 5 MB. Cut it, or save it as float16.");
+    if (!by("aspect").value || !by("aspect").checkValidity()) {
+      throw new Error("Give the width of its pictures, divided by their height, as a number from 0.2 to 5.");
+    }
     const clip = clipOf(readNpy(await file.arrayBuffer()));
     if (cancelled()) return;
-    answer({ ...clip, aspect: Number(by("aspect").value) || 1, fps: dictionary.fps }, `${file.name}.`);
+    answer({ ...clip, aspect: Number(by("aspect").value), fps: dictionary.fps }, `${file.name}.`);
     show();
   } catch (error) {
     fail(new Error(`${file.name}: ${error.message}`), cancelled);
@@ -120,7 +125,9 @@ async function startWebcam() {
     say("The webcam is on. Loading MediaPipe from this folder, some 30 MB…");
     await estimator.ready(dictionary.complexity);
     for (let i = 0; i < 2; i++) await estimator.look(await pictureOf(by("camera")), 0.1); // the first is slow
-    if (!cancelled()) say("Ready. Press “Sign now”: a countdown of three seconds follows.");
+    if (cancelled()) return;
+    say("Ready. Press “Sign now”: a countdown of three seconds follows.");
+    onScreen();
   } catch (error) {
     stopWebcam();
     fail(error instanceof DOMException ? new Error(whyNoWebcam(error)) : error, cancelled);
@@ -232,6 +239,18 @@ function measure(frames, began, moments) {
   if (end) performance.measure("first answer", { start, end });
 }
 
+function nameStill() {
+  by("still").textContent = allMove ? "Stop all skeletons" : "Let all skeletons move";
+}
+
+/** End a recording, or a look at pictures; where neither goes on, nothing happens. */
+function stop() {
+  if (camera.recording) camera.stop = true;
+  if (by("cancel").hidden) return;
+  begin("Stopped.");
+  by("answers").focus(); // the button that was pressed is gone
+}
+
 function chooseWay() {
   const way = document.querySelector("[name=way]:checked").value;
   for (const panel of document.querySelectorAll(".panel")) panel.hidden = panel.dataset.way !== way;
@@ -297,6 +316,7 @@ async function open() {
     return;
   }
   describe();
+  nameStill();
   chooseWay();
   browse();
   for (const way of document.querySelectorAll("[name=way]")) way.addEventListener("change", chooseWay);
@@ -306,11 +326,20 @@ async function open() {
     by(id).addEventListener("change", () => by("keypoint-file").files[0] && lookUpKeypoints(by("keypoint-file").files[0]));
   }
   by("video-file").addEventListener("change", ({ target }) => target.files[0] && lookUpVideo(target.files[0]));
-  by("cancel").addEventListener("click", () => begin("Stopped."));
+  for (const id of ["keypoint-file", "video-file"]) {
+    // So that the same file, mended, can be chosen again.
+    by(id).addEventListener("click", ({ target }) => (target.value = ""));
+  }
+  by("cancel").addEventListener("click", stop);
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && stop());
   by("record").addEventListener("click", () => {
-    if (camera.recording) camera.stop = true;
+    if (camera.recording) stop();
     else if (camera.on) signNow();
     else startWebcam();
+  });
+  by("still").addEventListener("click", () => {
+    moveAll(!allMove);
+    nameStill();
   });
   document.documentElement.dataset.ready = "yes";
 }

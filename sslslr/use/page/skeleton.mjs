@@ -23,8 +23,16 @@ const PARTS = [
   ["--right-hand", handEdges(21), 2.5],
 ];
 
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const playing = new Set();
+
+/** Whether skeletons move, but for those that somebody stopped. */
+export let allMove = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** Let all skeletons move, or stand; those that come later too. */
+export function moveAll(moving) {
+  allMove = moving;
+  for (const element of document.querySelectorAll(".player")) players.get(element).setMoving(moving);
+}
 
 /** A figure that plays one clip. `show` gives it the clip; `name` is said by its button. */
 export class Player {
@@ -41,7 +49,7 @@ export class Player {
     this.element.append(this.canvas, this.button);
     this.name = name;
     this.began = performance.now();
-    this.setMoving(!calm.matches);
+    this.setMoving(allMove);
     visible.observe(this.element);
     players.set(this.element, this);
   }
@@ -59,7 +67,7 @@ export class Player {
 
   setMoving(moving) {
     this.moving = moving;
-    this.button.textContent = moving ? "❚❚" : "▶";
+    this.button.textContent = moving ? "❚❚" : "▶\uFE0E";
     this.button.setAttribute("aria-label", `${moving ? "Stop" : "Play"} the skeleton of ${this.name}`);
     if (moving && playing.has(this)) requestAnimationFrame(tick);
   }

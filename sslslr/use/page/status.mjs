@@ -27,6 +27,7 @@ export function begin(text) {
   const number = ++task;
   working(false);
   say(text);
+  onScreen();
   return () => number !== task;
 }
 
@@ -35,4 +36,10 @@ export function fail(error, cancelled = () => false) {
   working(false);
   by("result").hidden = true; // what stands there answers another question
   say(error.message);
+  onScreen();
+}
+
+/** On a phone the line stands below what one pressed. */
+export function onScreen() {
+  by("status").scrollIntoView({ block: "nearest" });
 }
