@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sslslr.data.source import TABLES, table_of, units_of
+from sslslr.data.label_tables import TABLES, table_of
+from sslslr.data.source import units_of
 from sslslr.data.store import CARD, ClipStore, writing
 from sslslr.pose.shards import SUFFIXES
 from sslslr.utils.archives import ENDINGS, open_members
