@@ -7,6 +7,8 @@ import pandas as pd
 
 ROOT = Path(__file__).parent.parent
 STUDIES = ("study_hands", "study_geometry")
+# A claim that the second study's own runs do not answer is asked apart, and its cell has a star.
+APART = {"temporal_permutation": "study_augmentations"}
 ROW = re.compile(r"^\| (?P<claim>[^|]+) <!-- (?P<id>\w+) --> \|(?P<cells>.+)\|$", re.MULTILINE)
 
 
@@ -20,11 +22,12 @@ def _cell(row: pd.Series) -> str:
     return f"{row.verdict}{reason}, {effect} [{low}, {high}]"
 
 
+def _verdicts(study: str) -> pd.DataFrame:
+    return pd.read_csv(ROOT / f"docs/study/{study}/tables/verdicts.csv").set_index("claim")
+
+
 def test_the_answer_on_the_first_screen_is_that_of_the_published_studies():
-    columns = [
-        pd.read_csv(ROOT / f"docs/study/{study}/tables/verdicts.csv").set_index("claim")
-        for study in STUDIES
-    ]
+    columns = [_verdicts(study) for study in STUDIES]
     readme = (ROOT / "README.md").read_text()
     rows = {
         match["id"]: [cell.strip() for cell in match["cells"].split("|")]
@@ -32,5 +35,8 @@ def test_the_answer_on_the_first_screen_is_that_of_the_published_studies():
     }
     assert sorted(rows) == sorted(columns[1].index[columns[1].source == "paper"])
     for claim, cells in rows.items():
-        assert cells == [_cell(verdicts.loc[claim]) for verdicts in columns]
+        said = [_cell(verdicts.loc[claim]) for verdicts in columns]
+        if claim in APART:
+            said[1] = _cell(_verdicts(APART[claim]).loc[claim]) + " *"
+        assert cells == said
     assert readme.index("## The answer so far") < readme.index("## Two commands")
