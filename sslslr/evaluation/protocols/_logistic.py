@@ -7,9 +7,9 @@ Minimises, for n clips of equal weight,
 which is scikit-learn's LogisticRegression(C). Newton's method without its Hessian over features
 times classes: each step solves H s = -gradient by conjugate gradients, which need products with H
 alone, and only as exactly as the gradient is small (Dembo, Eisenstat and Steihaug 1982). They are
-preconditioned with H's own diagonal, which says nearly all of H where the features are turned into the
-clips' principal axes beforehand. The gradient is in double precision; the direction of a step, which it
-corrects, in single.
+preconditioned class by class: with the few clips that curve a class most, and with H's own diagonal for
+the others, which says nearly all of them where the features are turned into the clips' principal axes
+beforehand. The gradient is in double precision; the direction of a step, which it corrects, in single.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,6 +23,12 @@ from sslslr.evaluation.protocols._blocks import blocks
 
 TOLERANCE = 1e-8  # largest entry of the gradient where a fit stops
 INNER_STEPS = 200  # of conjugate gradients, in one step of Newton's
+PATIENCE = (
+    40  # products with H in one step, above which those that follow are preconditioned better:
+)
+OUTSTANDING = 32  # by so many clips of each class exactly,
+OUTSTANDING_VALUES = 2**25  # of so many features in all (128 MB, and as much again),
+LARGEST_PART = 1e4  # each with so much curvature beside all other clips' at most
 HALVINGS = 30  # of a step that would not descend
 FIT_PASSES = 60  # forward passes of a linear head that a fit costs, about: for estimates
 DESCENT = 1e-4  # share of the descent that the slope promises (Armijo)
@@ -84,11 +90,17 @@ def fit_logistic(
 
     value, log_p = loss(w)
     gradient = slope(w, log_p)
+    outstanding = 0
     for _ in range(max_iter):
         if (largest := gradient.abs().max().item()) <= tolerance:
             break
-        step = _direction(single, log_p.float().exp(), penalty.float(), gradient / largest, largest)
+        p = log_p.float().exp()
+        step, products = _direction(
+            single, p, penalty.float(), gradient / largest, largest, outstanding
+        )
         step = step.double() * largest
+        if products > PATIENCE:
+            outstanding = OUTSTANDING
         descent = (gradient * step).sum()
         size = 1.0
         for _ in range(HALVINGS):
@@ -103,29 +115,66 @@ def fit_logistic(
     return Fitted(w[:-1], w[-1:], gradient.abs().max().item(), right)
 
 
-def _direction(x: Tensor, p: Tensor, penalty: Tensor, gradient: Tensor, largest: float) -> Tensor:
+def _direction(
+    x: Tensor, p: Tensor, penalty: Tensor, gradient: Tensor, largest: float, outstanding: int
+) -> tuple[Tensor, int]:
     """Newton's step against `gradient`, (d, classes), by preconditioned conjugate gradients.
 
     Args:
         p: (n, classes), the classes' probabilities.
         gradient: scaled to a largest entry of 1; `largest` is what it was.
+        outstanding: so many clips of each class the preconditioner has exactly.
+
+    Returns:
+        The step, and how many products with H it took.
     """
     share = p / len(x)
-    diagonal = (x * x).T @ (share * (1 - p)) + penalty
-    # What all classes share has no curvature but the penalty's, and the intercept none at all.
-    diagonal = diagonal.clamp_min(1e-6 * diagonal.max())
 
     def product(v: Tensor) -> Tensor:
         moved = share * (x @ v)
         return x.T @ (moved - p * moved.sum(dim=1, keepdim=True)) + penalty * v
 
+    return _conjugate_gradients(
+        product,
+        _preconditioner(x, share * (1 - p), penalty, outstanding),
+        -gradient.float(),
+        relative=min(0.3, largest**0.5),
+    )
+
+
+def _preconditioner(
+    x: Tensor, curvature: Tensor, penalty: Tensor, outstanding: int
+) -> Callable[[Tensor], Tensor]:
+    """The inverse of H's part within each class: the clips that curve it most, and the others' diagonal.
+
+    Where a fit is nearly done, a class is curved by few clips, its own and those that are taken for it. The
+    diagonal says little of them where there are as many features as clips; they are inverted exactly
+    (Woodbury's identity).
+
+    Args:
+        curvature: (n, classes), p (1 - p) / n.
+    """
+    most = min(len(x), outstanding, OUTSTANDING_VALUES // (x.shape[1] * curvature.shape[1]))
+    values, rows = curvature.topk(most, dim=0)
+    diagonal = (x * x).T @ curvature.scatter(0, rows, 0.0) + penalty
+    # What all classes share has no curvature but the penalty's, and the intercept none at all.
+    diagonal = diagonal.clamp_min(1e-6 * diagonal.max())
+
     def precondition(r: Tensor) -> Tensor:
         z = r / diagonal
+        if most:
+            z -= (root.transpose(1, 2) @ (root @ r.T[..., None]))[..., 0].T
         return z - z.mean(dim=1, keepdim=True)  # what all classes share moves no probability
 
-    return _conjugate_gradients(
-        product, precondition, -gradient.float(), relative=min(0.3, largest**0.5)
-    )
+    if most:
+        clips, others = x[rows.T], diagonal.T[:, None]  # (classes, most, d), (classes, 1, d)
+        # Beyond this a clip's part, beside the others', leaves single precision no digits for theirs.
+        weights = values.T.minimum(LARGEST_PART / (clips.square() / others).sum(dim=2))
+        clips *= weights.sqrt()[..., None]
+        scaled = clips / others
+        within = torch.eye(most, device=x.device) + scaled @ clips.transpose(1, 2)
+        root = torch.linalg.solve_triangular(torch.linalg.cholesky(within), scaled, upper=False)
+    return precondition
 
 
 def _conjugate_gradients(
@@ -133,22 +182,26 @@ def _conjugate_gradients(
     precondition: Callable[[Tensor], Tensor],
     target: Tensor,
     relative: float,
-) -> Tensor:
-    """Solve product(s) = target until the preconditioned residual has shrunk to `relative`."""
+) -> tuple[Tensor, int]:
+    """Solve product(s) = target until the preconditioned residual has shrunk to `relative`.
+
+    Returns:
+        s, and how many products it took.
+    """
     s, r = torch.zeros_like(target), target.clone()
     z = precondition(r)
     direction, size = z, (r * z).sum()
     enough = relative**2 * size
-    for _ in range(INNER_STEPS):
+    for products in range(1, INNER_STEPS + 1):
         image = product(direction)
         length = size / (direction * image).sum()
         s, r = s + length * direction, r - length * image
         z = precondition(r)
         before, size = size, (r * z).sum()
-        if size <= enough:
+        if size <= enough or products == INNER_STEPS:
             break
         direction = z + size / before * direction
-    return s
+    return s, products
 
 
 def linear_scores(scored: Tensor, fitted: Fitted) -> Iterator[np.ndarray]:

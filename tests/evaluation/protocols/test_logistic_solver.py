@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from sslslr.evaluation.protocols import _logistic
 from sslslr.evaluation.protocols._logistic import (
     TOLERANCE,
     fit_logistic,
@@ -53,6 +54,31 @@ def test_few_clips_that_any_plane_divides_and_almost_no_penalty_end_at_an_optimu
     fitted = fit_logistic(features, labels, classes, 1e4)
     assert fitted.gradient <= TOLERANCE
     assert fitted.accuracy == 1
+
+
+def test_the_clips_that_curve_a_class_most_spare_half_of_the_products(monkeypatch):
+    """More features than clips, as raw keypoints have: the diagonal alone says little there."""
+    features, labels = problem(n=300, d=500, classes=20, noise=2.0)
+    clips, _ = principal_axes(features, features[:1])
+    products, plain = [], _logistic._conjugate_gradients
+
+    def counting(product, *arguments, **settings):
+        def counted(v):
+            products.append(1)
+            return product(v)
+
+        return plain(counted, *arguments, **settings)
+
+    monkeypatch.setattr(_logistic, "_conjugate_gradients", counting)
+    monkeypatch.setattr(_logistic, "PATIENCE", 0)
+    found = fit_logistic(clips, labels, 20, 100.0)
+    with_clips, products[:] = len(products), []
+    monkeypatch.setattr(_logistic, "OUTSTANDING_VALUES", 0)
+    alone = fit_logistic(clips, labels, 20, 100.0)
+    assert max(found.gradient, alone.gradient) <= TOLERANCE
+    # A gradient of 1e-8 leaves this much open where the penalty is as small.
+    torch.testing.assert_close(found.weights, alone.weights, atol=1e-4, rtol=0)
+    assert with_clips < len(products) / 2
 
 
 def test_constant_features_become_zero():
