@@ -17,7 +17,6 @@ from sslslr.cli import config, data, evaluate, init, lookup, pose, pretrain, pro
 from sslslr.training.stop import EXIT_CODE, Stopped
 from sslslr.utils.errors import UserError
 
-INTERRUPTED = 130  # typer's exit code after Ctrl-C
 # torch says it so, in errors of its own, of the machine's memory and of a GPU's.
 NO_MEMORY = re.compile("can't allocate memory|out of memory|[Cc]annot allocate memory")
 
@@ -82,7 +81,7 @@ app.command("check-results")(provenance.check_results)
 
 
 def main() -> None:
-    """Entry point: what the user can mend is one line and status 2, a stop is status 75, Ctrl-C 130."""
+    """What the user can mend is one line and status 2, a stop is status 75; signals: `interruption`."""
     for stream in (sys.stdout, sys.stderr):  # whatever a licence holds, or the locale lacks
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -95,10 +94,6 @@ def main() -> None:
     except Stopped as stop:
         print(f"sslslr: {stop}", file=sys.stderr)
         sys.exit(EXIT_CODE)
-    except SystemExit as end:
-        if end.code == INTERRUPTED:  # of which typer says nothing
-            print("sslslr: interrupted. Run the same command again.", file=sys.stderr)
-        raise
     except (UserError, ModuleNotFoundError, MemoryError, OSError, RuntimeError) as error:
         if (sentence := _sentence(error)) is None:
             raise

@@ -46,18 +46,6 @@ def test_one_line(monkeypatch, capsys, error, message):
     assert len(told.splitlines()) == 1
 
 
-def test_ctrl_c_is_said(monkeypatch, capsys):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("sslslr.config.load.load", interrupted)
-    monkeypatch.setattr(sys, "argv", ["sslslr", "config", "check", "x.yaml"])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 130
-    assert capsys.readouterr().err == "sslslr: interrupted. Run the same command again.\n"
-
-
 @pytest.mark.parametrize(
     "error",
     [
