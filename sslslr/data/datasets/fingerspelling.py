@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,7 +107,8 @@ class Fingerspelling(Dataset):
                 writer.add(
                     clip_id,
                     **clip,
-                    gloss=row["glosses"],
+                    # The index writes "Ä" in two forms.
+                    gloss=unicodedata.normalize("NFC", row["glosses"]),
                     language=language,
                     split=split[language],
                     source=row["path"],
