@@ -109,7 +109,7 @@ def refuse_settings_of_dvc() -> None:
 def refuse_links_out(results: Path, outs: dict[str, str]) -> None:
     """A link within the results may come from anybody's commit; the results themselves may be one."""
     for path in outs:
-        if not Path(path).resolve().is_relative_to(results.resolve()):
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(results)):
             raise Refused(
                 f"{path} is a link that leads out of {results}/, where nothing is written. Remove it: "
                 f"rm {path}"

@@ -6,6 +6,7 @@ bytes.
 """
 
 import hashlib
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -41,7 +42,9 @@ def archive(results: Path, out: Path) -> int:
     ):
         _add(packed, path, METADATA, sha256_of(path))
         for entity in sorted(listed, key=lambda entity: entity["@id"]):
-            _add(packed, _inside(results, entity), entity["@id"], entity.get("sha256"))
+            file = _inside(results, entity)
+            _same_size(file, entity.get("contentSize"))
+            _add(packed, file, entity["@id"], entity.get("sha256"))
     return len(listed) + 1
 
 
@@ -51,9 +54,19 @@ def _inside(results: Path, entity: dict[str, Any]) -> Path:
             f"{results / PROVENANCE}: lists {shown(entity['@id'])!r}, which {fault}, so it lies elsewhere."
         )
     path = results / entity["@id"]
-    if not path.resolve().is_relative_to(results.resolve()):
+    # A link to itself has no end; `Path.resolve` raises at one.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(results)):
         raise UserError(f"{results / PROVENANCE}: lists {entity['@id']!r}, which lies elsewhere.")
     return path
+
+
+def _same_size(path: Path, stated: Any) -> None:
+    """Raise UserError at once where a file cannot be the listed one: it may be vast."""
+    if stated is not None and path.is_file() and str(path.stat().st_size) != str(stated):
+        raise UserError(
+            f"{path}: not the file that {PROVENANCE} lists ({path.stat().st_size} bytes, listed "
+            f"{shown(str(stated))[:80]}). Run the workflow again, then pack."
+        )
 
 
 def _add(packed: zipfile.ZipFile, path: Path, name: str, sha256: Any) -> None:

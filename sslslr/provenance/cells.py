@@ -14,7 +14,8 @@ import pandas as pd
 from sslslr.report.tables import TABLES
 from sslslr.report.tables._base import Table
 from sslslr.utils.errors import UserError, nearest
-from sslslr.utils.user_files import UserFileError, open_user_file
+from sslslr.utils.tables import read_written
+from sslslr.utils.user_files import UserFileError
 
 ENDINGS = (".csv", ".md", ".tex")
 MOST_LISTED = 100  # rows that an error names
@@ -97,8 +98,7 @@ def read(csv: Path) -> pd.DataFrame:
         UserError: absent or not CSV.
     """
     try:
-        with open_user_file(csv) as stream:
-            return pd.read_csv(stream, dtype=str, keep_default_na=False)
+        return read_written(csv)
     except UserFileError as error:
         raise UserError(f"{error} Build the report first.") from None
     except ValueError as error:

@@ -18,7 +18,8 @@ from sslslr.config.settings import NAME, parse
 from sslslr.data.clip_table import DATASET, Counts, Member
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_json
-from sslslr.utils.user_files import shortened, shown
+from sslslr.utils.tables import read_written
+from sslslr.utils.user_files import read_user_text, shortened, shown
 
 RUN = ("run_id", "method", "augmentation", "variant", "tag", "pretrain_dataset")
 METRICS = (
@@ -122,7 +123,7 @@ def read_metrics(paths: Paths) -> pd.DataFrame:
 
 def _metrics(path: Path) -> pd.DataFrame:
     # Names such as "none" or "NA" are names: nothing but an empty number is missing.
-    frame = _read(path, lambda file: pd.read_csv(file, dtype=str, keep_default_na=False))
+    frame = _read(path, read_written)
     _check_columns(path, frame, METRICS)
     _check_names(path, frame)
     if "target_dataset" not in frame:  # of a version that did not say whose clips a target's are
@@ -180,7 +181,7 @@ def read_histories(paths: Paths) -> dict[str, pd.DataFrame]:
     """
     found = {}
     for path in map(Path, _some(paths, "history")):
-        frame = _read(path, lambda file: pd.read_csv(file, dtype=str, keep_default_na=False))
+        frame = _read(path, read_written)
         _check_columns(path, frame, HISTORY)
         losses = [column for column in frame if column.startswith("loss_")]
         found[path.absolute().parent.name] = _to_numbers(path, frame, (*HISTORY, *losses))
@@ -222,7 +223,7 @@ def read_paper_numbers(path: str | Path) -> list[dict[str, Any]]:
     Raises:
         UserError: the file is absent, is not a YAML list, or an entry lacks a key.
     """
-    entries = _read(Path(path), lambda file: yaml.safe_load(file.read_text(encoding="utf-8")))
+    entries = _read(Path(path), lambda file: yaml.safe_load(read_user_text(file)))
     if not isinstance(entries, list):
         raise UserError(f"{path}: expected a list of numbers, found {type(entries).__name__}.")
     for number, entry in enumerate(entries):
@@ -243,6 +244,8 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
         raise UserError(f"{path}: there is no such file. {AGAIN}")
     try:
         return reader(path)
+    except UserError as error:
+        raise UserError(f"{error} {AGAIN}") from None
     except Exception as error:  # pandas, pyarrow and yaml raise many kinds
         what = shortened(" ".join(str(error).split()))
         raise UserError(f"{path}: cannot be read ({what}). {AGAIN}") from None

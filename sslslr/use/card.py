@@ -13,9 +13,12 @@ import yaml
 from sslslr.config.run import NO_DATASET
 from sslslr.data.store import CARD, CLIPS
 from sslslr.use.best import frozen_protocols
+from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_object
+from sslslr.utils.tables import read_written
 
 SHOWN = ("top1", "top5", "top10")
+NUMBERS = ("value", "low", "high", "n_test", "n_classes")
 NAMES = {"top1": "recall at 1", "top5": "recall at 5", "top10": "recall at 10"}
 # Ids of licences that Hugging Face knows; what begins so is one, anything else is `other`.
 LICENCES = {
@@ -99,11 +102,18 @@ def scores(folder: Path, run_id: str) -> list[dict[str, Any]]:
     file = folder.parents[1] / "metrics" / run_id / "metrics.csv"
     if not file.is_file():
         return []
-    table = pd.read_csv(file)
-    table = table[(table["label_fraction"] == 1) & (table["shots"] == 0)]
-    table = table[table["metric"].isin(SHOWN) & table["protocol"].isin(frozen_protocols())]
-    keys = ["target_dataset", "protocol", "metric"]
-    means = table.groupby(keys, sort=True)[["value", "low", "high", "n_test", "n_classes"]].mean()
+    try:
+        table = read_written(file)
+        for column in ("label_fraction", "shots", *NUMBERS):
+            table[column] = pd.to_numeric(table[column])
+        table = table[(table["label_fraction"] == 1) & (table["shots"] == 0)]
+        table = table[table["metric"].isin(SHOWN) & table["protocol"].isin(frozen_protocols())]
+        keys = ["target_dataset", "protocol", "metric"]
+        means = table.groupby(keys, sort=True)[list(NUMBERS)].mean()
+    except (KeyError, ValueError, TypeError):
+        raise UserError(
+            f"{file}: not the metrics that `sslslr evaluate` writes. Evaluate the run again."
+        ) from None
     return means.reset_index().to_dict("records")
 
 

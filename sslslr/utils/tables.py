@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import pandas as pd
 
 from sslslr.utils.errors import UserError, nearest
-from sslslr.utils.user_files import read_user_bytes
+from sslslr.utils.files import LARGEST_JSON
+from sslslr.utils.user_files import open_user_file, read_user_bytes
 from sslslr.utils.words import counted
 
 # What a column may be called, the first that is there counts.
@@ -92,6 +93,21 @@ def read_table(
         table["start_frame"] = [value and value - 1 for value in table["start_frame"]]
         table.attrs["from_one"] = True
     return table
+
+
+def read_written(path: str | Path) -> pd.DataFrame:
+    """A CSV that this package wrote, as text. It may have come with somebody else's results.
+
+    Raises:
+        UserError: absent, no regular file, too large or too wide.
+        ValueError: of pandas, where it is not CSV.
+    """
+    with open_user_file(path, LARGEST_JSON) as stream:
+        if (columns := stream.readline().count(b",") + 1) > WIDEST:
+            raise UserError(f"{path}: {columns} columns; at most {WIDEST} are read.")
+        stream.seek(0)
+        # Without index_col=False pandas makes indices of cells that the header does not name, one by one.
+        return pd.read_csv(stream, dtype=str, keep_default_na=False, index_col=False)
 
 
 def _text(path: Path, data: bytes | None) -> tuple[str, int]:

@@ -7,8 +7,20 @@ import pytest
 
 from hostile_bytes import one_line
 from sslslr.cli.provenance import check_results
-from sslslr.provenance import publish
-from sslslr.report.reading import read_cards, read_evaluations, read_runs
+from sslslr.provenance import cells, publish
+from sslslr.provenance.archive import archive
+from sslslr.report.reading import (
+    read_cards,
+    read_evaluations,
+    read_histories,
+    read_metrics,
+    read_paper_numbers,
+    read_predictions,
+    read_runs,
+)
+from sslslr.report.results import PROVENANCE
+from sslslr.report.tables.linear import Linear
+from sslslr.use.card import scores
 from sslslr.use.dictionary import ABOUT, Dictionary
 from sslslr.workflow import seals
 
@@ -171,3 +183,56 @@ def test_a_vast_file_is_not_hashed_and_names_are_shown_without_their_control_cha
     said = publish.check(tmp_path)
     assert said[0] == "a\\nb\\x1b[2J: absent"
     assert said[1] == "report.html: changed since it was published"
+
+
+OF_CSV = (
+    lambda file: read_metrics([file]),
+    lambda file: read_histories([file]),
+    cells.read,
+    Linear().read,
+)
+
+
+@pytest.mark.parametrize("read", OF_CSV)
+def test_a_table_of_200000_columns_is_refused_at_once(read, tmp_path):
+    names = ",".join(f"c{number}" for number in range(200_000))
+    (tmp_path / "metrics.csv").write_text(f"{names}\n1\n")
+    with one_line("200000 columns; at most 1000"):
+        read(tmp_path / "metrics.csv")
+
+
+@pytest.mark.parametrize("content", ["", "a\n1\n", "\0" * 99, "value\nmany\n"])
+def test_metrics_of_another_shape_end_an_export_in_one_line(content, tmp_path):
+    (tmp_path / "metrics/run").mkdir(parents=True)
+    (tmp_path / "metrics/run/metrics.csv").write_text(content)
+    with one_line("not the metrics that `sslslr evaluate` writes"):
+        scores(tmp_path / "encoders/run", "run")
+
+
+def test_a_link_to_itself_is_no_file_of_an_archive(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with one_line("loop: listed in provenance.json and absent"):
+        archived(tmp_path / "loop")
+
+
+def archived(file):
+    listed = {"@id": file.name, "@type": "File", "contentSize": "9", "sha256": "0" * 64}
+    (file.parent / PROVENANCE).write_text(json.dumps({"@graph": [listed]}))
+    archive(file.parent, file.with_name("out.zip"))
+
+
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [
+        *((reader, "at most 67108864 are read") for reader in OF_CSV),
+        (lambda file: read_predictions([file]), "cannot be read"),
+        (read_paper_numbers, "at most 268435456 are read"),
+        (archived, "1099511627776 bytes, listed 9"),
+    ],
+)
+def test_a_file_of_a_terabyte_is_refused_at_once(read, said, tmp_path):
+    """It takes no room where only its end was written; reading it took more than anybody waits."""
+    (tmp_path / "vast").touch()
+    os.truncate(tmp_path / "vast", 1 << 40)
+    with one_line(said):
+        read(tmp_path / "vast")

@@ -197,5 +197,5 @@ def test_other_files_are_no_tables(tmp_path):
     for name in TABLES.names():
         with pytest.raises(UserError, match=r"other\.csv: column .* is missing"):
             TABLES.get(name)().read(other)
-    with pytest.raises(UserError, match=r"absent\.csv: cannot be read"):
+    with pytest.raises(UserError, match=r"absent\.csv: there is no such file"):
         TABLES.get("linear")().read(tmp_path / "absent.csv")

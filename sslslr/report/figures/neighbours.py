@@ -13,6 +13,7 @@ from sslslr.report.figures._style import message
 from sslslr.report.figures.confusions import in_pairs
 from sslslr.report.results import Results
 from sslslr.utils.errors import UserError
+from sslslr.utils.tables import read_written
 
 SHOWN = 4
 
@@ -67,7 +68,7 @@ def read_features(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
     """
     try:
         features = np.load(folder / "features.npy", allow_pickle=False)
-        clips = pd.read_csv(folder / "clips.csv", dtype=str, keep_default_na=False)
+        clips = read_written(folder / "clips.csv")
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{folder}: cannot be read ({error}). Evaluate the run again.") from None
     return features, clips

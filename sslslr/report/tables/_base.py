@@ -15,6 +15,8 @@ from sslslr.report.results import Results
 from sslslr.report.tables import _markup as markup
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import write_text
+from sslslr.utils.tables import read_written
+from sslslr.utils.user_files import UserFileError
 
 Row = Mapping[str, Any]
 FORMATS = ("csv", "md", "tex")
@@ -124,8 +126,10 @@ class Table:
         """
         try:
             # A data set may be called 007, and a tag 1e5.
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-        except (FileNotFoundError, ValueError) as error:
+            frame = read_written(path)
+        except UserFileError as error:
+            raise UserError(f"{error} Build the report first.") from None
+        except ValueError as error:
             raise UserError(f"{path}: cannot be read ({error}). Build the report first.") from None
         sources = [*self.key, *self.words, *(column.source for column in self.columns)]
         if absent := [name for name in sources if name not in frame]:
