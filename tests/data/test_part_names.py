@@ -48,11 +48,13 @@ def test_json(tmp_path, kind):
     same(found, GONE)
 
 
-def test_a_frame_a_file(tmp_path):
-    for number, frame in enumerate(JSON["JavaScript's names"]):
+@pytest.mark.parametrize("kind", ["JavaScript's names", "MessageToDict"])
+def test_a_frame_a_file(tmp_path, kind):
+    held = JSON[kind][3:] + JSON[kind][:3]  # the first has no right hand
+    for number, frame in enumerate(held):
         (tmp_path / "in/book/v").mkdir(parents=True, exist_ok=True)
         (tmp_path / f"in/book/v/frame_{number:03d}.json").write_text(json.dumps(frame))
-    same(imported(tmp_path / "in", tmp_path / "s").frames(0), GONE)
+    same(imported(tmp_path / "in", tmp_path / "s").frames(0), np.roll(GONE, -3, axis=0))
 
 
 def test_a_body_that_was_never_found_is_no_part(tmp_path):
@@ -92,6 +94,25 @@ def test_a_folder_a_part(tmp_path, folders):
         np.save(tmp_path / "in" / folder / "a.npy", CLIP[:, part])
     labelled(tmp_path / "in", "a")
     same(imported(tmp_path / "in", tmp_path / "s").frames(0))
+
+
+@pytest.mark.parametrize("name", ["keyPoints", "KeyPoints", "landMarks"])
+def test_points_may_have_an_inner_capital(tmp_path, name):
+    held = {name: CLIP, "other": np.zeros((9, 9, 9))}
+    same(one(tmp_path, ".pkl", pickle.dumps(held))[0])
+
+
+def test_hands_beside_whole_persons_may_be_anything(tmp_path):
+    held = [{"keypoints": frame.tolist(), "hands": 2} for frame in CLIP]
+    same(one(tmp_path, ".json", json.dumps(held).encode())[0])
+
+
+def test_parts_of_the_body_are_signs(tmp_path):
+    for gloss in ("body", "left hand"):
+        (tmp_path / "in" / gloss).mkdir(parents=True)
+        np.save(tmp_path / "in" / gloss / "0.npy", CLIP)
+    clips = imported(tmp_path / "in", tmp_path / "s").clips
+    assert clips["gloss"].tolist() == ["body", "left hand"]
 
 
 def test_left_and_right_are_signs(tmp_path):

@@ -20,6 +20,7 @@ BODY = (
 )  # fmt: skip
 BODIES = {33: "body", 25: "body25", 23: "body23"}
 HANDS = ("hands", "hand_landmarks", "hand_keypoints", "multi_hand_landmarks")  # of both
+PERSONS = ("instances", "predictions", "people")  # around those of a frame
 INNER = (
     "landmark",
     "landmarks",
@@ -30,11 +31,12 @@ INNER = (
 
 @functools.lru_cache(maxsize=1024)
 def plain(name: Any) -> Any:
-    """A name in one spelling: `leftHandLandmarks` and `Left Hand` are left_hand_landmarks and left_hand."""
+    """A name in one spelling: left_hand_landmarks for `leftHandLandmarks`, keypoints for `keyPoints`."""
     if not isinstance(name, str):
         return name
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
-    return re.sub(r"[\s-]+", "_", parted).lower()
+    name = re.sub(r"[\s-]+", "_", parted).lower()
+    return name.replace("key_point", "keypoint").replace("land_mark", "landmark")
 
 
 def plain_names(held: dict) -> dict:
@@ -73,7 +75,7 @@ def is_frame(held: Any) -> bool:
     """Whether it is one frame of parts, each of them points (or nothing)."""
     if not isinstance(held, dict) or not has_hands(held := plain_names(held)):
         return False
-    pieces = [_bare(held[name]) for name in (*LEFT, *RIGHT, *BODY) if held.get(name)]
+    pieces = [piece for name in (*LEFT, *RIGHT, *BODY) if (piece := _bare(held.get(name)))]
     return all(isinstance(piece, list) for piece in pieces) and all(
         (isinstance(piece[0], dict) and "x" in piece[0])
         or (isinstance(piece[0], list) and np.ndim(piece[0]) == 1 and len(piece[0]) < 5)
@@ -97,7 +99,8 @@ def of_frames(frames: Any) -> RawClip | None:
         if all(isinstance(frame.get(name), dict) for frame in frames):
             frames = [plain_names(frame[name]) for frame in frames]
     names = {name for frame in frames for name in frame}
-    if sideless := [name for name in HANDS if name in names and not names & {*LEFT, *RIGHT}]:
+    told = {*LEFT, *RIGHT, *INNER, *PERSONS}  # `hands` beside whole persons may be anything
+    if sideless := [name for name in HANDS if name in names and not names & told]:
         raise ClipError(
             f"{sideless[0]}: hands that do not say which is the left one. Write them as left_hand and right_hand, "
             "null where one was not found"

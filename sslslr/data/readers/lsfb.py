@@ -10,6 +10,10 @@ NAMES = {
     **dict.fromkeys(BODY, "pose"), **dict.fromkeys(LEFT, "left_hand"), **dict.fromkeys(RIGHT, "right_hand"),
 }  # fmt: skip
 SIGNS = ("left", "right")  # folders of such names are rather those of glosses
+USUAL = (
+    *PARTS,
+    "upper_pose",
+)  # beside other names both hands' folders must be there: "body" may be a sign
 
 
 @register
@@ -27,9 +31,13 @@ class Lsfb(Reader):
             part = NAMES.get(plain(part), "") if part.lower() not in SIGNS else ""
             if ending == ".npy" and part:
                 clips.setdefault((outer, stem), {})[part] = name
+        hands: dict[str, set[str]] = {}
+        for (folder, _), files in clips.items():
+            hands.setdefault(folder, set()).update(part for part in files if part != "pose")
         units = []
         for (folder, stem), files in sorted(clips.items()):
-            if "left_hand" in files or "right_hand" in files:
+            usual = all(parts_of(name)[0].rpartition("/")[2] in USUAL for name in files.values())
+            if {"left_hand", "right_hand"} & set(files) and (usual or len(hands[folder]) == 2):
                 parts = tuple(part for part in PARTS if part in files)
                 name = f"{folder}/{stem}" if folder else stem
                 units.append(Unit(name, tuple(files[part] for part in parts), "lsfb", parts))
