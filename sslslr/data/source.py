@@ -102,8 +102,14 @@ def rows_of(
     files: dict[str, tuple] = {}
     unused: dict[str, None] = {}
     from_one = False
-    for table in tables:
-        frame = read_table(table.path, required=() if stated else ("gloss",), data=table.data)
+    frames = [read_table(table.path, required=(), data=table.data) for table in tables]
+    if not stated and not any("gloss" in frame for frame in frames):
+        read_table(tables[0].path, data=tables[0].data)  # says what is missing
+    unlabelled = []
+    for table, frame in zip(tables, frames, strict=True):
+        if not stated and "gloss" not in frame:  # as the test set of a competition
+            unlabelled.append(f"{table.path.name} has no column gloss: not used")
+            continue
         if "file" not in frame and "clip_id" not in frame:
             raise UserError(
                 f"{table.path}: needs a column 'file' or 'clip_id'; found {', '.join(frame)}."
@@ -127,7 +133,7 @@ def rows_of(
         "frame_start of the table counts from 1, as WLASL's list does: frame_end is included; one that counts "
         "from 0 is called start_frame"
     )
-    return rows, finder, list(unused), said if from_one else ""
+    return rows, finder, list(unused), "; ".join([*unlabelled, said][: None if from_one else -1])
 
 
 def _first_of_its_name(
@@ -218,6 +224,9 @@ def _of_folders(units: list[Unit], folder: Path) -> list[Row]:
     )
     alone &= all(len(path.parts) > 2 and path.parent.name.isdecimal() for path in own)
     alone &= not any(path.stem.isdecimal() for path in own)
+    # CATEGORY/GLOSS and SPLIT/GLOSS may be numbers as well.
+    outer = {path.parts[-3] for path in own if len(path.parts) > 2}
+    alone &= len(outer) > 1 and not any(_split_among((p,)) or SIGNER.fullmatch(p) for p in outer)
     rows = []
     for unit, path in zip(units, paths, strict=True):
         columns = dict(unit.columns)

@@ -47,6 +47,27 @@ def test_splits_and_signers_are_no_glosses(tmp_path, names):
         imported(tmp_path, tmp_path / "s")
 
 
+@pytest.mark.parametrize("form", ["numbers/{}/pose", "test/{}/pose", "signer_1/{}/pose"])
+def test_a_number_may_be_a_sign(tmp_path, form):
+    for gloss in ("1", "2"):
+        file = tmp_path / "in" / f"{form.format(gloss)}.npy"
+        file.parent.mkdir(parents=True)
+        np.save(file, CLIP)
+    assert imported(tmp_path / "in", tmp_path / "s").clips["gloss"].tolist() == ["1", "2"]
+
+
+def test_links_that_hide_or_stay_within_are_no_clips(tmp_path):
+    folder = tmp_path / "in"
+    (folder / "book").mkdir(parents=True)
+    np.save(folder / "book/a.npy", CLIP)
+    (folder / "latest").symlink_to(folder / "book")
+    (folder / ".cache").symlink_to(tmp_path)
+    (folder / "loop").symlink_to("loop")
+    assert links_out(folder) == [".cache", "loop"]
+    dropped = str(imported(folder, tmp_path / "s").card["dropped"])
+    assert "loop" in dropped and ".cache" not in dropped and "latest" not in dropped
+
+
 def test_train_and_test_may_be_signs(tmp_path):
     for seed, name in enumerate(("train", "test", "book")):
         (tmp_path / "in" / name).mkdir(parents=True)
