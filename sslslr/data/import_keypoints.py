@@ -5,11 +5,12 @@ content (`sslslr.data.readers`); what their numbers mean is decided from a sampl
 (`sslslr.data.conversion`); the table says which clip is which sign (`sslslr.data.source`).
 """
 
+from itertools import filterfalse
 from typing import Any
 
 from sslslr.config.settings import SPLITS
 from sslslr.data.opened import UNREADABLE, Opened, Options, opened
-from sslslr.data.readers import ClipError
+from sslslr.data.readers import ClipError, hidden
 from sslslr.data.source import Row, fold, unnamed
 from sslslr.data.store import ClipWriter
 from sslslr.data.writer import ADVICE
@@ -51,7 +52,7 @@ def import_clips(
         why = f"no row in {source.called}" if source.tables else "no gloss: it lies in no folder"
         for unit in unnamed(source.units, source.rows):
             writer.drop(unit.name, why)
-        for link in () if source.tables else source.members.links:
+        for link in () if source.tables else filterfalse(hidden, source.members.links):
             writer.drop(link, "a link that leads out of the folder: not followed")
         _finish(source, writer, languages)
 

@@ -185,8 +185,13 @@ def _below(folder: str | os.PathLike) -> Iterator[tuple[str, bool]]:
                 places.append(f"{place}{entry.name}/")
             elif entry.is_file(follow_symlinks=False) or _inside(entry, base):
                 yield place + entry.name, True
-            elif entry.is_symlink():
+            elif entry.is_symlink() and not _folder_inside(entry, base):
                 yield place + entry.name, False
+
+
+def _folder_inside(entry: os.DirEntry, base: Path) -> bool:
+    """Whether a link leads to a folder below `base`, whose files are listed where they lie."""
+    return os.path.isdir(entry.path) and Path(os.path.realpath(entry.path)).is_relative_to(base)
 
 
 def _inside(entry: os.DirEntry, base: Path) -> bool:
