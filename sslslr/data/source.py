@@ -103,7 +103,8 @@ def rows_of(
     unused: dict[str, None] = {}
     from_one = False
     frames = [read_table(table.path, required=(), data=table.data) for table in tables]
-    if not stated and not any("gloss" in frame for frame in frames):
+    labelled = len(tables) if stated else sum("gloss" in frame for frame in frames)
+    if not labelled:
         read_table(tables[0].path, data=tables[0].data)  # says what is missing
     unlabelled = []
     for table, frame in zip(tables, frames, strict=True):
@@ -122,7 +123,7 @@ def rows_of(
             values = {k: v for k, v in zip(names, of_row, strict=True) if v is not None}
             if not values:  # cells without anything, which spreadsheets write below the last row
                 continue
-            if table.split:
+            if table.split and labelled > 1:  # of one alone the splits are dealt
                 values.setdefault("split", table.split)
             row = _of_table(number, values, finder, table.path)
             if not row.found and absent:

@@ -44,11 +44,14 @@ def test_a_clip_of_two_splits_is_named_with_its_table(tmp_path):
 
 def test_a_test_table_without_labels_is_left_out_and_said(tmp_path):
     split_files(tmp_path)
+    (tmp_path / "dev.csv").unlink()
     (tmp_path / "test.csv").write_text("Video file\n2.mp4\n")
     said = []
-    assert imported(tmp_path, tmp_path / "s", said=said).clips["clip_id"].tolist() == ["1", "0"]
+    clips = imported(tmp_path, tmp_path / "s", said=said).clips
+    assert clips["clip_id"].tolist() == ["0"]
+    assert clips["split"].isna().all()
     assert any("test.csv has no column gloss: not used." in line for line in said)
-    for name in SPLITS:
+    for name in ("train", "test"):
         (tmp_path / f"{name}.csv").write_text("Video file\n2.mp4\n")
     with pytest.raises(UserError, match="column 'gloss' is missing"):
         imported(tmp_path, tmp_path / "none")
