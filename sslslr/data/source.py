@@ -106,10 +106,10 @@ def rows_of(
     labelled = len(tables) if stated else sum("gloss" in frame for frame in frames)
     if not labelled:
         read_table(tables[0].path, data=tables[0].data)  # says what is missing
-    unlabelled = []
+    said = []
     for table, frame in zip(tables, frames, strict=True):
         if not stated and "gloss" not in frame:  # as the test set of a competition
-            unlabelled.append(f"{table.path.name} has no column gloss: not used")
+            said.append(f"{table.path.name} has no column gloss: not used")
             continue
         if "file" not in frame and "clip_id" not in frame:
             raise UserError(
@@ -130,11 +130,12 @@ def rows_of(
                 row.fault += f"; {absent}"
             _first_of_its_name(row, values, seen, files)
             rows.append(row)
-    said = (
-        "frame_start of the table counts from 1, as WLASL's list does: frame_end is included; one that counts "
-        "from 0 is called start_frame"
-    )
-    return rows, finder, list(unused), "; ".join([*unlabelled, said][: None if from_one else -1])
+    if from_one:
+        said.append(
+            "frame_start of the table counts from 1, as WLASL's list does: frame_end is included; one that "
+            "counts from 0 is called start_frame"
+        )
+    return rows, finder, list(unused), "; ".join(said)
 
 
 def _first_of_its_name(
@@ -220,14 +221,7 @@ def _of_folders(units: list[Unit], folder: Path) -> list[Row]:
     """
     paths = [PurePosixPath(unit.name) for unit in units]
     own = [path for path, unit in zip(paths, units, strict=True) if "gloss" not in unit.columns]
-    alone = (
-        len({path.stem for path in own}) == 1 and len({path.parent for path in own}) == len(own) > 1
-    )
-    alone &= all(len(path.parts) > 2 and path.parent.name.isdecimal() for path in own)
-    alone &= not any(path.stem.isdecimal() for path in own)
-    # CATEGORY/GLOSS and SPLIT/GLOSS may be numbers as well.
-    outer = {path.parts[-3] for path in own if len(path.parts) > 2}
-    alone &= len(outer) > 1 and not any(_split_among((p,)) or SIGNER.fullmatch(p) for p in outer)
+    alone = _folder_a_clip(own)
     rows = []
     for unit, path in zip(units, paths, strict=True):
         columns = dict(unit.columns)
@@ -248,6 +242,20 @@ def _of_folders(units: list[Unit], folder: Path) -> list[Row]:
         first = next(row for row in rows if None not in glosses or row.columns["gloss"] is None)
         _refuse_unlabelled(folder, first.unit)
     return rows
+
+
+def _folder_a_clip(paths: Sequence[PurePosixPath]) -> bool:
+    """Whether each clip has a folder of its own, a number in that of its gloss: GLOSS/NUMBER/pose.npy."""
+    folders, outer = {path.parent for path in paths}, {path.parent.parent.name for path in paths}
+    return (
+        len(folders) == len(paths) > 1
+        and len({path.stem for path in paths}) == 1
+        and all(len(path.parts) > 2 and path.parent.name.isdecimal() for path in paths)
+        and not paths[0].stem.isdecimal()
+        # CATEGORY/GLOSS and SPLIT/GLOSS may be numbers as well.
+        and len(outer) > 1
+        and not any(_split_among([name]) or SIGNER.fullmatch(name) for name in outer)
+    )
 
 
 def _split_among(folders: Sequence[str]) -> str | None:

@@ -21,9 +21,7 @@ from pydantic import BaseModel, Field
 from sslslr.config.settings import parse
 from sslslr.data.readers.npz import plain_array
 from sslslr.data.store import CARD, KEYPOINTS, ClipStore, content_digest, writing
-from sslslr.use.clips import DICTIONARY as ABOUT
-from sslslr.use.clips import ENTRIES as CLIPS
-from sslslr.use.clips import FOLDER, MODEL
+from sslslr.use.clips import DICTIONARY, ENTRIES, FOLDER, MODEL
 from sslslr.use.export import export
 from sslslr.use.load import Embedded, Encode, load_encoder
 from sslslr.use.ranking import COPY, by_gloss, cosines
@@ -39,7 +37,7 @@ from sslslr.utils.user_files import read_user_bytes, shown_value
 from sslslr.utils.words import counted
 
 FEATURES = "features.npy"
-FILES = (ABOUT, FEATURES, CLIPS, MODEL)
+FILES = (DICTIONARY, FEATURES, ENTRIES, MODEL)
 FORMAT = "sslslr dictionary 2"
 FEWEST = 10  # held-out clips that a threshold is set on
 LARGEST = 4 << 30  # bytes of the features
@@ -85,17 +83,17 @@ class Dictionary:
             UserError: a file is missing, or they do not belong together.
         """
         path = Path(path)
-        if not (path / ABOUT).is_file():
+        if not (path / DICTIONARY).is_file():
             raise UserError(
-                f"{path}: no dictionary ({ABOUT} is missing). Make one with `sslslr lookup build`."
+                f"{path}: no dictionary ({DICTIONARY} is missing). Make one with `sslslr lookup build`."
             )
-        about, store = read_object(path / ABOUT), ClipStore.open(path / CLIPS)
+        about, store = read_object(path / DICTIONARY), ClipStore.open(path / ENTRIES)
         if about.get("format") != FORMAT:
             raise UserError(
                 f"{path}: made as {shown_value(about.get('format'))}, and this version reads {FORMAT!r}. "
                 "Build it again."
             )
-        parse(_About, about, str(path / ABOUT), most=1)
+        parse(_About, about, str(path / DICTIONARY), most=1)
         try:
             features = plain_array(read_user_bytes(path / FEATURES, LARGEST))
         except (ValueError, EOFError) as error:
@@ -178,7 +176,7 @@ def build(
         UserError: no clip, a clip that cannot be used, or `out` holds something else.
     """
     out = Path(out)
-    refuse_foreign(out, FILES, "dictionary", record=(ABOUT, "centre"))
+    refuse_foreign(out, FILES, "dictionary", record=(DICTIONARY, "centre"))
     rows = rows_of(store, splits)
     encode.measure(store)
     embedded = encode.store(store, rows, parts=True)
@@ -191,7 +189,7 @@ def build(
     threshold = _threshold(store, features, indices, centre, held_out)
     with atomic_folder(out) as folder:
         export(encode, folder / MODEL, store, say)
-        with writing(folder / CLIPS, _card(store), on_bad="error", min_frames=1) as writer:
+        with writing(folder / ENTRIES, _card(store), on_bad="error", min_frames=1) as writer:
             ids = store.clips["clip_id"].iloc[indices]
             for row, clip_id, stated in zip(indices, ids, store.stated(indices), strict=True):
                 writer.add(clip_id, np.asarray(store.frames(row)), **stated)
@@ -204,11 +202,11 @@ def build(
             "per_sign": per_sign,
             "licence": store.card.get("licence"),
             "encoder_sha256": encode.identity()["encoder_sha256"],
-            "clips_sha256": read_json(folder / CLIPS / CARD)["sha256"][KEYPOINTS],
+            "clips_sha256": read_json(folder / ENTRIES / CARD)["sha256"][KEYPOINTS],
             "threshold": threshold,
             "centre": [float(value) for value in centre],
         }
-        write_json(folder / ABOUT, about)
+        write_json(folder / DICTIONARY, about)
     made = f"{counted(len(indices), 'entry', 'entries')} of {counted(about['signs'], 'sign')}"
     if embedded.dropped:
         reasons = ", ".join(sorted({drop["reason"] for drop in embedded.dropped}))

@@ -26,7 +26,7 @@ from sslslr.data.store import ClipStore
 from sslslr.encoders import ENCODERS, artifact
 from sslslr.encoders.build import encoder_options
 from sslslr.pose.smoothing import DEFAULT_FPS
-from sslslr.use.dictionary import ABOUT, Dictionary
+from sslslr.use.dictionary import DICTIONARY, Dictionary
 from sslslr.use.holistic_js import COMPLEXITY, NoHolistic, holistic_files
 from sslslr.use.load import Encode
 from sslslr.utils.errors import UserError
@@ -95,7 +95,7 @@ def write_page(dictionary: Dictionary, out: str | Path, holistic: Path | None) -
         file for file in SOURCES.iterdir() if file.suffix in (".html", ".css", ".mjs", ".js")
     )
     own = [*(file.name for file in sources), DATA, *([HOLISTIC] if holistic else [])]
-    refuse_foreign(out, [*own, HOLISTIC], "page", record=(f"{DATA}/{ABOUT}", "complexity"))
+    refuse_foreign(out, [*own, HOLISTIC], "page", record=(f"{DATA}/{DICTIONARY}", "complexity"))
     with atomic_folder(out) as folder:
         for file in sources:
             shutil.copyfile(file, folder / file.name)
@@ -108,7 +108,7 @@ def write_page(dictionary: Dictionary, out: str | Path, holistic: Path | None) -
         np.save(data / "features.npy", np.ascontiguousarray(dictionary.features, np.float32))
         shutil.copyfile(encode.folder / artifact.WEIGHTS, data / artifact.WEIGHTS)
         text = json.dumps(about, ensure_ascii=False, allow_nan=False)
-        (data / ABOUT).write_text(text, encoding="utf-8")
+        (data / DICTIONARY).write_text(text, encoding="utf-8")
 
 
 def page_settings(encode: Encode) -> dict[str, Any]:

@@ -208,8 +208,8 @@ def load_encoder(folder: str | Path, device: str | torch.device = "cpu") -> Enco
     if not any((folder / name).exists() for name in (artifact.RUN, artifact.EXPORTED)):
         what = "no encoder" if folder.exists() else "there is no such folder"
         raise UserError(
-            f"{folder}: {what}. Give a run of a study (results/encoders/RUN, with {artifact.RUN}) or a "
-            f"folder of `sslslr export` (with {artifact.EXPORTED}); or a dictionary."
+            f"{folder}: {what}. Give a run of a study (results/encoders/RUN, with {artifact.RUN}), a "
+            f"folder of `sslslr export` (with {artifact.EXPORTED}) or a dictionary."
         )
     return Encode(folder, device)
 

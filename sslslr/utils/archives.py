@@ -28,11 +28,10 @@ from sslslr.utils.progress import size_text
 from sslslr.utils.user_files import (
     UserFileError,
     bounded,
-    links_out,
+    files_and_links,
     name_fault,
     open_user_file,
     shown,
-    user_files,
 )
 
 DAMAGED = (
@@ -166,8 +165,8 @@ class Members:
 
 class _Folder(Members):
     def __init__(self, path: Path):
-        super().__init__(path, user_files(path))
-        self.links = links_out(path)
+        names, self.links = files_and_links(path)
+        super().__init__(path, names)
 
     def _open(self, name: str) -> IO[bytes]:
         # Listed by `user_files`, which leaves out what lies outside: not looked up a second time.

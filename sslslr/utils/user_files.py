@@ -163,12 +163,13 @@ def user_files(folder: str | os.PathLike) -> list[str]:
     A link to a file within the folder counts as that file. Names that are no UTF-8 are left as the
     system gives them: :func:`open_user_file` refuses them, :func:`shown` makes them text.
     """
-    return sorted(name for name, ours in _below(folder) if ours)
+    return files_and_links(folder)[0]
 
 
-def links_out(folder: str | os.PathLike) -> list[str]:
-    """Names of the links below a folder that :func:`user_files` does not follow, sorted."""
-    return sorted(name for name, ours in _below(folder) if not ours)
+def files_and_links(folder: str | os.PathLike) -> tuple[list[str], list[str]]:
+    """What :func:`user_files` lists, and the links that it does not follow, both sorted."""
+    found = sorted(_below(folder))
+    return [name for name, ours in found if ours], [name for name, ours in found if not ours]
 
 
 def _below(folder: str | os.PathLike) -> Iterator[tuple[str, bool]]:

@@ -8,7 +8,7 @@ from bodies import signer
 from kinds import CLIP, imported, labelled, same
 
 from sslslr.utils.errors import UserError
-from sslslr.utils.user_files import links_out, user_files
+from sslslr.utils.user_files import files_and_links
 
 PATHS = {
     "GLOSS/SIGNER": ("{gloss}/signer{n}/rep1.npy", True, "train"),
@@ -63,7 +63,7 @@ def test_links_that_hide_or_stay_within_are_no_clips(tmp_path):
     (folder / "latest").symlink_to(folder / "book")
     (folder / ".cache").symlink_to(tmp_path)
     (folder / "loop").symlink_to("loop")
-    assert links_out(folder) == [".cache", "loop"]
+    assert files_and_links(folder)[1] == [".cache", "loop"]
     dropped = str(imported(folder, tmp_path / "s").card["dropped"])
     assert [name in dropped for name in ("loop", ".cache", "latest")] == [True, False, False]
 
@@ -83,7 +83,7 @@ def test_links_that_lead_out_are_named(tmp_path):
     np.save(other / "a.npy", CLIP)
     (folder / "book/a.npy").symlink_to(other / "a.npy")
     (folder / "all").symlink_to(other)
-    assert (user_files(folder), links_out(folder)) == ([], ["all", "book/a.npy"])
+    assert files_and_links(folder) == ([], ["all", "book/a.npy"])
     with pytest.raises(
         UserError, match=r"links that lead out .* \(all, book/a.npy\): copy what they"
     ):

@@ -21,7 +21,7 @@ from sslslr.report.reading import (
 from sslslr.report.results import PROVENANCE
 from sslslr.report.tables.linear import Linear
 from sslslr.use.card import scores
-from sslslr.use.dictionary import ABOUT, Dictionary
+from sslslr.use.dictionary import DICTIONARY, Dictionary
 from sslslr.workflow import seals
 
 COST = {"wall_seconds": 1.0, "threads": 1, "device": "cpu", "finished": "2026-01-01T00:00:00"}
@@ -158,7 +158,7 @@ def test_seals_name_files_of_the_results_alone_and_pipes_are_none(tmp_path):
 )
 def test_a_dictionary_of_another_shape_is_said(content, said, tmp_path, monkeypatch):
     monkeypatch.setattr("sslslr.use.dictionary.ClipStore.open", lambda path: [])
-    (tmp_path / ABOUT).write_text(json.dumps(content))
+    (tmp_path / DICTIONARY).write_text(json.dumps(content))
     with pytest.raises(Exception, match=said):
         Dictionary.open(tmp_path)
 

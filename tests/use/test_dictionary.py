@@ -10,7 +10,7 @@ from sslslr.cli.main import app
 from sslslr.data.batch import Batch
 from sslslr.data.preprocess import preprocess
 from sslslr.use.clips import clips_of
-from sslslr.use.dictionary import ABOUT, FEATURES, Dictionary, build, copies, spread
+from sslslr.use.dictionary import DICTIONARY, FEATURES, Dictionary, build, copies, spread
 from sslslr.use.ranking import by_gloss, chance, cosines, measures, ranks, summary
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_json, write_json
@@ -95,15 +95,15 @@ def test_cut_weights_of_a_dictionary_are_not_to_be_pretrained_again(dictionary):
 
 
 def test_a_damaged_dictionary_is_said_in_a_sentence(dictionary):
-    about = read_json(dictionary.path / ABOUT)
-    write_json(dictionary.path / ABOUT, about | {"format": "sslslr dictionary 1"})
+    about = read_json(dictionary.path / DICTIONARY)
+    write_json(dictionary.path / DICTIONARY, about | {"format": "sslslr dictionary 1"})
     with pytest.raises(UserError, match="Build it again"):
         Dictionary.open(dictionary.path)
-    write_json(dictionary.path / ABOUT, about | {"centre": about["centre"][1:]})
+    write_json(dictionary.path / DICTIONARY, about | {"centre": about["centre"][1:]})
     np.save(dictionary.path / FEATURES, dictionary.features[:, 1:])
     with pytest.raises(UserError, match="of width 32, and features.npy has 31"):
         Dictionary.open(dictionary.path).encoder()
-    write_json(dictionary.path / ABOUT, about)
+    write_json(dictionary.path / DICTIONARY, about)
     np.save(dictionary.path / FEATURES, dictionary.features * 1e30)
     with pytest.raises(UserError, match="beyond 1e\\+15"):
         Dictionary.open(dictionary.path)

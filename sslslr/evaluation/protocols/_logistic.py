@@ -160,12 +160,6 @@ def _preconditioner(
     # What all classes share has no curvature but the penalty's, and the intercept none at all.
     diagonal = diagonal.clamp_min(1e-6 * diagonal.max())
 
-    def precondition(r: Tensor) -> Tensor:
-        z = r / diagonal
-        if most:
-            z -= (root.transpose(1, 2) @ (root @ r.T[..., None]))[..., 0].T
-        return z - z.mean(dim=1, keepdim=True)  # what all classes share moves no probability
-
     if most:
         clips, others = x[rows.T], diagonal.T[:, None]  # (classes, most, d), (classes, 1, d)
         # Beyond this a clip's part, beside the others', leaves single precision no digits for theirs.
@@ -174,6 +168,13 @@ def _preconditioner(
         scaled = clips / others
         within = torch.eye(most, device=x.device) + scaled @ clips.transpose(1, 2)
         root = torch.linalg.solve_triangular(torch.linalg.cholesky(within), scaled, upper=False)
+
+    def precondition(r: Tensor) -> Tensor:
+        z = r / diagonal
+        if most:
+            z -= (root.transpose(1, 2) @ (root @ r.T[..., None]))[..., 0].T
+        return z - z.mean(dim=1, keepdim=True)  # what all classes share moves no probability
+
     return precondition
 
 
