@@ -28,6 +28,7 @@ from sslslr.utils.tables import UNKNOWN
 Format = Literal["pose", "npy", "parquet"]
 COLUMNS = ("clip_id", "gloss", "split", "signer", "language", "fps", "aspect")
 HEIGHTS = range(720, 1441)  # pixels, of which one is written to a .pose file's header
+SAMPLE = 200  # clips by which a store is known to be normalised
 RATE = 25.0  # of a .pose file whose clip states none
 
 
@@ -43,6 +44,8 @@ def export(store: ClipStore, out: str | Path, form: Format) -> int:
     clips = store.clips
     names = [_file_name(str(clip_id), number) for number, clip_id in enumerate(clips["clip_id"])]
     rows, parts = clips[list(COLUMNS)].copy(), []
+    # Of a normalised set too a clip of one hand may lie on one side of zero.
+    centred = form == "pose" and _mostly_around_zero(store)
     with atomic_folder(out) as folder:
         for number, name in enumerate(names):
             frames = np.asarray(store.frames(number), dtype=np.float32)
@@ -50,7 +53,9 @@ def export(store: ClipStore, out: str | Path, form: Format) -> int:
                 np.save(folder / f"{name}.npy", frames)
             elif form == "pose":
                 (folder / f"{name}.pose").write_bytes(
-                    pose_file(frames, clips["fps"].iloc[number], clips["aspect"].iloc[number])
+                    pose_file(
+                        frames, clips["fps"].iloc[number], clips["aspect"].iloc[number], centred
+                    )
                 )
             else:
                 parts.append(_long(str(clips["clip_id"].iloc[number]), frames))
@@ -92,8 +97,22 @@ def _file_name(clip_id: str, number: int) -> str:
     return f"{number:06d}_" + re.sub(r"[^A-Za-z0-9_-]+", "_", clip_id)[:80]
 
 
-def pose_file(frames: np.ndarray, fps: float | None, aspect: float | None) -> bytes:
-    """The bytes of a `.pose` file of (frames, 75, 2): MediaPipe's components, pixels, confidence 1 or 0."""
+def _mostly_around_zero(store: ClipStore) -> bool:
+    """Whether the clips of a store are normalised, and so of no image."""
+    rows = np.unique(np.linspace(0, len(store) - 1, min(SAMPLE, len(store))).astype(int))
+    clips = [np.asarray(store.frames(row), dtype=np.float32) for row in rows]
+    joints = [xy[np.isfinite(xy).all(axis=-1)] for xy in clips]
+    return 2 * sum(len(xy) > 0 and around_zero(xy) for xy in joints) > len(rows)
+
+
+def pose_file(
+    frames: np.ndarray, fps: float | None, aspect: float | None, centred: bool = False
+) -> bytes:
+    """The bytes of a `.pose` file of (frames, 75, 2): MediaPipe's components, pixels, confidence 1 or 0.
+
+    Args:
+        centred: the clip is normalised, and its coordinates are written as they are.
+    """
     from pose_format import Pose
     from pose_format.numpy import NumPyPoseBody
     from pose_format.pose_header import PoseHeader, PoseHeaderComponent, PoseHeaderDimensions
@@ -116,7 +135,7 @@ def pose_file(frames: np.ndarray, fps: float | None, aspect: float | None) -> by
     order = np.r_[BODY, LEFT_HAND, RIGHT_HAND]
     found = np.isfinite(frames[:, order]).all(axis=-1)
     points = np.where(found[..., None], frames[:, order], 0)
-    if found.any() and not around_zero(points[found]):
+    if found.any() and not centred and not around_zero(points[found]):
         points = points * (size.width, size.height)
     rate = float(fps) if fps is not None and np.isfinite(fps) else RATE
     body = NumPyPoseBody(

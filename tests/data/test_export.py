@@ -155,3 +155,19 @@ def test_a_file_is_no_place_to_export_to(store, tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(UserError, match="is no folder"):
         export(store, tmp_path / "out", "npy")
+
+
+@pytest.mark.parametrize("form", ["pose", "npy", "parquet"])
+def test_of_a_normalised_set_a_clip_of_one_hand_comes_back_too(tmp_path, form):
+    with writing(tmp_path / "store", {"dataset": "x"}) as writer:
+        for number in range(6):
+            clip = (signer(seed=number)[:, :42] - (0.5, 0.45)) / 0.24
+            if number == 3:
+                clip[:, 21:] = np.nan
+            writer.add(f"c{number}", clip, gloss="g")
+    store = ClipStore.open(tmp_path / "store")
+    export(store, tmp_path / "out", form)
+    options = {"folder": str(tmp_path / "out")}
+    build("x", "local", options, tmp_path / "again", say=lambda line: None, on_bad="error")
+    again = ClipStore.open(tmp_path / "again")
+    np.testing.assert_allclose(again.keypoints, store.keypoints, atol=1e-3, equal_nan=True)
