@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sslslr.data.leaks import signers_of, some
 from sslslr.data.store import ClipStore, summarise_drops
 from sslslr.utils.tables import near_equal
 
@@ -21,8 +22,9 @@ def about(store: ClipStore) -> Iterator[str]:
             yield f"{key.replace('_', ' ')}: {card[key]}"
     for name, told in (card.get("members") or {}).items():
         yield f"member {name}: {told['clips']} clips, {100 * told['share']:.1f} %"
-    for column in ("split", "language", "signer"):
+    for column in ("split", "language", "signer", "fps", "aspect"):
         yield from _counts(clips, column)
+    yield from _signers(clips)
     yield from _glosses(clips["gloss"])
     yield from _lengths(clips["n_frames"].to_numpy())
     missing = (
@@ -39,12 +41,28 @@ def _counts(clips, column: str) -> Iterator[str]:
     sizes = clips[column].value_counts()
     if not len(sizes):
         return
-    named = [f"{name} {count}" for name, count in sizes.iloc[:OTHERS].items()]
+    numbers = clips[column].dtype.kind == "f"
+    named = [
+        f"{name:.4g}: {count}" if numbers else f"{name} {count}"
+        for name, count in sizes.iloc[:OTHERS].items()
+    ]
     if len(sizes) > OTHERS:
         named.append(f"{len(sizes) - OTHERS} more with {sizes.iloc[OTHERS:].sum()}")
     if absent := int(clips[column].isna().sum()):
         named.append(f"not stated {absent}")
     yield f"clips by {column}: {', '.join(named)}"
+
+
+def _signers(clips) -> Iterator[str]:
+    """Signers with clips in several splits, where any has."""
+    counts = signers_of(clips)
+    several = counts[(counts > 0).sum(axis=1) > 1]
+    if len(several):
+        shown = (
+            f"{signer} ({', '.join(f'{split} {count}' for split, count in row.items() if count)})"
+            for signer, row in several.iterrows()
+        )
+        yield f"signers in several splits: {len(several)} of {len(counts)}: {some(shown)}"
 
 
 def _glosses(glosses) -> Iterator[str]:

@@ -2,13 +2,15 @@
 
 The rules of the files are `ClipStore.check`'s. Here: the order of the parts, exchanged hands, a mirrored
 picture, clips that preprocessing cannot use, glosses that are written in two ways, equal clips of two
-glosses, and glosses that are tested but never trained.
+glosses, clips in which nothing moves, glosses that are tested but never trained, and signers on two sides of a
+split by signers.
 """
 
 import numpy as np
 
 from sslslr.config.study import PreprocessConfig
 from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, sided
+from sslslr.data.conversion.clip import is_still
 from sslslr.data.conversion.tally import Tally
 from sslslr.data.leaks import some, unfair
 from sslslr.data.preprocess import UNMEASURED, preprocess
@@ -17,9 +19,11 @@ from sslslr.pose.layouts import candidates
 from sslslr.pose.skeleton import BODY
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import several_spellings
+from sslslr.utils.words import counted
 
 SIDED = 24  # clips by which left and right of another order are told
-SAMPLE = 200  # clips that anatomy and preprocessing are tried on
+SAMPLE = 200  # clips that the order of the parts is looked for in
+TOGETHER = 2000  # clips that are preprocessed at once
 
 
 def examine(store: ClipStore) -> tuple[list[str], list[str]]:
@@ -27,67 +31,88 @@ def examine(store: ClipStore) -> tuple[list[str], list[str]]:
     findings, digests = store.read_whole()
     if findings:
         return findings, []  # what the files break comes first: the rest would be about other data
-    rows = np.unique(np.linspace(0, len(store) - 1, min(SAMPLE, len(store))).astype(int))
-    used, notes = _preprocessed(store, rows)
-    findings += [*used, *_anatomy(store, rows), *_spellings(store)]
-    findings += unfair(store.clips, digests)
+    used, notes = _preprocessed(store)
+    anatomy, few = _anatomy(store)
+    findings += [*used, *anatomy, *_spellings(store), *unfair(store.clips, digests)]
+    notes += few
     return [f"{store.path}: {finding}" for finding in findings], notes
 
 
-def _preprocessed(store: ClipStore, rows: np.ndarray) -> tuple[list[str], list[str]]:
+def _preprocessed(store: ClipStore) -> tuple[list[str], list[str]]:
     """Clips that cannot be used, and the range of what an encoder would see."""
-    try:
-        prepared = preprocess(store, PreprocessConfig(), rows)
-    except UserError as error:
-        return [str(error)], []
-    values = prepared.batch.keypoints.abs()
-    largest, high = float(values.max()), float(np.percentile(values[values > 0].numpy(), 99))
-    note = (
-        f"preprocessed coordinates: 99 % within {high:.1f}, at most {largest:.1f} shoulder widths."
-    )
-    findings = []
+    findings: list[str] = []
+    reasons: dict[str, list[str]] = {}
+    highs, largest, farthest = [], 0.0, ""
+    for rows in np.array_split(np.arange(len(store)), -(-len(store) // TOGETHER)):
+        try:
+            prepared = preprocess(store, PreprocessConfig(), rows)
+        except UserError as error:  # none of these clips is left
+            findings.append(str(error).removeprefix(f"{store.path}: "))
+            continue
+        values = prepared.batch.keypoints.abs()
+        of_clips = values.amax(dim=(1, 2, 3))
+        highs.append(float(np.percentile(values[values > 0].numpy(), 99)))
+        if float(of_clips.max()) > largest:
+            largest = float(of_clips.max())
+            farthest = store.clips["clip_id"].iloc[prepared.indices[int(of_clips.argmax())]]
+        for drop in prepared.dropped:
+            reasons.setdefault(drop["reason"], []).append(drop["clip_id"])
+    if not highs:
+        return findings, []
+    high = float(np.median(highs))
+    notes = [
+        f"preprocessed coordinates: 99 % within {high:.1f}, at most {largest:.1f} shoulder widths ({farthest!r})."
+    ]
     if not 0.3 < high < 30:
         findings.append(
             f"preprocessed coordinates lie within {high:.3g} shoulder widths; a signer's reach 1 to 10. Are "
             "the coordinates in one unit, and are the shoulders where they should be?"
         )
-    reasons: dict[str, list[str]] = {}
-    for drop in prepared.dropped:
-        reasons.setdefault(drop["reason"], []).append(drop["clip_id"])
-    notes = [note]
     for reason, ids in reasons.items():
-        line = f"{len(ids)} of {len(rows)} clips looked at cannot be used: {reason} ({some(map(repr, ids))})."
+        line = (
+            f"{len(ids)} of {len(store)} clips cannot be used: {reason} ({some(map(repr, ids))})."
+        )
         (findings if reason == UNMEASURED else notes).append(line)
     return findings, notes
 
 
-def _anatomy(store: ClipStore, rows: np.ndarray) -> list[str]:
+def _anatomy(store: ClipStore) -> tuple[list[str], list[str]]:
+    """What bodies and hands tell: findings, and notes of few clips that look exchanged."""
+    sample = set(np.linspace(0, len(store) - 1, min(SAMPLE, len(store))).astype(int).tolist())
     orders = candidates(75)
-    tally, misfits = Tally(), np.full((len(rows), len(orders)), np.nan)
+    tally, misfits, still = Tally(), {}, []
     aspects = store.clips["aspect"].to_numpy(dtype=float, na_value=1.0)
-    for place, row in enumerate(rows):
+    for row, clip_id in enumerate(store.clips["clip_id"]):
         frames = np.asarray(store.frames(row), dtype=np.float32)
+        tally.begin(clip_id)
         tally.watch(frames[:, WATCHED] * np.array([aspects[row], 1.0], dtype=np.float32))
-        if np.isfinite(frames[:, BODY, 0]).any():  # hands alone tell nothing of an order
-            misfits[place] = [misfit(order.apply(frames)) for order in orders]
-    told = ~np.isnan(misfits[:, 0])
-    if not told.any():
-        return []
-    usual, *others = np.nanmedian(misfits[told], axis=0)
+        if is_still(frames):
+            still.append(clip_id)
+        if row in sample and np.isfinite(frames[:, BODY, 0]).any():  # hands alone tell no order
+            misfits[row] = [misfit(order.apply(frames)) for order in orders]
     findings = []
+    if still:
+        many = f"{counted(len(still), 'clip')} ({some(map(repr, still))})"
+        findings.append(f"nothing moves in {many}: every frame is the same.")
+    misfits = {row: values for row, values in misfits.items() if not np.isnan(values[0])}
+    if not misfits:
+        return findings, []
+    usual, *others = np.nanmedian(list(misfits.values()), axis=0)
+    wrong = []
     for order, other in zip(orders[1:], others, strict=True):
         if other < min(PLAUSIBLE, BETTER * usual):
             some_clips = [
-                np.asarray(store.frames(row), dtype=np.float32) for row in rows[told][:SIDED]
+                np.asarray(store.frames(row), dtype=np.float32) for row in list(misfits)[:SIDED]
             ]
             name = sided(order.name, [order.apply(frames) for frames in some_clips])
-            findings.append(
+            wrong.append(
                 f"the parts look like {name}, not left hand, right hand, body. Import again with --layout {name}."
             )
     # Of another order hands and shoulders mean nothing; without one that fits the hands are astray.
-    if usual <= PLAUSIBLE or (tally.astray and not findings):
-        findings += [line.removeprefix("WARNING: ") for line in tally.warnings(False)]
-    return findings
+    if usual > PLAUSIBLE and (wrong or not tally.astray):
+        return findings + wrong, []
+    said = [line.removeprefix("WARNING: ") for line in tally.warnings(False)]
+    return findings + wrong + said, tally.few()
 
 
 def _spellings(store: ClipStore) -> list[str]:

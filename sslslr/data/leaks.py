@@ -1,4 +1,5 @@
-"""What makes scores unfair: copies on two sides of a split or of two glosses, glosses never trained.
+"""What makes scores unfair: copies on two sides of a split or of two glosses, glosses never trained, signers
+on two sides of a split by signers.
 
 Found when a store is written, by `sslslr data check`, and before pretraining begins.
 """
@@ -36,14 +37,19 @@ def missing_of(frames: np.ndarray) -> np.ndarray | None:
 
 
 def unfair(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
-    """A sentence for each of the three, with counts and examples; empty where the split is fair.
+    """A sentence for each of the four, with counts and examples; empty where the split is fair.
 
     Args:
-        clips: columns clip_id, gloss and split.
+        clips: columns clip_id, gloss, signer and split.
         digests: of each clip, see :func:`content_digest`.
     """
     digests = list(digests)
-    return [*copies(clips, digests), *untrained(clips), *conflicts(clips, digests)]
+    return [
+        *copies(clips, digests),
+        *untrained(clips),
+        *conflicts(clips, digests),
+        *known_signers(clips),
+    ]
 
 
 def copies(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
@@ -98,6 +104,33 @@ def untrained(clips: pd.DataFrame) -> list[str]:
             )
             lines.append(
                 f"{are} no training clip ({some(map(repr, unseen))}): no classifier can name them."
+            )
+    return lines
+
+
+def signers_of(clips: pd.DataFrame) -> pd.DataFrame:
+    """Clips of each signer (a row) in each split (a column); rows without either are left out."""
+    return pd.crosstab(clips["signer"], clips["split"])
+
+
+def known_signers(clips: pd.DataFrame) -> list[str]:
+    """Signers who are trained and tested where most are not: a slip in a split by signers, a sentence a split."""
+    counts, lines = signers_of(clips), []
+    for name in ("val", "test") if "train" in counts else ():
+        if name not in counts:
+            continue
+        tested = counts[counts[name] > 0]
+        known = tested[tested["train"] > 0]
+        if 0 < len(known) <= len(tested) / 2:
+            shown = [
+                f"{signer!r}: {train} in train, {there} in {name}"
+                for signer, train, there in zip(
+                    known.index, known["train"], known[name], strict=True
+                )
+            ]
+            lines.append(
+                f"{len(known)} of {counted(len(tested), 'signer')} of {name} {'is' if len(known) == 1 else 'are'} in "
+                f"train too, unlike the others ({some(shown)} clips): the split is not quite by signers."
             )
     return lines
 

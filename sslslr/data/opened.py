@@ -35,12 +35,12 @@ from sslslr.data.source import (
     rows_of,
     units_of,
 )
+from sslslr.data.times import span, unit_of
 from sslslr.pose.layouts import named
 from sslslr.utils.archives import MemberError, Members, open_members
 from sslslr.utils.errors import UserError
 
 SAMPLE = 24  # clips that the meaning of the numbers is decided from
-CUT = "; of clips that were cut already --times none leaves start and end out"
 UNREADABLE = (ClipError, UnsafePickle, MemberError)
 
 
@@ -148,6 +148,7 @@ class Opened:
             ClipError, UnsafePickle, MemberError: it cannot be had; says why.
         """
         assert row.unit is not None  # else the row has a fault
+        self.tally.begin(row.clip_id)
         raw = self.raw(row.unit)
         with damaged_alone():
             size, aspect = _size(row), _known(row, "aspect")
@@ -156,8 +157,10 @@ class Opened:
             if row.columns.get(name) is not None:  # unknown, although the file has one
                 clip[name] = _known(row, name)
         if row.times and self.times != "none":
-            first, end = span(row.times, self.times, clip["fps"], len(clip["keypoints"]))
-            if (first, end) != (0, len(clip["keypoints"])):
+            frames = len(clip["keypoints"])
+            first, end, beyond = span(row.times, self.times, clip["fps"], frames)
+            self.tally.saw("beyond", beyond)
+            if (first, end) != (0, frames):
                 plain = {"start", "end"} & set(row.times)
                 self.tally.cut_to(end - first, self.times if plain else "")
             clip["keypoints"] = clip["keypoints"][first:end]
@@ -184,35 +187,6 @@ def _known(row: Row, name: str) -> float | None:
 def _size(row: Row) -> tuple[float, float] | None:
     width, height = row.columns.get("width"), row.columns.get("height")
     return (width, height) if width and height else None
-
-
-def span(times: dict[str, float], unit: str, fps: float | None, frames: int) -> tuple[int, int]:
-    """First frame and the one after the last that `start` and `end` of a table mean.
-
-    An end of 0 or less is the clip's own. Milliseconds and seconds are rounded outwards to frames, as
-    pose-format does.
-
-    Raises:
-        ClipError: no frame is left, or the frame rate is not known.
-    """
-    ends = {}
-    for name, value in times.items():
-        side, _, stated = name.partition("_")
-        per = {"": unit, "frame": "frames", "ms": "milliseconds", "s": "seconds"}[stated]
-        if per != "frames" and value > 0:
-            if not fps:
-                raise ClipError(f"{name} in {per} needs the frame rate (a column fps){CUT}")
-            value *= fps / (1000 if per == "milliseconds" else 1)
-            value = math.floor(value + 1e-6) if side == "start" else math.ceil(value - 1e-6)
-        ends[side] = int(value)
-    first = max(ends.get("start", 0), 0)
-    end = ends.get("end", 0)
-    end = min(end, frames) if end > 0 else frames
-    if first >= end:
-        raise ClipError(
-            f"no frame between its start and end ({first} to {end} of {frames} frames){CUT}"
-        )
-    return first, end
 
 
 @contextmanager
@@ -278,7 +252,7 @@ def survey(source: Opened) -> None:
     if late is not None and late not in chosen and not several:
         chosen.append(late)
     samples: dict[Any, list[tuple[RawClip, Row, Unit]]] = {}
-    beyond, broken = False, False
+    beyond, broken, spans = False, 0, []
     for row, unit in chosen:
         try:
             raw = source.raw(unit)
@@ -292,11 +266,11 @@ def survey(source: Opened) -> None:
             continue  # said when the clip is read
         times = [row.times[name] for name in ("start", "end") if name in row.times]
         beyond |= any(time > len(raw.points) for time in times)
-        broken |= any(time != int(time) for time in times)
+        if times:
+            broken += any(time != int(time) for time in times)
+            spans.append(row.times.get("end", 0) - row.times.get("start", 0))
     cut = {unit.reader for _, unit in pairs if unit.reader and READERS.get(unit.reader).cut_already}
-    source.times = source.options.times or (
-        "none" if cut else "seconds" if broken else "milliseconds" if beyond else "frames"
-    )
+    source.times = source.options.times or ("none" if cut else unit_of(spans, broken, beyond))
     if source.times == "none":
         source.tally.uncut = sum(bool(row.times) for row, _ in pairs)
     elif any("start" in row.times or "end" in row.times for row, _ in pairs):

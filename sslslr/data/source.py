@@ -115,6 +115,9 @@ def rows_of(
             raise UserError(
                 f"{table.path}: needs a column 'file' or 'clip_id'; found {', '.join(frame)}."
             )
+        for one, other in (("width", "height"), ("height", "width")):
+            if one in frame and other not in frame:
+                said.append(f"{table.path.name} has a column {one} and no {other}: not used")
         unused.update(dict.fromkeys(frame.attrs["unused"]))
         from_one |= frame.attrs["from_one"]
         names = list(frame)

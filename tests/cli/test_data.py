@@ -70,6 +70,18 @@ def test_info_of_clips_of_one_length(tmp_path):
     assert "dropped: 1 clips: 1 x odd [thing]" in text
 
 
+def test_info_of_rates_shapes_and_signers_in_several_splits(tmp_path):
+    with writing(tmp_path / "s", {"dataset": "x"}) as writer:
+        for number in range(4):
+            writer.add(
+                f"c{number}", np.full((3, 42, 2), number / 10), gloss="g", fps=300 if number == 2 else 29.97,
+                aspect=4 / 3, signer=f"s{number // 2}", split=("test", "train")[number > 0],
+            )  # fmt: skip
+    text, _ = run("info", tmp_path / "s")
+    for line in ("by fps: 29.97: 3, 300: 1", "by aspect: 1.333: 4", "1 of 2: s0 (test 1, train 1)"):
+        assert line in text
+
+
 def test_check(store):
     text, status = run("check", store)
     assert (status, "sound; 60 clips" in text) == (0, True)

@@ -57,7 +57,13 @@ def test_hands_without_a_body_tell_nothing_of_an_order(tmp_path, hands, recwarn)
         ({"change": lambda clip: clip * (-1, 1) + (1, 0)}, "left shoulders lie on the left"),
         ({"change": lambda clip: clip * (1, -1) + (0, 1)}, "noses lie below"),
         ({"change": lambda clip: clip / 5000}, "its unit cannot be measured"),
-        ({"clips": {3: np.full((4, 75, 2), 0.5)}}, "1 of 12 clips looked at cannot be used"),
+        ({"clips": {3: signer(seed=3) / 5000}}, "1 of 12 clips cannot be used: its unit cannot be measured"),
+        ({"clips": {3: np.repeat(signer(seed=3)[:1], 8, axis=0)}}, "nothing moves in 1 clip ('c3')"),
+        ({"clips": {3: signer(seed=3) * (1, -1) + (0, 1)}}, "(y upwards) in 1 of 12 clips ('c3')"),
+        ({"clips": {3: signer(seed=3) * (-1, 1) + (1, 0)}}, "seen from behind) in 1 of 12 clips ('c3')"),
+        ({"clips": {3: signer(seed=3)[..., ::-1]}}, "shoulders lie above one another in 1 of 12 clips ('c3')"),
+        ({"clips": {3: in_boxes(signer(seed=3))}}, "no hand lies at a wrist of the body in 1 of 12 clips ('c3')"),
+        ({"clips": {3: exchanged(signer(seed=3))}}, "left and right hand look exchanged in 1 of 12 clips ('c3')"),
         ({"signers": ("s1", "S1")}, "1 signer in several spellings, which count as different ('s1' = 'S1')"),
         ({"glosses": ("a", "A")}, "in several spellings, which count as different ('a' = 'A')"),
         ({"glosses": ("a", "b", "a", "c")}, "1 gloss of test has no training clip ('c')"),
@@ -69,6 +75,30 @@ def test_one_fault_of_each_kind_is_named(tmp_path, settings, said):
     findings, _ = examine(store_of(tmp_path / "s", **settings))
     assert any(said in finding for finding in findings), findings
     assert len(findings) == 1, findings
+
+
+def test_of_exchanged_hands_few_clips_are_no_fault_but_are_named(tmp_path):
+    with writing(tmp_path / "s", {"dataset": "x"}) as writer:
+        for number in range(60):
+            clip = signer(seed=number)
+            writer.add(f"c{number}", exchanged(clip) if number == 3 else clip, gloss="a")
+    findings, notes = examine(ClipStore.open(tmp_path / "s"))
+    assert findings == []
+    assert "Left and right hand look exchanged in 1 of 60 clips ('c3')." in notes
+
+
+@pytest.mark.parametrize(
+    ("signers", "said"),
+    [
+        # Of c0, c1, c4, c5, ... (train) and the others (test).
+        ([f"s{n}" for n in (0, 0, 1, 2, 0, 0, 0, 3, 0, 0, 1, 2)], "1 of 4 signers of test is in train"),
+        (("s0", "s0", "s1", "s2"), ""),  # by signers
+        (("s0", "s1", "s2"), ""),  # not by signers
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_split_by_signers_is_named(tmp_path, signers, said):
+    findings, _ = examine(store_of(tmp_path / "s", signers=signers))
+    assert [said in finding for finding in findings] == [True] * bool(said), findings
 
 
 def test_a_set_with_a_fault_of_each_kind_names_each(tmp_path):

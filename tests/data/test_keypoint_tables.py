@@ -83,6 +83,54 @@ def test_times_that_cannot_be_meant(tmp_path):
         one(tmp_path, ".npy", npy(CLIP), columns=(",start,end", ",80,200"))
 
 
+@pytest.mark.parametrize(
+    ("usual", "fault", "frames", "said"),
+    [
+        # Frames; of one row something lies beyond its clip, or has a fraction.
+        ("2,28", "2,31", 26, "beyond the last frame in 1 clip ('c5')"),
+        ("2,28", "40,60", 26, "no frame between its start and end (40 to 30 of 30 frames)"),
+        ("2,28", "2,27.5", 26, ""),
+        # Milliseconds and seconds.
+        ("100,900", "100,5000", 24, "beyond the last frame in 1 clip ('c5')"),
+        ("0.1,0.9", "0,1", 24, ""),
+    ],
+)
+def test_one_row_does_not_decide_what_the_times_of_all_mean(tmp_path, usual, fault, frames, said):
+    folder, lines = tmp_path / "in", []
+    folder.mkdir()
+    rows = ["file,gloss,start,end,fps"]
+    for number in range(8):
+        np.save(folder / f"c{number}.npy", signer(30, seed=number))
+        rows.append(f"c{number}.npy,a,{fault if number == 5 else usual},30")
+    (folder / "labels.csv").write_text("\n".join(rows))
+    store = imported(folder, tmp_path / "s", on_bad="drop", said=lines)
+    assert store.clips["n_frames"].median() == frames
+    assert any(said in line for line in lines), lines
+    assert ("beyond" in said) == any("lies beyond" in line for line in lines)
+
+
+def test_a_width_without_a_height_is_said(tmp_path):
+    one(tmp_path, ".npy", npy(CLIP), said := [], columns=(",width", ",640"))
+    assert "x: labels.csv has a column width and no height: not used." in said
+
+
+def test_a_clip_whose_image_is_larger_than_is_said_and_a_normalised_one_among_pixels(tmp_path):
+    folder, lines = tmp_path / "in", []
+    folder.mkdir()
+    rows = ["file,gloss,width,height"]
+    for number in range(8):
+        clip = signer(seed=number) * (640, 480)
+        clip = signer(seed=7) - (0.5, 0.45) if number == 7 else clip
+        np.save(folder / f"c{number}.npy", clip * 100 if number == 7 else clip)
+        rows.append(f"c{number}.npy,a,{'320,240' if number == 5 else '640,480'}")
+    (folder / "labels.csv").write_text("\n".join(rows))
+    store = imported(folder, tmp_path / "s", on_bad="drop", said=lines)
+    assert any("outside of the image in 1 clip ('c5')" in line for line in lines), lines
+    assert len(store) == 7
+    reason = store.card["dropped"]["clips"][0]["reason"]
+    assert reason == "its shoulders lie around zero: normalised, but the other clips are in pixels"
+
+
 def test_files_that_a_table_names_otherwise(tmp_path):
     folder, said = tmp_path / "in", []
     (folder / "clips").mkdir(parents=True)

@@ -62,7 +62,7 @@ def to_clip(
     if xy.dtype != np.float32 or xy.base is not None or not xy.flags.writeable:
         with np.errstate(over="ignore"):
             xy = xy.astype(np.float32)
-    tally.several += persons > 1
+    tally.saw("several", persons > 1)
     tally.depth += plan.third == "depth"
     tally.doubtful += plan.third == "a depth?"
     frames = len(xy)
@@ -81,10 +81,11 @@ def to_clip(
     # Around zero a clip of one hand may lie on one side of it.
     turned = unflipped(xy) if plan.unit != "shoulders" else None
     xy, mirrored = turned or (xy, None)
-    tally.flipped += mirrored is not None
+    tally.saw("flipped", mirrored is not None)
     if options.unit is None:
         _refuse_other_origin(xy, plan)
     xy = _scaled(xy, plan, size)
+    tally.saw("outside", plan.unit == "pixels" and _is_outside(xy))
     if mirrored:
         xy[..., 0] = 1 - xy[..., 0]
     if aspect is None:
@@ -102,7 +103,9 @@ def to_clip(
     tally.gapped += raw.gaps > 0
     tally.unnumbered += raw.unnumbered
     tally.centred += plan.unit == "shoulders"
-    tally.frozen += _is_frozen(xy)
+    still = is_still(xy)
+    tally.saw("still", still)
+    tally.saw("frozen", not still and _is_frozen(xy))
     return {"keypoints": xy, "fps": _rate(raw.fps, tally), "aspect": aspect}
 
 
@@ -140,7 +143,7 @@ def _drop_zeros(xy: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
     there = np.flatnonzero(~np.isnan(xy[..., 0]).all(axis=1))
     end = int(there[-1]) + 1 if len(there) else len(xy)
     if end < len(xy) and gone[end:].any():
-        tally.padded += 1
+        tally.saw("padded")
         tally.padding += len(xy) - end
         zero, filled, xy = zero[:end], filled[:end], xy[:end]
     tally.zeros += int(zero.sum())
@@ -178,10 +181,9 @@ def _refuse_other_origin(xy: np.ndarray, plan: Plan) -> None:
         return
     # Quick: the middle frame's shoulders lie about zero, or nowhere near.
     near = math.dist(left, (-right[0], -right[1])) < 2 * width
-    if plan.unit == "image" and near and shoulders([xy]):
-        raise ClipError(
-            "its shoulders lie around zero: normalised, but the other clips lie within 0 to 1"
-        )
+    if plan.unit != "shoulders" and near and shoulders([xy]):
+        others = "lie within 0 to 1" if plan.unit == "image" else f"are in {plan.unit}"
+        raise ClipError(f"its shoulders lie around zero: normalised, but the other clips {others}")
     if plan.unit == "shoulders" and not around_zero(xy[np.isfinite(xy).all(axis=-1)]):
         raise ClipError(
             "it lies on one side of zero: parts of the image, but the other clips are normalised"
@@ -229,7 +231,7 @@ def _watch(
     few = xy.take(WATCHED, axis=1) * np.array([aspect or 1.0, 1.0], dtype=np.float32)
     tally.watch(few)
     middle = few[len(few) // 2].tolist() if len(few) else [[0.0, 0.0]] * 7
-    tally.points += len(few) > 0 and middle.count(middle[0]) == len(middle)
+    tally.saw("points", len(few) > 0 and middle.count(middle[0]) == len(middle))
     if (
         options.layout is not None
         or plan.layout.points != N_JOINTS
@@ -245,6 +247,22 @@ def _watch(
         if misfit(turned) < BETTER * min(PLAUSIBLE, mine):
             order = sided(layout.name, [turned])
             raise ClipError(f"its points are in the order {order}, unlike the other clips'")
+
+
+def is_still(xy: np.ndarray) -> bool:
+    """Whether a clip (frames, 75, 2) of several frames that hold something repeats one throughout."""
+    if len(xy) < 2 or not np.array_equal(xy[0], xy[-1], equal_nan=True):  # quick: most clips
+        return False
+    return np.array_equal(xy[1:], xy[:-1], equal_nan=True) and not np.isnan(xy[0]).all()
+
+
+def _is_outside(xy: np.ndarray) -> bool:
+    """Whether most joints of the hands lie right of the picture or below it."""
+    hands = xy[:, : BODY.start]
+    return bool(
+        np.count_nonzero(hands.max(axis=-1) > 1.05) * 2
+        > np.count_nonzero(hands[..., 0] == hands[..., 0])
+    )
 
 
 def _is_frozen(xy: np.ndarray) -> bool:
