@@ -9,6 +9,7 @@ from itertools import filterfalse
 from typing import Any
 
 from sslslr.config.settings import SPLITS
+from sslslr.data.leaks import some
 from sslslr.data.opened import UNREADABLE, Opened, Options, opened
 from sslslr.data.readers import ClipError, hidden
 from sslslr.data.source import Row, fold, unnamed
@@ -113,6 +114,12 @@ def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:
             "taken without a split."
         )
     glosses = [row.columns.get("gloss") for row in source.rows]
+    of_folders = [row for row in source.rows if row.unit and "gloss" not in row.unit.columns]
+    if not source.tables and len(of_folders) == len(set(glosses)) > 2:
+        lines.append(
+            f"Every clip has a gloss of its own, as its folder is called ({some(map(repr, glosses))}). If those are names "
+            "of clips, write a table with the columns file and gloss."
+        )
     if spellings := several_spellings(glosses, "gloss", "glosses"):
         lines.append(f"{spellings}. `--fold-glosses` (fold_glosses: true) joins them.")
     writer.notes = (

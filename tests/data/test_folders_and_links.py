@@ -38,6 +38,18 @@ def test_which_folder_is_the_gloss(tmp_path, layout):
     assert clips["split"].fillna("train").eq(split).all()
 
 
+@pytest.mark.parametrize(
+    ("form", "said"), [("{gloss}/clip{n}/pose.npy", True), ("{gloss}/clip{n}.npy", False)]
+)
+def test_folders_of_clips_that_are_taken_for_signs_are_said(tmp_path, form, said):
+    for n in range(4):
+        file = tmp_path / "in" / form.format(gloss=("hello", "thanks")[n % 2], n=n)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, signer(seed=n))
+    imported(tmp_path / "in", tmp_path / "s", said=(lines := []))
+    assert any("Every clip has a gloss of its own" in line for line in lines) == said
+
+
 @pytest.mark.parametrize("names", [("train", "test"), ("signer0", "signer1")])
 def test_splits_and_signers_are_no_glosses(tmp_path, names):
     for name in names:
