@@ -117,8 +117,8 @@ def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:
     of_folders = [row for row in source.rows if row.unit and "gloss" not in row.unit.columns]
     if not source.tables and len(of_folders) == len(set(glosses)) > 2:
         lines.append(
-            f"Every clip has a gloss of its own, as its folder is called ({some(map(repr, glosses))}). If those are names "
-            "of clips, write a table with the columns file and gloss."
+            f"Every clip has a gloss of its own, as its folder is called ({some(map(repr, glosses))}). If those "
+            "are names of clips, write a table with the columns file and gloss."
         )
     if spellings := several_spellings(glosses, "gloss", "glosses"):
         lines.append(f"{spellings}. `--fold-glosses` (fold_glosses: true) joins them.")
