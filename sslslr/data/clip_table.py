@@ -33,13 +33,15 @@ MOST_COLUMNS = 500
 MOST_VALUES = (
     10**7
 )  # of a card: a large set may drop a hundred thousand clips, each with its reason
-FEW_VALUES = ["dataset", "language", "gloss", "signer", "split"]
+LARGEST_TABLE = (
+    512 << 20
+)  # bytes of all texts; a text that stands once in the file may fill millions of rows
 ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 KINDS = {"string": "text", "int64": "whole numbers", "float64": "numbers"}
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 DATASET = r"^\w[\w .+()-]{0,199}$"  # it becomes part of files' names
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Shape(BaseModel):
@@ -140,10 +142,14 @@ def read_clips(file: Path, n_frames: int) -> pd.DataFrame:
     """
     try:
         with pq.ParquetFile(file) as opened:
-            schema, n_rows = opened.schema_arrow, opened.metadata.num_rows
-        _check_columns(file, schema, n_rows, n_frames)
-        few = [name for name in FEW_VALUES if pa.types.is_string(schema.field(name).type)]
-        table = pq.read_table(file, read_dictionary=few)
+            schema, about = opened.schema_arrow, opened.metadata
+        _check_columns(file, schema, about.num_rows, n_frames)
+        parts = (about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+        _check_size(file, sum(parts))
+        texts = [field.name for field in schema if _is_text(field.type)]
+        table = pq.read_table(file, read_dictionary=texts)  # each of their values once
+        _check_size(file, sum(_size_of(table[name]) for name in texts))
+        table = table.cast(schema)
     except StoreError:
         raise
     except Exception as error:  # pyarrow raises several kinds
@@ -171,7 +177,7 @@ def _check_columns(file: Path, schema: pa.Schema, n_rows: int, n_frames: int) ->
     if absent := [column for column in COLUMNS if column not in names]:
         raise StoreError(file, f"column {absent[0]!r} is missing.")
     for field in schema:
-        if pa.types.is_nested(field.type):
+        if pa.types.is_nested(field.type) or field.type in (pa.string_view(), pa.binary_view()):
             kind = str(field.type)[:60]
             raise StoreError(file, f"column {field.name!r} is nested ({kind}); cells are plain.")
     for column, kind in COLUMNS.items():
@@ -184,6 +190,26 @@ def _check_columns(file: Path, schema: pa.Schema, n_rows: int, n_frames: int) ->
     if n_rows > n_frames:
         rule = f"names {n_rows} clips, but there are {n_frames} frames; a clip has at least one."
         raise StoreError(file, rule)
+
+
+def _check_size(file: Path, size: int) -> None:
+    if size > LARGEST_TABLE:
+        raise StoreError(file, f"has {size} bytes of values; at most {LARGEST_TABLE} are read.")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return kind in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+
+
+def _size_of(column: pa.ChunkedArray) -> int:
+    """Bytes that a column, read as a dictionary, needs where each row holds its text."""
+    size = 0
+    for chunk in column.chunks:
+        lengths = pc.binary_length(chunk.dictionary).to_numpy(zero_copy_only=False)
+        rows = np.bincount(chunk.indices.drop_null().to_numpy(), minlength=len(lengths))
+        size += int(rows @ lengths.astype(float)) if len(lengths) else 0
+    return size
 
 
 def _is_of_kind(found: pa.DataType, kind: str) -> bool:
@@ -213,8 +239,7 @@ def _cast(file: Path, table: pa.Table) -> pa.Table:
 
 def _check_texts(file: Path, table: pa.Table) -> None:
     ids = table["clip_id"]
-    if ids.null_count:
-        row = pc.index(ids.is_null(), True).as_py()
+    if (row := pc.index(pc.equal(pc.fill_null(ids, ""), ""), True).as_py()) >= 0:
         raise StoreError(file, f"row {row} has no clip_id.")
     try:
         known = ids.to_pylist()
@@ -237,7 +262,7 @@ def _check_texts(file: Path, table: pa.Table) -> None:
         file, table, pc.invert(pc.is_in(splits, value_set=pa.array(SPLITS))),
         f"split is not one of {', '.join(SPLITS)} or empty.",
     )  # fmt: skip
-    _refuse(file, table, table["gloss"].is_null(), "has no gloss.")
+    _refuse(file, table, pc.equal(pc.fill_null(table["gloss"], ""), ""), "has no gloss.")
 
 
 def _check_frames(file: Path, table: pa.Table, n_frames: int) -> None:

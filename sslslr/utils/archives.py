@@ -36,9 +36,11 @@ from sslslr.utils.user_files import (
 
 DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError,
-    NotImplementedError, ValueError, UnicodeDecodeError,
+    NotImplementedError, ValueError, UnicodeDecodeError, MemoryError,  # LZMA's headers ask for any amount
 )  # fmt: skip
 BLOCK = 1 << 20
+LONGEST_NAME = 1 << 20  # bytes of a header that holds a member's name, which tarfile reads whole
+PAX = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
@@ -213,6 +215,21 @@ class _Tar(Members):
         return self._archive.extractfile(self._infos[name])
 
 
+class _Header(tarfile.TarInfo):
+    """A header of a tar. One that is damaged ends an archive for tarfile, and what follows goes unseen."""
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> "_Header":
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:
+            raise tarfile.ReadError(str(error)) from None
+        names = header.type not in tarfile.REGULAR_TYPES and header.type in tarfile.SUPPORTED_TYPES
+        if header.size > LONGEST_NAME and (names or header.type in PAX):
+            raise tarfile.ReadError(f"a header of {size_text(header.size)}")
+        return header
+
+
 def _special(path: Path, name: str) -> str:
     return (
         f"{path}: member {name!r} is a link or a device. The archive is refused as a whole: data "
@@ -236,7 +253,11 @@ def _check_bomb(path: Path, count: int, sizes: Any, limits: Limits) -> None:
 
 
 def _short(error: BaseException) -> str:
-    if isinstance(error, tarfile.ReadError):
+    if isinstance(error, MemoryError):
+        return "asks for more memory than there is"
+    if str(error).startswith(
+        "file could not be opened successfully"
+    ):  # tarfile's, of each kind that it tried
         return "its beginning is of neither"
     return first_line(error, 120) or type(error).__name__
 
@@ -276,7 +297,9 @@ def open_members(path: str | Path, limits: Limits | None = None) -> Iterator[Mem
             if zipfile.is_zipfile(path) and not _begins_as_tar(path):
                 members = _Zip(path, stack.enter_context(zipfile.ZipFile(path)), limits)
             else:
-                members = _Tar(path, stack.enter_context(tarfile.open(path, "r:*")), limits)
+                members = _Tar(
+                    path, stack.enter_context(tarfile.open(path, "r:*", tarinfo=_Header)), limits
+                )
         except DAMAGED as error:
             size = size_text(path.stat().st_size)
             raise UserError(

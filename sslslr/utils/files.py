@@ -23,6 +23,8 @@ from sslslr.utils.errors import UserError
 from sslslr.utils.user_files import read_user_text
 
 LARGEST_JSON = 64 << 20  # bytes
+# What Python needs for JSON, in numbers of a list: a list, or a key with its value, is worth eight.
+MOST_JSON = 1 << 24
 BLOCK = 1 << 20  # bytes read at a time when hashing
 MOST_HASHES = 20  # that a card names one by one
 TEMPORARY_ROOM = 1_000_000  # bytes that a workflow needs to begin
@@ -268,14 +270,22 @@ def read_json(path: str | os.PathLike) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: the file is absent, cannot be read, is not JSON, states a key twice, or is too large or too deep.
+        UserError: the file is absent, cannot be read, is not JSON, states a key twice, or is too large, too long or too deep.
     """
     try:
-        return json.loads(read_user_text(path, limit=LARGEST_JSON), object_pairs_hook=_once)
+        text = read_user_text(path, limit=LARGEST_JSON)
+        refuse_vast_json(text.encode())
+        return json.loads(text, object_pairs_hook=_once)
     except RecursionError:
         raise UserError(f"{path}: its JSON is nested too deeply to be read.") from None
     except ValueError as error:  # also a number of more digits than Python converts
         raise UserError(f"{path}: not valid JSON ({error}).") from None
+
+
+def refuse_vast_json(data: bytes, most: int = MOST_JSON) -> None:
+    """Raise ValueError for JSON that would take gigabytes: two bytes (`[]`) become sixty and more."""
+    if sum(map(data.count, (b"[", b"{", b":"))) * 8 + data.count(b",") > most:
+        raise ValueError("it holds too many values")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

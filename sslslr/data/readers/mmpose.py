@@ -15,6 +15,7 @@ from sslslr.data.readers._held import clip_of, image_size
 from sslslr.data.readers._numbers import by_numbers
 from sslslr.data.readers._parts import is_frame
 from sslslr.data.readers.openpose import clip_of_frames, clips_of_frames, frames_in, number_of
+from sslslr.utils.files import MOST_JSON, refuse_vast_json
 
 
 @register
@@ -71,6 +72,7 @@ class MMPose(Reader):
 def loaded(data: bytes, where: str = "") -> Any:
     """What JSON holds; raises ClipError where it is none."""
     try:
+        refuse_vast_json(data, 4 * MOST_JSON)
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ClipError(f"{where}not sound JSON ({str(error)[:80]})") from None

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 
+from sslslr.data.writer import LONGEST_TEXT
 from sslslr.utils.archives import DAMAGED, MemberError, Members, open_members
 from sslslr.utils.errors import UserError, first_line
 from sslslr.utils.user_files import open_user_file, shown
@@ -257,6 +258,9 @@ def _texts(values: np.ndarray, path: Path) -> list[str]:
             text.encode("utf-8")
         except (UnicodeError, ValueError, SystemError):
             raise UserError(f"{path}: the id of clip {number} is no text in UTF-8.") from None
+        if len(text) > LONGEST_TEXT:
+            what = f"has {len(text)} characters; at most {LONGEST_TEXT}"
+            raise UserError(f"{path}: the id of clip {number} {what}.")
         if not text or any(unicodedata.category(c) == "Cc" for c in text):
             what = "is empty" if not text else f"has a control character ({shown(text)!r})"
             raise UserError(f"{path}: the id of clip {number} {what}.")

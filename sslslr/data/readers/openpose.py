@@ -16,6 +16,7 @@ from sslslr.data.conversion.arrays import joined
 from sslslr.data.readers import ClipError, RawClip, Reader, Unit, parts_of, register
 from sslslr.data.readers._numbers import by_numbers
 from sslslr.pose.layouts import named
+from sslslr.utils.files import MOST_JSON, refuse_vast_json
 
 PARTS = (
     ("pose_keypoints_2d", 25), ("hand_left_keypoints_2d", 21), ("hand_right_keypoints_2d", 21),
@@ -110,6 +111,7 @@ def number_of(name: str) -> int:
 
 def _loaded(data: bytes, name: str) -> Any:
     try:
+        refuse_vast_json(data, 4 * MOST_JSON)
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ClipError(f"{name}: not sound JSON ({str(error)[:60]})") from None
