@@ -16,6 +16,7 @@ from sslslr import __version__
 from sslslr.cli import config, data, evaluate, init, lookup, pose, pretrain, provenance, report, use
 from sslslr.training.stop import EXIT_CODE, Stopped
 from sslslr.utils.errors import UserError
+from sslslr.utils.user_files import printable
 
 # torch says it so, in errors of its own, of the machine's memory and of a GPU's.
 NO_MEMORY = re.compile("can't allocate memory|out of memory|[Cc]annot allocate memory")
@@ -104,7 +105,8 @@ def main() -> None:
 def _sentence(error: Exception) -> str | None:
     """What to tell the user of an error; None for a defect of ours, which keeps its traceback."""
     if isinstance(error, UserError):
-        return str(error)
+        # It may repeat what a stranger's file holds: nothing of it commands the screen.
+        return "\n".join(map(printable, str(error).split("\n")))
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "sslslr").partition(".")[0]
         if package != "sslslr":

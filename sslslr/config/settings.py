@@ -23,7 +23,7 @@ from pydantic import (
 
 from sslslr.utils.download.addresses import refuse_secrets
 from sslslr.utils.errors import UserError, nearest
-from sslslr.utils.user_files import shortened, shown_value
+from sslslr.utils.user_files import shortened, shown, shown_value
 
 LEAST = 1e-12  # what is less is as good as nothing, and in single precision often nothing
 FASTEST, MOST = 1e6, 10**6  # beyond these a rate, or a number of epochs, is a slip of the pen
@@ -42,12 +42,15 @@ class Settings(BaseModel):
     @classmethod
     def _no_truth_for_a_number(cls, values: Any) -> Any:
         for name, field in cls.model_fields.items() if isinstance(values, dict) else ():
-            kinds = {field.annotation, *get_args(field.annotation)}
-            if isinstance(values.get(name), bool) and {int, float} & kinds and bool not in kinds:
-                raise ValueError(
-                    f"{name} must be a number (found {str(values[name]).lower()}; YAML reads yes, no, on "
-                    "and off so)"
-                )
+            kinds = set(_kinds(field.annotation))
+            if bool in kinds or not {int, float} & kinds:
+                continue
+            value = values.get(name)
+            for entry in value if isinstance(value, list) else [value]:
+                if isinstance(entry, bool):
+                    raise ValueError(
+                        f"{name} must be a number (found {str(entry).lower()}; YAML reads yes, no, on and off so)"
+                    )
         return values
 
     @model_validator(mode="after")
@@ -183,7 +186,7 @@ def parse(
 
 
 def _sentence(model: type[BaseModel], problem: Any) -> str:
-    location = [str(part) for part in problem["loc"]]
+    location = [shown(str(part)) for part in problem["loc"]]
     dotted = ".".join(location)
     if problem["type"] == "extra_forbidden":
         return f"unknown key {dotted!r}. {nearest(location[-1], _known_keys(model, problem['loc'][:-1]))}"
@@ -193,8 +196,8 @@ def _sentence(model: type[BaseModel], problem: Any) -> str:
     found = problem["input"]
     message = _plainly(problem) or message
     plain = isinstance(found, str | int | float | bool | None)
-    shown = f" (found {shown_value(found)})" if plain else ""
-    return f"{dotted.removesuffix('.[key]') + ': ' if dotted else ''}{message}{shown}."
+    said = f" (found {shown_value(found)})" if plain else ""
+    return f"{dotted.removesuffix('.[key]') + ': ' if dotted else ''}{message}{said}."
 
 
 def _plainly(problem: Any) -> str:

@@ -42,7 +42,7 @@ from sslslr.workflow.grid import evaluations
 
 HASHES = "hashes.json"
 LARGEST = 4_000_000  # bytes of a published study
-HASHED = 16 * LARGEST  # of a file at most: one that is larger was not published
+HASHED = 16 * LARGEST  # of all files at most: what is larger was not published
 TEXTS = (".html", ".json", ".csv", ".md", ".tex")
 OWN = ("figures", HASHES, PROVENANCE, "report.html", "tables")
 
@@ -139,10 +139,10 @@ def check(folder: Path) -> list[str]:
     for the data and the encoders.
     """
     stated = _stated(folder / HASHES)
-    found = {
-        name: sha256_of(folder / name) if (folder / name).stat().st_size <= HASHED else ""
-        for name in _files(folder)
-    }
+    found, left = dict.fromkeys(_files(folder), ""), HASHED
+    for name in found:
+        if (size := (folder / name).stat().st_size) <= left and name in stated["files"]:
+            found[name], left = sha256_of(folder / name), left - size
     said = [f"{shown(name)}: not published" for name in found if name not in stated["files"]]
     for name, digest in stated["files"].items():
         if name not in found:

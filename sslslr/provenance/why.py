@@ -20,8 +20,14 @@ from sslslr.provenance.cells import Cell
 from sslslr.report.reading import read_cards, read_evaluations, read_runs
 from sslslr.report.results import study_of
 from sslslr.utils.files import sha256_of
+from sslslr.utils.user_files import printable
 from sslslr.workflow import commands, stages
 
+MOST_HASHED = 2 << 30  # bytes; some seconds, and thousands of encoders
+CHANGED_ENCODER = "not the encoder that was evaluated; evaluate it again"
+VAST = (
+    "too large to be hashed here, so not known to be the recorded one; compare its sha256 by hand"
+)
 SHOWN = ["run_id", "dataset", "protocol", "label_fraction", "seed", "probe_seed", "metric", "value",
          "n_test", "n_train"]  # fmt: skip
 
@@ -48,9 +54,9 @@ def why(cell: Cell) -> Answer:
             f"the table has {cell.text or '(empty)'}, the metrics now give "
             f"{sources.as_text(computed) or '(empty)'}: the table is older than the metrics"
         )
-    runs = [_Run(results, run_id) for run_id in found.runs]
+    runs, hashes = [_Run(results, run_id) for run_id in found.runs], _Hashes()
     for run in runs:
-        stale += run.stale()
+        stale += run.stale(hashes)
     parts = [
         f"{cell}: {cell.text or '(empty)'}",
         *(f"STALE: {sentence}" for sentence in stale),
@@ -61,7 +67,29 @@ def why(cell: Cell) -> Answer:
         *_data(results, runs),
         *_commands(cell, runs),
     ]
-    return Answer("\n".join(parts), stale)
+    return Answer("\n".join(map(_plain, parts)), stale)
+
+
+def _plain(part: str) -> str:
+    """A line without what commands a screen: it may be of a stranger's results. Our line ends stand before it."""
+    text = part.lstrip("\n")
+    return part[: len(part) - len(text)] + printable(text)
+
+
+class _Hashes:
+    """sha256 of files, `MOST_HASHED` bytes in all: a stranger's results may hold any number of vast ones."""
+
+    def __init__(self) -> None:
+        self._left = MOST_HASHED
+
+    def of(self, file: Path) -> str | None:
+        """Empty where there is no such file; None where it has more bytes than are left."""
+        if not file.is_file():
+            return ""
+        if (size := file.stat().st_size) > self._left:
+            return None
+        self._left -= size
+        return sha256_of(file)
 
 
 class _Run:
@@ -88,19 +116,22 @@ class _Run:
             hashes[self.spec.dataset] = self.record["data_hash"]
         return hashes
 
-    def stale(self) -> list[str]:
+    def stale(self, hashes: "_Hashes") -> list[str]:
         """Sentences on what was changed since it was recorded."""
         said = []
         weights = self.folder / "encoder.safetensors"
         if not self.evaluation:
             record = self.metrics / "evaluation.json"
             return [f"{record}: absent; how these metrics were made is not known"]
-        if not weights.is_file() or sha256_of(weights) != self.evaluation["encoder_sha256"]:
-            said.append(f"{weights}: not the encoder that was evaluated; evaluate it again")
-        for name, digest in self.evaluation["sha256"].items():
-            file = self.metrics / name
-            if not file.is_file() or sha256_of(file) != digest:
-                said.append(f"{file}: changed since the evaluation wrote it")
+        recorded = {weights: (self.evaluation["encoder_sha256"], CHANGED_ENCODER)}
+        recorded |= {
+            self.metrics / name: (digest, "changed since the evaluation wrote it")
+            for name, digest in self.evaluation["sha256"].items()
+        }
+        for file, (digest, otherwise) in recorded.items():
+            now = hashes.of(file)
+            if now != digest:
+                said.append(f"{file}: {otherwise if now is not None else VAST}")
         if self.evaluation["spec"]["run"] != self.record["spec"]:
             said.append(f"{self.metrics}: evaluated with other settings than {self.folder} has")
         for dataset, digest in self.data_hashes.items():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,6 +31,7 @@ METRICS_NUMBERS = (
     "label_fraction", "shots", "seed", "probe_seed", "value", "low", "high", "n_train", "n_test",
     "n_classes", "n_joints", "n_joints_masked",
 )  # fmt: skip
+COUNTS = ("seed", "n_train", "n_test", "n_classes", "n_joints", "n_joints_masked")  # whole
 FIT = ("train_accuracy", "gradient", "fitted")  # of the probe; `fitted` is 1, 0 or nothing
 PREDICTIONS = (
     "run_id", "dataset", "protocol", "label_fraction", "shots", "probe_seed", "clip_id", "label",
@@ -137,6 +139,11 @@ def _metrics(path: Path) -> pd.DataFrame:
             raise UserError(
                 f"{path}: column {column!r} holds {frame[column][beyond].iloc[0]:g}, beyond all meaning. {AGAIN}"
             )
+    for column in COUNTS:
+        if (odd := (frame[column] < 0) | (frame[column] % 1 != 0) & frame[column].notna()).any():
+            raise UserError(
+                f"{path}: column {column!r} holds {frame[column][odd].iloc[0]:g}, which counts nothing. {AGAIN}"
+            )
     outside = ~frame["value"].between(0, 1) & frame["value"].notna()
     if outside.any():
         raise UserError(
@@ -157,6 +164,8 @@ def read_predictions(paths: Paths) -> pd.DataFrame:
         frame = _read(path, pd.read_parquet)
         _check_columns(path, frame, PREDICTIONS)
         _check_names(path, frame)
+        if len(frame) and not frame["best"].map(lambda best: isinstance(best, np.ndarray)).all():
+            raise UserError(f"{path}: column 'best' must hold lists. {AGAIN}")
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 

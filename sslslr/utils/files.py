@@ -270,7 +270,7 @@ def read_json(path: str | os.PathLike) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: the file is absent, cannot be read, is not JSON, states a key twice, or is too large, too long or too deep.
+        UserError: the file is absent, cannot be read, is not JSON, states a key twice, or is too large or deep.
     """
     try:
         text = read_user_text(path, limit=LARGEST_JSON)

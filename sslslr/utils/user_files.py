@@ -33,15 +33,18 @@ class UserFileError(UserError):
 
 def shown(name: str | os.PathLike) -> str:
     """A name as text for a message: bytes that are no UTF-8 and control characters escaped, shortened."""
-    text = os.fspath(name)
+    return shortened(printable(os.fspath(name)))
+
+
+def printable(text: str) -> str:
+    """A text in which bytes that are no UTF-8 and control characters are escaped, line ends too."""
     if text.isascii() and text.isprintable():  # as most are: a table may name 200,000
-        return shortened(text)
+        return text
     with contextlib.suppress(
         UnicodeEncodeError
     ):  # half a pair, as JSON can state it: escaped below
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return shortened(text)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def shortened(text: str) -> str:

@@ -8,6 +8,7 @@ is the name of its folders:
 """
 
 import itertools
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.files import sha256_of
 
 OVERRIDES = ("method_options", "preprocess", "encoder", "pretrain")  # of a block of the grid
+MOST_RUNS = 10_000  # of a study: each is looked at before the first job, which takes milliseconds
 LONGEST_ID = 160  # file names may have 255 letters; a temporary one has the host's name as well
 
 
@@ -190,6 +192,12 @@ def _named(spec: RunSpec) -> RunSpec:
     return spec.model_copy(update={"run_id": ".".join(part for part in parts if part)})
 
 
+def _count(block: RunBlock) -> int:
+    """Runs of a block, before any is made."""
+    lists = [block.methods, block.augmentations, block.seeds, *block.sweep.values()]
+    return math.prod([max(1, len(block.datasets)), *map(len, lists)])
+
+
 def _block_runs(study: StudyConfig, block: RunBlock, where: str) -> list[RunSpec]:
     specs = [spec for one in _swept(block, where) for spec in _expand(study, one, where)]
     if not block.sweep:
@@ -202,12 +210,17 @@ def runs(study: StudyConfig) -> dict[str, RunSpec]:
     """All pretraining runs of a study by id; a run named by two blocks alike is one run.
 
     Raises:
-        UserError: a name that is not defined, or two different runs with one id (give one a `tag`).
+        UserError: a name that is not defined, two different runs with one id (give one a `tag`), or more than
+            `MOST_RUNS` runs.
     """
     if NO_DATASET in study.datasets:
         raise UserError(
             f"datasets.{NO_DATASET}: this name stands for no data set, in runs that do not pretrain. "
             "Choose another one."
+        )
+    if (count := sum(map(_count, study.runs))) > MOST_RUNS:
+        raise UserError(
+            f"runs: {count} runs, of lists that multiply; at most {MOST_RUNS} are planned."
         )
     found: dict[str, RunSpec] = {}
     for number, block in enumerate(study.runs):

@@ -143,6 +143,8 @@ def changed(dotted: str, value) -> dict:
         ("runs.0.seeds", [2**63]),
         ("runs.0.seeds", [-1]),
         ("runs.0.seeds", [1, 1]),
+        ("runs.0.seeds", [True]),
+        ("evaluate.protocols.few_labels.shots", [True]),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused_with_its_name(key, value):
@@ -169,6 +171,21 @@ def test_thousands_of_seeds_are_checked_in_seconds():
     began = time.process_time()
     assert check(study) == len(runs(study)) == 5000
     assert time.process_time() - began < 10
+
+
+def test_lists_that_multiply_are_counted_before_a_run_is_made():
+    sweep = {"encoder.depth": [*range(1, 99)], "pretrain.epochs": [*range(1, 999)]}
+    study = parse(StudyConfig, changed("runs.0.sweep", sweep), "study")
+    began = time.process_time()
+    with pytest.raises(UserError, match="^runs: 97804 runs"):
+        runs(study)
+    assert time.process_time() - began < 1
+
+
+def test_a_key_that_commands_the_screen_is_escaped():
+    with pytest.raises(UserError, match=r"unknown key 'a\\x1b\[31m'") as refused:
+        parse(StudyConfig, {**STUDY, "a\x1b[31m": 1}, "study")
+    assert str(refused.value).isprintable()
 
 
 def test_anchors_that_say_a_thing_once_are_taken(tmp_path):

@@ -37,6 +37,30 @@ def tar_with(name, kind=tarfile.REGTYPE, link="", mode="w"):
     return stream.getvalue()
 
 
+def tar_of_two(change):
+    """A tar of two files whose second header, at byte 1024, is changed."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name in ("a", "b"):
+            info = tarfile.TarInfo(name)
+            info.size = 1
+            archive.addfile(info, io.BytesIO(b"x"))
+    data = bytearray(stream.getvalue())
+    change(data)
+    return bytes(data)
+
+
+def flip(data):
+    data[1024] ^= 1
+
+
+def long_name(data):
+    """A header that announces a name of a gigabyte."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
+    data[1024:1536] = header.tobuf()
+
+
 SYMLINK = (stat.S_IFLNK | 0o777) << 16
 BOMB = zipped({f"{i}.pkl": bytes(4_000_000) for i in range(6)})
 CASES = {
@@ -67,6 +91,12 @@ CASES = {
     "tar_hard_link": (tar_with("link", tarfile.LNKTYPE, "/etc/passwd"), "is a link or a device"),
     "tar_device": (tar_with("dev", tarfile.CHRTYPE), "is a link or a device"),
     "tar_pipe": (tar_with("pipe", tarfile.FIFOTYPE), "is a link or a device"),
+    "tar_header_damaged": (tar_of_two(flip), "bad checksum"),
+    "tar_header_cut": (
+        tar_of_two(lambda data: data.__delitem__(slice(1400, None))),
+        "truncated header",
+    ),
+    "tar_name_of_a_gigabyte": (tar_of_two(long_name), "a header of 1.1 GB"),
     "tar_gz_cut": (tar_with("a", mode="w:gz")[:-20], "not a sound zip or tar archive"),
 }
 
@@ -112,3 +142,18 @@ def test_damaged_members(tmp_path):
                 members.read(name)
         with pytest.raises(UserError, match=r"'large\.pkl' is larger than 10 B"):
             members.read("large.pkl", limit=10)
+
+
+def test_an_archive_that_asks_for_more_memory_than_there_is_is_one_line(tmp_path, monkeypatch):
+    """LZMA's headers may ask for 4 GB; where memory is limited, Python raises then."""
+    (tmp_path / "a.zip").write_bytes(zip_with("a"))
+
+    def full(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", full)
+    with (
+        open_members(tmp_path / "a.zip") as members,
+        pytest.raises(UserError, match="asks for more memory than there is"),
+    ):
+        members.read("a")

@@ -80,6 +80,7 @@ CASES = {
     "ids_line_ends": (archive(clip_id=npy(["a", "b\nc"])), "has a control character"),
     "ids_escapes": (archive(clip_id=npy(["a", "\x1b[31mred"])), "has a control character"),
     "ids_empty": (archive(clip_id=npy(["a", ""])), "id of clip 1 is empty"),
+    "ids_of_a_million_letters": (archive(clip_id=npy(["a" * 1_000_000, "b"])), "has 1000000 characters; at most 1000"),
     "ids_floats": (archive(clip_id=npy([0.5, 1.5])), "must hold text"),
     "ids_twice": (archive(clip_id=npy(["a", "a"])), "occurs twice"),
     "ids_two_axes": (archive(clip_id=npy([["a", "b"]])), "must have one axis"),

@@ -109,6 +109,21 @@ def twice(path):
     pq.write_table(table.append_column("gloss", table["gloss"]), path / "clips.parquet")
 
 
+def one_text_in_every_row(name):
+    """A text of 900 kB that stands once in the file and fills 100,000 rows."""
+
+    def change(path):
+        rows, table = 100_000, pq.read_table(path / "clips.parquet").slice(0, 1)
+        table = table.take(pa.array(np.zeros(rows, int)))
+        table = table.drop_columns([name]) if name in table.column_names else table
+        texts = pa.DictionaryArray.from_arrays(np.zeros(rows, "i4"), pa.array(["x" * 900_000]))
+        pq.write_table(table.append_column(name, texts), path / "clips.parquet")
+        (path / "keypoints.npy").write_bytes(shaped((rows, 75, 2)))
+        os.truncate(path / "keypoints.npy", 128 + rows * 300)
+
+    return change
+
+
 def many_rows(path):
     """Two million clips of no frames, in a file of a few kilobytes."""
     rows, table = 2_000_000, pq.read_table(path / "clips.parquet").slice(0, 1)
@@ -158,6 +173,14 @@ CASES = {
     "ids_nested": (column("clip_id", LIST), "'clip_id' is nested"),
     "ids_not_utf8": (column("clip_id", NO_TEXT), "UTF-?8|cannot be read"),
     "ids_twice": (column("clip_id", ["a", "a", "b"]), "'a': clip_id occurs twice"),
+    "ids_empty": (column("clip_id", ["a", "", "b"]), "row 1 has no clip_id"),
+    "gloss_empty": (column("gloss", ["a", "", "b"]), "'a1': has no gloss"),
+    "gloss_view": (column("gloss", pa.array(["a", "b", "c"], pa.string_view())), "must hold text|is nested"),
+    "gloss_of_90_gb": (one_text_in_every_row("gloss"), "bytes of values; at most"),
+    "ids_of_90_gb": (one_text_in_every_row("clip_id"), "bytes of values; at most"),
+    "note_of_90_gb": (one_text_in_every_row("note"), "bytes of values; at most"),
+    "card_of_6_million_lists": (text("card.json", b"[" + b"[]," * 6_000_000 + b"1]"), "too many values"),
+    "card_clips_of_400_digits": (card(n_clips=10**400), "n_clips: .* less than"),
     "ids_missing": (column("clip_id", ["a", None, "b"]), "row 1 has no clip_id"),
     "gloss_nested": (column("gloss", STRUCT), "'gloss' is nested"),
     "gloss_numbers": (column("gloss", [1, 2, 3]), "'gloss' must hold text"),

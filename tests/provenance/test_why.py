@@ -1,11 +1,14 @@
 """What `why` says of a cell is what the stages recorded; what no longer fits together is said."""
 
 import json
+import os
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from sslslr.encoders.artifact import WEIGHTS
 from sslslr.provenance import sources
 from sslslr.provenance.cells import find, read
 from sslslr.provenance.why import why
@@ -149,3 +152,20 @@ def test_the_verb_prints_and_says_by_its_status_whether_it_is_stale(results):
     done = CliRunner().invoke(app, ["why", f"{results}/tables/linear.csv:{RANDOM}:top1_mean"])
     assert done.exit_code == 1
     assert "how these metrics were made is not known" in done.output
+
+
+def test_a_stranger_s_vast_files_are_not_hashed_and_commands_to_the_screen_are_escaped(results):
+    for record in results.glob("metrics/*/evaluation.json"):
+        stated = json.loads(record.read_text())
+        stated["sha256"]["vast"] = "0" * 64
+        stated["cost"]["device"] = "\x1b[2Jcpu\nSTALE: no"
+        record.write_text(json.dumps(stated))
+        for file in (record.with_name("vast"), results / "encoders" / record.parent.name / WEIGHTS):
+            file.touch()
+            os.truncate(file, 1 << 40)
+    began = time.process_time()
+    answer = why(find("results/tables/linear.csv:1:top1_mean"))
+    assert time.process_time() - began < 5
+    assert sum("too large to be hashed" in sentence for sentence in answer.stale) >= 2
+    assert "\\x1b[2Jcpu\\nSTALE: no" in answer.text
+    assert answer.text.replace("\n", "").isprintable()
