@@ -183,7 +183,7 @@ def test_lists_that_multiply_are_counted_before_a_run_is_made():
 
 
 def test_a_key_that_commands_the_screen_is_escaped():
-    with pytest.raises(UserError, match=r"unknown key 'a\\x1b\[31m'") as refused:
+    with pytest.raises(UserError, match=r"unknown key 'a\\+x1b\[31m'") as refused:
         parse(StudyConfig, {**STUDY, "a\x1b[31m": 1}, "study")
     assert str(refused.value).isprintable()
 
