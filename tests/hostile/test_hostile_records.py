@@ -3,6 +3,7 @@
 import json
 import os
 
+import pandas as pd
 import pytest
 
 from hostile_bytes import one_line
@@ -10,6 +11,7 @@ from sslslr.cli.provenance import check_results
 from sslslr.provenance import cells, publish
 from sslslr.provenance.archive import archive
 from sslslr.report.reading import (
+    PREDICTIONS,
     read_cards,
     read_evaluations,
     read_histories,
@@ -236,3 +238,14 @@ def test_a_file_of_a_terabyte_is_refused_at_once(read, said, tmp_path):
     os.truncate(tmp_path / "vast", 1 << 40)
     with one_line(said):
         read(tmp_path / "vast")
+
+
+def test_predictions_that_are_no_lists_are_said(tmp_path):
+    columns = {name: ["a"] for name in PREDICTIONS} | {
+        "run_id": ["r"],
+        "dataset": ["toy"],
+        "best": [1],
+    }
+    pd.DataFrame(columns).to_parquet(tmp_path / "predictions.parquet")
+    with one_line("column 'best' must hold lists"):
+        read_predictions([tmp_path / "predictions.parquet"])

@@ -241,6 +241,10 @@ def test_metrics_are_read_with_clear_errors(tmp_path):
         metrics.assign(n_test=count).to_csv(file, index=False)
         with pytest.raises(UserError, match="column 'n_test' holds .* beyond all meaning"):
             reading.read_metrics([file])
+    for column, count in (("n_classes", 0.5), ("n_test", -3), ("seed", 1.5)):
+        metrics.assign(**{column: count}).to_csv(file, index=False)
+        with pytest.raises(UserError, match=f"'{column}' holds {count:g}, which counts nothing"):
+            reading.read_metrics([file])
     metrics.assign(value="good").to_csv(file, index=False)
     with pytest.raises(UserError, match="'good', not a number"):
         reading.read_metrics([file])
