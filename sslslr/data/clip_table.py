@@ -33,9 +33,8 @@ MOST_COLUMNS = 500
 MOST_VALUES = (
     10**7
 )  # of a card: a large set may drop a hundred thousand clips, each with its reason
-LARGEST_TABLE = (
-    512 << 20
-)  # bytes of all texts; a text that stands once in the file may fill millions of rows
+# Bytes of all texts. One that stands once in the file may fill millions of rows.
+LARGEST_TABLE = 512 << 20
 ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 KINDS = {"string": "text", "int64": "whole numbers", "float64": "numbers"}
 
@@ -242,7 +241,6 @@ def _check_texts(file: Path, table: pa.Table) -> None:
     if (row := pc.index(pc.equal(pc.fill_null(ids, ""), ""), True).as_py()) >= 0:
         raise StoreError(file, f"row {row} has no clip_id.")
     try:
-        known = ids.to_pylist()
         table.select([name for name, kind in COLUMNS.items() if kind == "string"]).validate(
             full=True
         )
@@ -252,9 +250,9 @@ def _check_texts(file: Path, table: pa.Table) -> None:
         long = pc.greater(pc.utf8_length(table[column]), LONGEST_TEXT)
         rule = f"{column} has more than {LONGEST_TEXT} characters."
         if pc.any(long).as_py():
-            raise StoreError(file, rule, shown(known[pc.index(long, True).as_py()]))
-    if len(set(known)) != len(known):
-        twice = pd.Series(known, dtype="str")
+            raise StoreError(file, rule, shown(ids[pc.index(long, True).as_py()].as_py()))
+    if len(pc.unique(ids)) != len(ids):
+        twice = ids.to_pandas()
         rule = "clip_id occurs twice; ids must be unique."
         raise StoreError(file, rule, twice[twice.duplicated()].iloc[0])
     splits = pc.fill_null(table["split"], SPLITS[0])

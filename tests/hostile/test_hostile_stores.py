@@ -305,10 +305,14 @@ def test_a_store_of_the_size_of_lsfb_opens_at_once(sound, tmp_path):
         stream.write(shaped(shape))
         stream.truncate(stream.tell() + 300 * shape[0])  # a hole: takes no room
     (tmp_path / "large" / "card.json").write_bytes((sound / "card.json").read_bytes())
-    times = []
-    for _ in range(4):
-        began = time.process_time()  # of this process: others may be at work
-        store = ClipStore.open(tmp_path / "large")
-        times.append(time.process_time() - began)
-    assert len(store) == rows
-    assert min(times) < 0.2
+    times: dict[str, list[float]] = {"open": [], "read": []}
+    for _ in range(4):  # processor time, alternating: others may be at work
+        for name, job in (
+            ("open", lambda: ClipStore.open(tmp_path / "large")),
+            ("read", lambda: pd.read_parquet(tmp_path / "large" / "clips.parquet")),
+        ):
+            began = time.process_time()
+            job()
+            times[name].append(time.process_time() - began)
+    assert len(ClipStore.open(tmp_path / "large")) == rows
+    assert min(times["open"]) < 7 * min(times["read"])  # of 0.025 s, where 0.2 s are asked for
