@@ -22,7 +22,7 @@ from typing import Any
 from sslslr.utils.errors import UserError
 from sslslr.utils.user_files import read_user_text
 
-LARGEST_JSON = 64 << 20  # bytes
+LARGEST_TEXT = 64 << 20  # bytes of a JSON file, or of a CSV that this package wrote
 # What Python needs for JSON, in numbers of a list: a list, or a key with its value, is worth eight.
 MOST_JSON = 1 << 24
 BLOCK = 1 << 20  # bytes read at a time when hashing
@@ -273,7 +273,7 @@ def read_json(path: str | os.PathLike) -> Any:
         UserError: the file is absent, cannot be read, is not JSON, states a key twice, or is too large or deep.
     """
     try:
-        text = read_user_text(path, limit=LARGEST_JSON)
+        text = read_user_text(path, limit=LARGEST_TEXT)
         refuse_vast_json(text.encode())
         return json.loads(text, object_pairs_hook=_once)
     except RecursionError:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import pandas as pd
 
 from sslslr.utils.errors import UserError, nearest
-from sslslr.utils.files import LARGEST_JSON
+from sslslr.utils.files import LARGEST_TEXT
 from sslslr.utils.user_files import open_user_file, read_user_bytes
 from sslslr.utils.words import counted
 
@@ -102,7 +102,7 @@ def read_written(path: str | Path) -> pd.DataFrame:
         UserError: absent, no regular file, too large or too wide.
         ValueError: of pandas, where it is not CSV.
     """
-    with open_user_file(path, LARGEST_JSON) as stream:
+    with open_user_file(path, LARGEST_TEXT) as stream:
         if (columns := stream.readline().count(b",") + 1) > WIDEST:
             raise UserError(f"{path}: {columns} columns; at most {WIDEST} are read.")
         stream.seek(0)
