@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from sslslr.config.settings import parse
 from sslslr.data.readers.npz import plain_array
 from sslslr.data.store import CARD, KEYPOINTS, ClipStore, content_digest, writing
+from sslslr.encoders.artifact import WEIGHTS
 from sslslr.use.clips import DICTIONARY, ENTRIES, FOLDER, MODEL
 from sslslr.use.export import export
 from sslslr.use.load import Embedded, Encode, load_encoder
@@ -31,6 +32,7 @@ from sslslr.utils.files import (
     read_json,
     read_object,
     refuse_foreign,
+    sha256_of,
     write_json,
 )
 from sslslr.utils.user_files import read_user_bytes, shown_value
@@ -109,6 +111,10 @@ class Dictionary:
             raise UserError(
                 f"{path}: {features.shape} features for {len(store)} entries. Build it again."
             )
+        if about.get("clips_sha256") != store.card["sha256"][KEYPOINTS]:
+            raise UserError(
+                f"{path}: its {ENTRIES}/ are not those of which {FEATURES} holds the features. Build it again."
+            )
         glosses = sorted(set(store.clips["gloss"]))
         gloss_of = np.searchsorted(glosses, store.clips["gloss"].to_numpy(dtype=object).astype(str))
         return cls(path, store, features, glosses, gloss_of, about)
@@ -126,13 +132,14 @@ class Dictionary:
         """The encoder that made the entries.
 
         Raises:
-            UserError: it is not in the folder, or one of another width is.
+            UserError: it is not in the folder, or another is.
         """
         encode = load_encoder(self.path / MODEL)
-        if encode.width != self.features.shape[1]:
+        same = sha256_of(encode.folder / WEIGHTS) == self.about.get("encoder_sha256")
+        if not same or encode.width != self.features.shape[1]:
             raise UserError(
-                f"{self.path}: its encoder makes features of width {encode.width}, and {FEATURES} has "
-                f"{self.features.shape[1]}. Build the dictionary again."
+                f"{self.path}: {MODEL}/ is not the encoder that made {FEATURES} ({encode.width} features a clip, and "
+                f"{self.features.shape[1]} there). Build the dictionary again."
             )
         return encode
 
@@ -201,7 +208,7 @@ def build(
             "splits": splits,
             "per_sign": per_sign,
             "licence": store.card.get("licence"),
-            "encoder_sha256": encode.identity()["encoder_sha256"],
+            "encoder_sha256": sha256_of(folder / MODEL / WEIGHTS),
             "clips_sha256": read_json(folder / ENTRIES / CARD)["sha256"][KEYPOINTS],
             "threshold": threshold,
             "centre": [float(value) for value in centre],

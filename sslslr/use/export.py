@@ -22,7 +22,7 @@ from sslslr.encoders.build import encoder_options
 from sslslr.pose.skeleton import RIGHT_HAND
 from sslslr.use import onnx
 from sslslr.use.card import model_card, scores, training_data
-from sslslr.use.load import Encode, _in_memory
+from sslslr.use.load import FORMAT, Encode, _in_memory
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import (
     atomic_folder,
@@ -35,7 +35,6 @@ from sslslr.utils.files import (
 
 ONNX, README = "encoder.onnx", "README.md"
 FILES = (WEIGHTS, ONNX, EXPORTED, README)
-FORMAT = "sslslr encoder 1"
 COMPARED, LENGTHS = (
     64,
     (1, 2, 300),

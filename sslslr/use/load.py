@@ -30,13 +30,15 @@ from sslslr.evaluation.joints import joints_seen
 from sslslr.pose.skeleton import to_75
 from sslslr.use.clips import DICTIONARY, MODEL
 from sslslr.utils.errors import UserError
-from sslslr.utils.files import sha256_of
+from sslslr.utils.files import read_object, sha256_of
+from sslslr.utils.user_files import shown_value
 
 CLIPS_AT_ONCE = 8 * EMBED_BATCH  # of a store: memory does not grow with it
 PARTS, PART = (
     3,
     0.8,
 )  # parts of a clip that a look-up averages over beside the whole, and their length
+FORMAT = "sslslr encoder 1"  # of an exported folder (sslslr/use/export.py)
 ROOMS = ("utils", "config", "pose", "data", "encoders", "evaluation", "use")  # what embedding runs
 
 
@@ -200,7 +202,8 @@ def load_encoder(folder: str | Path, device: str | torch.device = "cpu") -> Enco
     """The encoder of a run (`results/encoders/RUN`), an exported folder or a dictionary, preprocessing included.
 
     Raises:
-        UserError: a file is missing, cut, or does not fit the settings that are stated with it.
+        UserError: a file is missing, cut, or does not fit the settings that are stated with it; an exported
+            folder is another version's, or holds the weights of another encoder.
     """
     folder = Path(folder).expanduser()
     if (folder / DICTIONARY).is_file():
@@ -211,7 +214,25 @@ def load_encoder(folder: str | Path, device: str | torch.device = "cpu") -> Enco
             f"{folder}: {what}. Give a run of a study (results/encoders/RUN, with {artifact.RUN}), a "
             f"folder of `sslslr export` (with {artifact.EXPORTED}) or a dictionary."
         )
-    return Encode(folder, device)
+    encode = Encode(folder, device)
+    if not (folder / artifact.RUN).exists():
+        _check_exported(folder)
+    return encode
+
+
+def _check_exported(folder: Path) -> None:
+    """Raise UserError where preprocess.json is not of this version, or not of the weights beside it."""
+    about = read_object(folder / artifact.EXPORTED)
+    if about.get("format") != FORMAT:
+        raise UserError(
+            f"{folder}: made as {shown_value(about.get('format'))}, and this version reads {FORMAT!r}. "
+            "Export the run again."
+        )
+    if about.get("encoder_sha256") != sha256_of(folder / artifact.WEIGHTS):
+        raise UserError(
+            f"{folder}: {artifact.WEIGHTS} is not the file whose sha256 {artifact.EXPORTED} states; one of the two "
+            "is another encoder's. Copy the folder anew from where it came, or export the run again."
+        )
 
 
 @cache
@@ -241,8 +262,8 @@ def _in_memory(clips: Sequence[np.ndarray], aspects: Sequence[float | None] | No
     parts = []
     for number, (clip, aspect) in enumerate(zip(clips, aspects, strict=True)):
         try:
-            frames = to_75(np.asarray(clip))
-        except ValueError as error:
+            frames = to_75(_numbers(clip))
+        except (ValueError, TypeError) as error:
             raise UserError(f"clip {number} of {len(clips)}: {error}.") from None
         reason = fault_of(frames, min_frames=1)
         if not reason and aspect is not None and not ASPECTS[0] <= aspect <= ASPECTS[1]:
@@ -262,5 +283,18 @@ def _in_memory(clips: Sequence[np.ndarray], aspects: Sequence[float | None] | No
     return _InMemory(Path("keypoints"), np.concatenate(parts), table, {})
 
 
+def _numbers(clip: np.ndarray) -> np.ndarray:
+    """An array of floats: the least whole number has no absolute value, and an object hides its NaN."""
+    array = np.asarray(clip)
+    if array.dtype.kind not in "fiuO":
+        raise ValueError(f"expected numbers, found {array.dtype}")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
 def _aspect(value: float | None) -> float | None:
-    return None if pd.isna(value) else float(value)
+    try:
+        return None if pd.isna(value) else float(value)
+    except (ValueError, TypeError):
+        raise UserError(
+            f"aspect is {value!r:.100}; it is width / height, or None where unknown."
+        ) from None

@@ -1,14 +1,20 @@
 """A dictionary: what is in its folder, what it finds, and where it is not sure."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 import sslslr
 from sslslr import load_encoder
 from sslslr.cli.main import app
+from sslslr.config.run import RunSpec
+from sslslr.config.study import EncoderConfig
 from sslslr.data.batch import Batch
 from sslslr.data.preprocess import preprocess
+from sslslr.encoders import artifact
+from sslslr.encoders.build import build_encoder
 from sslslr.use.clips import clips_of
 from sslslr.use.dictionary import DICTIONARY, FEATURES, Dictionary, build, copies, spread
 from sslslr.use.ranking import by_gloss, chance, cosines, measures, ranks, summary
@@ -101,7 +107,7 @@ def test_a_damaged_dictionary_is_said_in_a_sentence(dictionary):
         Dictionary.open(dictionary.path)
     write_json(dictionary.path / DICTIONARY, about | {"centre": about["centre"][1:]})
     np.save(dictionary.path / FEATURES, dictionary.features[:, 1:])
-    with pytest.raises(UserError, match="of width 32, and features.npy has 31"):
+    with pytest.raises(UserError, match="32 features a clip, and 31 there"):
         Dictionary.open(dictionary.path).encoder()
     write_json(dictionary.path / DICTIONARY, about)
     np.save(dictionary.path / FEATURES, dictionary.features * 1e30)
@@ -114,6 +120,49 @@ def test_a_damaged_dictionary_is_said_in_a_sentence(dictionary):
     np.save(dictionary.path / FEATURES, dictionary.features[1:])
     with pytest.raises(UserError, match="Build it again"):
         Dictionary.open(dictionary.path)
+
+
+@pytest.mark.parametrize(
+    ("part", "refusal"),
+    [
+        ("model", "model/ is not the encoder that made features.npy"),
+        ("clips", "its clips/ are not those of which features.npy"),
+        ("model/encoder.safetensors", "one of the two is another encoder's"),
+        ("model/preprocess.json", "one of the two is another encoder's"),
+    ],
+)
+def test_parts_of_two_dictionaries_are_no_dictionary(
+    part, refusal, dictionary, make_store, encoder_folder, tmp_path
+):
+    """Of one width and one number of clips: nothing else would tell, and every answer would be by chance."""
+    weights = load_file(encoder_folder / "encoder.safetensors")
+    weights = {name: value * 1.5 for name, value in weights.items()}
+    save_file(weights, encoder_folder / "encoder.safetensors")
+    other = make_store(toy_clips(len(dictionary.store), seed=5), name="other_clips")
+    quiet = {"splits": ["train", "val", "test"], "say": lambda _: None}
+    build(load_encoder(encoder_folder), other, tmp_path / "other", **quiet)
+    assert len(Dictionary.open(tmp_path / "other").store) == len(dictionary.store)
+    old, new = dictionary.path / part, tmp_path / "other" / part
+    old.rename(tmp_path / "old")
+    new.rename(old)
+    with pytest.raises(UserError, match=refusal):
+        Dictionary.open(dictionary.path).encoder()
+
+
+def test_a_dictionary_by_an_encoder_that_its_clips_measured_is_whole(
+    encoder_folder, toy_store, tmp_path
+):
+    run = read_json(encoder_folder / "run.json")
+    options = {"depth": 1, "width": 24, "heads": 2, "hand_width": 16}
+    run["spec"]["encoder"] = EncoderConfig(variant="two_hands", **options).model_dump(mode="json")
+    spec = RunSpec.model_validate(run["spec"])
+    encoder = build_encoder(spec.encoder, spec.preprocess.frames, spec.seed)
+    artifact.save(encoder_folder, encoder, pd.DataFrame({"epoch": [0]}), run)
+    encode = load_encoder(encoder_folder)
+    build(encode, toy_store, tmp_path / "dictionary", say=lambda _: None)
+    assert encode.measured
+    found = Dictionary.open(tmp_path / "dictionary")
+    np.testing.assert_allclose(found.embed(found.store).features, found.features, atol=1e-5)
 
 
 def test_entries_of_a_sign_come_from_its_signers_in_turn(make_store):

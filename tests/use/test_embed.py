@@ -90,6 +90,32 @@ def test_widths_to_heights_may_be_an_array_and_must_be_possible(encoder_folder):
     for aspect in (0, -1.5, 1e30):
         with pytest.raises(UserError, match="clip 1 of 2: aspect is .*; it is width / height"):
             encode(clips, [1.5, aspect])
+    with pytest.raises(UserError, match="aspect is 'wide'; it is width / height"):
+        encode(clips, [1.5, "wide"])
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        (lambda clip: clip.astype(object), None),  # as a column of a table holds them
+        (lambda clip: clip.tolist(), None),
+        (lambda clip: np.where(np.isnan(clip), None, clip), None),
+        (lambda clip: np.full(clip.shape, np.iinfo(int).min), "coordinates up to 9"),
+        (lambda clip: clip.astype(str), "clip 0 of 1: expected numbers, found <U"),
+        (lambda clip: clip + 1j, "clip 0 of 1: expected numbers, found complex"),
+        (lambda clip: np.full(clip.shape, "x", object), "clip 0 of 1: could not convert"),
+        (lambda clip: np.full(clip.shape, {}, object), "clip 0 of 1: float.. argument must be"),
+    ],
+)
+def test_a_clip_is_an_array_of_numbers_of_any_kind(change, refusal, encoder_folder):
+    encode = sslslr.load_encoder(encoder_folder)
+    clip = next(iter(toy_clips(1).values()))[0].astype(np.float64)
+    clip[0, 45] = np.nan
+    if refusal:
+        with pytest.raises(UserError, match=refusal):
+            encode([change(clip)])
+    else:
+        np.testing.assert_array_equal(encode([change(clip)]), encode([clip]))
 
 
 def test_what_is_no_encoder_is_told_what_one_is(tmp_path):

@@ -80,6 +80,20 @@ def test_an_encoder_trained_by_another_version_can_be_used(encoder_folder, toy_s
     assert sslslr.load_encoder(tmp_path / "model").run["spec"] == run["spec"]
 
 
+def test_an_exported_folder_of_another_version_or_of_two_encoders_is_refused(
+    encoder_folder, toy_store, tmp_path
+):
+    model = tmp_path / "model"
+    export(sslslr.load_encoder(encoder_folder), model, toy_store, say=lambda _: None)
+    about = json.loads((model / "preprocess.json").read_text())
+    (model / "preprocess.json").write_text(json.dumps(about | {"format": "sslslr encoder 9"}))
+    with pytest.raises(UserError, match="made as 'sslslr encoder 9', and this version reads"):
+        sslslr.load_encoder(model)
+    (model / "preprocess.json").write_text(json.dumps(about | {"encoder_sha256": "0" * 64}))
+    with pytest.raises(UserError, match="one of the two is another encoder's"):
+        sslslr.load_encoder(model)
+
+
 @pytest.mark.parametrize("folder", ["two_hands", "encoder_folder"])
 def test_onnx_is_torch(folder, toy_store, tmp_path, request):
     pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
