@@ -60,7 +60,7 @@ def measures(rank: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "DCG": 1 / np.log2(rank + 1),
         "MRR": 1 / rank,
-        **{f"recall@{k}": np.where(np.isnan(rank), np.nan, rank <= k) for k in RECALLS},
+        **{f"recall@{k}": rank <= k for k in RECALLS},
     }
 
 
@@ -73,22 +73,18 @@ def summary(rank: np.ndarray, signers: Sequence | None = None, seed: int = 0) ->
     """Scores with 95 % intervals over clips, and over signers where there are two or more.
 
     Args:
-        rank: (queries,), or (draws, queries) of several dictionaries, which are averaged; NaN where the
-            right gloss had no candidate: of a query that has none in any draw nothing is said.
+        rank: (queries,), or (draws, queries) of several dictionaries, which are averaged.
         signers: of each query; None or NaN where it is not known.
 
     Returns:
         `MRR`, `MRR_low`, `MRR_high`, `MRR_signers_low`, `MRR_signers_high`, and so on.
     """
     rank = np.atleast_2d(np.asarray(rank, dtype=float))
-    asked = ~np.isnan(rank).all(axis=0)
-    rank = rank[:, asked]
-    found: dict[str, float] = {"n": int(asked.sum())}
+    found: dict[str, float] = {"n": rank.shape[1]}
     names = np.array([None if s is None or s != s else str(s) for s in signers or []], dtype=object)
-    names = names[asked] if len(names) else names
     known = sorted(set(names) - {None})
     for name, values in measures(rank).items():
-        values = np.nanmean(values, axis=0)
+        values = values.mean(axis=0)
         found[name] = float(values.mean())
         found[f"{name}_low"], found[f"{name}_high"] = bootstrap_interval(values, seed=seed)
         if len(known) > 1:

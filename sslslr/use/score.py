@@ -156,23 +156,26 @@ def _rows(
                 else None
             )
             yield {**own, "queries": group, **summary(rank[chosen], of)}
-    most = int(np.bincount(dictionary.gloss_of).max())
-    clips = dictionary.store.clips
+    gloss_of, clips = dictionary.gloss_of, dictionary.store.clips
+    most = int(np.bincount(gloss_of).max())
+    barred = (np.isneginf(similarity) & (gloss_of == right[:, None])).any(axis=1)
     for k in (k for k in CLIPS_A_SIGN if k < most):
         drawn = []
         for draw in range(DRAWS):
-            chosen = spread(clips, k, seed=draw)
-            best = by_gloss(similarity[:, chosen], dictionary.gloss_of[chosen], n)
-            rank = ranks(best, right).astype(float)
-            rank[~np.isfinite(best[np.arange(len(best)), right])] = np.nan  # its own clip was drawn
-            drawn.append(rank)
-        if not np.isnan(drawn).all():
-            yield {
-                **own,
-                "clips_a_sign": str(k),
-                "queries": "all",
-                **summary(np.array(drawn), signers),
-            }
+            chosen, order = spread(clips, k, seed=draw), spread(clips, most, seed=draw)
+            best = by_gloss(similarity[:, chosen], gloss_of[chosen], n)
+            for query in np.flatnonzero(
+                barred
+            ):  # were its own clip drawn, its sign would have one less
+                near = similarity[query, order[gloss_of[order] == right[query]]]
+                best[query, right[query]] = near[np.isfinite(near)][:k].max()
+            drawn.append(ranks(best, right))
+        yield {
+            **own,
+            "clips_a_sign": str(k),
+            "queries": "all",
+            **summary(np.array(drawn), signers),
+        }
 
 
 def _random(dictionary: Dictionary, store: ClipStore, queries: Queries) -> np.ndarray:
