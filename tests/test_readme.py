@@ -7,8 +7,6 @@ import pandas as pd
 
 ROOT = Path(__file__).parent.parent
 STUDIES = ("study_hands", "study_geometry")
-# A claim that the second study's own runs do not answer is asked apart, and its cell has a star.
-APART = {"temporal_permutation": "study_augmentations"}
 ROW = re.compile(r"^\| (?P<claim>[^|]+) <!-- (?P<id>\w+) --> \|(?P<cells>.+)\|$", re.MULTILINE)
 
 
@@ -35,8 +33,5 @@ def test_the_answer_on_the_first_screen_is_that_of_the_published_studies():
     }
     assert sorted(rows) == sorted(columns[1].index[columns[1].source == "paper"])
     for claim, cells in rows.items():
-        said = [_cell(verdicts.loc[claim]) for verdicts in columns]
-        if claim in APART:
-            said[1] = _cell(_verdicts(APART[claim]).loc[claim]) + " *"
-        assert cells == said
+        assert cells == [_cell(verdicts.loc[claim]) for verdicts in columns]
     assert readme.index("## The answer so far") < readme.index("## Two commands")
