@@ -13,11 +13,14 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
+from sslslr.utils.files import refuse_vast_json
 from sslslr.utils.user_files import name_fault, read_user_text, shown_value
 
 LOCK = Path("dvc.lock")
 # In the lock; by other keys DVC would go as well.
 OF_AN_OUTPUT = {"path", "md5", "hash", "size", "nfiles", "isexec"}
+OF_A_LIST = {"relpath", "md5"}
+COUNTS = {"size", "nfiles"}
 LARGEST_LOCK = 1 << 20  # bytes; a study of hundreds of runs has a tenth of it
 LONGEST_LIST = 1 << 26  # bytes of a list of files
 # LibYAML where PyYAML was built with it: a megabyte takes a second, not twenty.
@@ -29,6 +32,11 @@ BEGINS = (
 )
 ENDS = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 HASH = re.compile(r"[0-9a-f]{32}")
+
+
+# What leads elsewhere; Git would run what a configuration in a .git names, and DVC goes by its own files,
+# wherever they lie.
+ELSEWHERE = {"", ".", "..", ".git", ".dvc", ".dvcignore", "dvc.yaml", "dvc.lock"}
 
 
 class Refused(Exception):
@@ -48,6 +56,12 @@ def locked_outs(results: Path) -> dict[str, str]:
         outs = {out["path"]: out["md5"] for out in entries}
         twice = len(outs) < len(entries)
         odd = [out["path"] for out in entries if set(out) - OF_AN_OUTPUT or out["hash"] != "md5"]
+        uncounted = [
+            (out["path"], key)
+            for out in entries
+            for key in COUNTS & set(out)
+            if type(out[key]) is not int or not 0 <= out[key] < 1 << 63
+        ]
         stated = yaml.safe_load(read_user_text("dvc.yaml"))["stages"].values()
         known = {path for stage in stated for out in stage["outs"] for path in out}
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError, RecursionError):
@@ -60,6 +74,9 @@ def locked_outs(results: Path) -> dict[str, str]:
         raise Refused(
             f"{LOCK}: {shown_value(odd[0])} has more than a path and an md5, or another hash; DVC writes none such."
         )
+    if uncounted:
+        path, key = uncounted[0]
+        raise Refused(f"{LOCK}: {key} of {shown_value(path)} is no count of bytes or files.")
     for path, md5 in outs.items():
         if path not in known or not is_plain(path) or results not in Path(path).parents:
             raise Refused(f"{LOCK}: {shown_value(path)} is no output of a stage in {results}/.")
@@ -87,10 +104,7 @@ def is_plain(path: object) -> bool:
     """Is it a relative path that leads nowhere but down?"""
     if not isinstance(path, str) or name_fault(path):
         return False
-    # Git would run what a configuration in a .git names.
-    return path == PurePosixPath(path).as_posix() and not {"", ".", "..", ".git"} & set(
-        path.lower().split("/")
-    )
+    return path == PurePosixPath(path).as_posix() and not ELSEWHERE & set(path.lower().split("/"))
 
 
 def check_list(path: str, md5: str, content: bytes) -> dict[str, str]:
@@ -101,8 +115,11 @@ def check_list(path: str, md5: str, content: bytes) -> dict[str, str]:
             "built the results removes that object from the remote and runs `dvc push` again."
         )
     try:
+        refuse_vast_json(content)
         found = json.loads(content.decode())
         if not isinstance(found, list):
+            raise TypeError
+        if any(set(entry) != OF_A_LIST for entry in found):  # DVC fails at more
             raise TypeError
         entries = [(entry["relpath"], entry["md5"]) for entry in found]
     except (ValueError, TypeError, KeyError, RecursionError):

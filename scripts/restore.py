@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ from sslslr.config.load import load
 from sslslr.utils.download.addresses import without_secrets
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import atomic_file, atomic_folder
-from sslslr.utils.user_files import read_user_text
+from sslslr.utils.user_files import open_user_file, read_user_text, shown
 
 CONFIG = "config/demo.yaml"  # the study of dvc.yaml
 DVC_CONFIG = Path(".dvc/config")
@@ -49,10 +50,13 @@ def main() -> int:
         refuse_settings_of_dvc()
         results = Path(load(CONFIG).results)
         outs = locked_outs(results)
-        refuse_links_out(results, outs)
+        refuse_links_and_pipes(results, outs)
+        cache = folder_of_cache()
+        for md5 in outs.values():
+            refuse_no_file(object_of(cache, md5))
         refuse_other_code_and_changed_results(outs)
         remote = remote or default_remote()
-        cache = fetch(remote, outs)
+        fetch(remote, outs, cache)
         count = place(outs, cache)
         refuse_anything_changed()
         certify(results)
@@ -106,14 +110,24 @@ def refuse_settings_of_dvc() -> None:
         )
 
 
-def refuse_links_out(results: Path, outs: dict[str, str]) -> None:
-    """A link within the results may come from anybody's commit; the results themselves may be one."""
-    for path in outs:
-        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(results)):
+def refuse_links_and_pipes(results: Path, outs: dict[str, str]) -> None:
+    """Within the results nothing leads elsewhere or waits: they alone may be a link.
+
+    One may come with anybody's commit. DVC would read a device without end, and what is restored or
+    sealed would be written where a link leads.
+    """
+    for place in (*map(Path, outs), results / "seals"):
+        if any(part.is_symlink() for part in (place, *place.parents) if results in part.parents):
             raise Refused(
-                f"{path} is a link that leads out of {results}/, where nothing is written. Remove it: "
-                f"rm {path}"
+                f"{place} is a link, or lies behind one. What is restored would be written where it leads, "
+                f"or replace it. Move it away: mv {place} {place}.mine"
             )
+        for file in [place] * place.exists() + list(place.rglob("*")):
+            if stat.S_IFMT(mode := file.lstat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+                kind = "a link" if stat.S_ISLNK(mode) else "a pipe, a socket or a device"
+                raise Refused(
+                    f"{shown(file)} is {kind}, which no stage writes, and would be replaced. Move it away."
+                )
 
 
 def changes() -> dict[str, str]:
@@ -177,8 +191,25 @@ def known_remotes(names: list[str]) -> str:
     return f"Known: {', '.join(names)}." if names else "None is configured."
 
 
-def fetch(remote: str, outs: dict[str, str]) -> Path:
-    """Fetch all objects of `outs` into DVC's cache, the lists of files first; the cache's folder."""
+def folder_of_cache() -> Path:
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            return Path(repo.cache.local.path)
+    except DvcException as error:  # no repository of DVC's, a configuration that cannot be read
+        raise Refused(f"DVC cannot be asked for its cache: {said_by(error)}") from None
+
+
+def refuse_no_file(place: str | Path) -> None:
+    """DVC would wait for a pipe, read a device without end, and fail at a folder."""
+    if os.path.exists(place):
+        open_user_file(place).close()
+
+
+def fetch(remote: str, outs: dict[str, str], cache: Path) -> None:
+    """Fetch all objects of `outs` into DVC's cache, the lists of files first."""
     from dvc.repo import Repo
 
     if remote not in (names := remotes()):
@@ -192,24 +223,32 @@ def fetch(remote: str, outs: dict[str, str]) -> Path:
         "it is mended."
     )
     with Repo() as repo:
-        cache = Path(repo.cache.local.path)
-        store = repo.cloud.get_remote_odb(remote)
+        try:
+            store = repo.cloud.get_remote_odb(remote)
+        except Exception as error:  # of an extra that is not installed, of an address that is none
+            raise Refused(f"the remote {remote!r} cannot be used: {said_by(error)}") from None
+        local = store.fs.protocol == "local"  # a folder that others may write to
+        objects = {md5 for md5 in outs.values() if not md5.endswith(".dir")}
         for path, md5 in outs.items():
             if md5.endswith(".dir"):
+                if local:
+                    refuse_no_file(store.oid_to_path(md5))
                 try:
                     with store.fs.open(store.oid_to_path(md5), "rb") as stream:
                         content = stream.read(LONGEST_LIST)
                 except Exception as error:  # of any file system that DVC knows
-                    said = without_secrets(" ".join(str(error).split()))
-                    raise Refused(f"the list of {path}: {said}\n{missing}") from None
-                check_list(path, md5, content)
+                    raise Refused(f"the list of {path}: {said_by(error)}\n{missing}") from None
+                objects |= set(check_list(path, md5, content).values())
                 with atomic_file(object_of(cache, md5)) as temporary:
                     temporary.write_bytes(content)  # what DVC goes by from here on
+        for md5 in sorted(objects):
+            refuse_no_file(object_of(cache, md5))
+            if local:
+                refuse_no_file(store.oid_to_path(md5))
     try:
         run("dvc", "fetch", "--remote", remote, "dvc.yaml")  # and of no other file
     except subprocess.CalledProcessError:
         raise Refused(missing) from None
-    return cache
 
 
 def place(outs: dict[str, str], cache: Path) -> int:
@@ -296,8 +335,12 @@ def run(*command: str, show: bool = True) -> str:
     return (done.stdout or "") + (done.stderr or "")
 
 
+def said_by(error: Exception) -> str:
+    return shown(without_secrets(" ".join(str(error).split())))
+
+
 def listed(lines) -> str:
-    lines = list(lines)
+    lines = list(map(shown, lines))
     more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     return "\n".join([*(f"  {line}" for line in lines[:SHOWN]), *more])
 

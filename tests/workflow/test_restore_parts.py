@@ -27,6 +27,8 @@ RESTORE = runpy.run_path(str(ROOT / "scripts/restore.py"))
         {"relpath": 7},
         {"relpath": ".git/config"},
         {"relpath": "a/.GIT/hooks/post-checkout"},
+        {"relpath": "a/.dvcignore"},
+        {"relpath": "a/dvc.yaml"},
         {"relpath": "\ud800"},
         {"relpath": "a" * 300},
         {"relpath": "a\\..\\b"},
@@ -61,17 +63,34 @@ def test_a_long_list_of_deep_paths_is_looked_through_at_once():
     assert time.process_time() - began < 5
 
 
-def test_a_link_out_of_the_results_is_refused_and_one_of_the_results_is_not(tmp_path, monkeypatch):
+def test_nothing_within_the_results_leads_elsewhere_or_waits(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("elsewhere/encoders", "sslslr"):
+    for name in ("elsewhere/encoders/run", "elsewhere/other", "sslslr"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "results").symlink_to("elsewhere")
-    RESTORE["refuse_links_out"](Path("results"), {"results/encoders": "", "results/new": ""})
-    (tmp_path / "results/metrics").symlink_to("../sslslr")
-    (tmp_path / "results/tables").symlink_to("../nowhere")
-    for name in ("results/metrics", "results/tables", "results/metrics/linear"):
-        with pytest.raises(RESTORE["Refused"], match="leads out of results"):
-            RESTORE["refuse_links_out"](Path("results"), {name: ""})
+    look = RESTORE["refuse_links_and_pipes"]
+    look(Path("results"), {"results/encoders": "", "results/new": ""})
+    for place, target in {
+        "metrics": "../sslslr", "tables": "../nowhere", "figures": "other", "loop": "loop",
+        "all": ".", "seals": "../sslslr",
+    }.items():  # fmt: skip
+        (tmp_path / "results" / place).symlink_to(target)
+        for out in (f"results/{place}", f"results/{place}/linear") if place != "seals" else ():
+            with pytest.raises(RESTORE["Refused"], match="is a link, or lies behind one"):
+                look(Path("results"), {out: ""})
+    with pytest.raises(RESTORE["Refused"], match="results/seals is a link"):
+        look(Path("results"), {})
+    (tmp_path / "results/seals").unlink()
+    inner = tmp_path / "results/encoders/run/\x1b"
+    for make in (os.mkfifo, *(
+        lambda path, to=to: path.symlink_to(to) for to in ("/dev/zero", "..", "\x1b", "/nowhere")
+    )):  # fmt: skip
+        make(inner)
+        with pytest.raises(
+            RESTORE["Refused"], match=r"run/\\x1b is a (link|pipe).* no stage writes"
+        ):
+            look(Path("results"), {"results/encoders": ""})
+        inner.unlink()
 
 
 TWO = f"{{path: results/x, hash: md5, md5: {'a' * 32}}}"
@@ -100,6 +119,16 @@ def write_out(lock, **more):
         (
             lambda lock: write_out(lock, files=[{"relpath": "../../x", "md5": "../../../x"}]),
             "more than a path",
+        ),
+        *(
+            (lambda lock, of=of: write_out(lock, **of), "is no count of bytes or files")
+            for of in (
+                {"size": -1},
+                {"size": "x"},
+                {"nfiles": True},
+                {"nfiles": 10**400},
+                {"size": 1e30},
+            )
         ),
         (lambda lock: lock.write_text(OUT % ("0x" + "f" * 5000) + "}]}}"), "thousands of digits"),
         (lambda lock: write_out(lock, path="a" * 100_000), "no output of a stage"),
@@ -149,7 +178,9 @@ def test_a_lock_that_is_none_is_refused_at_once(tmp_path, monkeypatch, make, sai
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"null", b"{}", b'"ab"', b'["a"]', b"[[1, 2]]", b"[" * 100_000, b"[NaN]", "[]".encode("utf-16"), b'["\xe9"]'],
+    [b"", b"null", b"{}", b'"ab"', b"[" + b"[]," * (1 << 21) + b"[]]", b'["a"]', b"[[1, 2]]", b"[" * 100_000, b"[NaN]",
+     json.dumps([{"relpath": "a", "md5": "a" * 32, "remote": "../x"}]).encode(),
+     "[]".encode("utf-16"), b'["\xe9"]'],
 )  # fmt: skip
 def test_a_list_of_files_that_is_none_is_refused(content):
     with pytest.raises(RESTORE["Refused"], match="is no list of paths and hashes"):

@@ -16,6 +16,7 @@ IMPLIED = ("Views", "Encoder", "Read-out")  # a row that has none says so by its
 OF_A_TARGET = ("n test", "n train", "Classes", "Chance", "Joints")
 LONG = 40  # rows of a LaTeX table; a longer one becomes a table a target
 WIDE = 45  # letters of a cell; in a column with longer ones LaTeX breaks lines
+LATIN = 0x17F  # the last letter that pdfLaTeX knows without a package
 BEST = "★"  # begins a cell that is printed in bold
 NOTHING = "No run of this study belongs here."
 LATEX = {
@@ -34,19 +35,31 @@ LATEX = {
     "→": r"$\to$",
     "“": "``",
     "”": "''",
+    # The letters of LaTeX's first encoding have other signs in these places.
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
 }
-MARKDOWN = {**{mark: f"\\{mark}" for mark in "\\|`*_<>["}, "\n": " "}
+MARKDOWN = {mark: f"\\{mark}" for mark in "\\|`*_<>[&~$"}
+BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a line, or a reader
+# Marks of direction turn what follows round, in the cells beside as well. Joiners belong to a word.
+TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+HALVES = re.compile(r"[\ud800-\udfff]")  # of letters, as JSON can state them: no file holds them
+
+
+def _one_line(text: str) -> str:
+    return HALVES.sub("?", TURNS.sub("", BREAKS.sub(" ", text)))
 
 
 def escape_latex(text: str) -> str:
     """Text that LaTeX prints as it is; a number below zero gets a minus sign, not a hyphen."""
-    escaped = "".join(LATEX.get(letter, letter) for letter in text)
+    escaped = "".join(LATEX.get(letter, letter) for letter in _one_line(text))
     return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped)
 
 
 def escape_markdown(text: str) -> str:
     """Text that Markdown prints as it is, within a table's cell."""
-    return "".join(MARKDOWN.get(letter, letter) for letter in text)
+    return "".join(MARKDOWN.get(letter, letter) for letter in _one_line(text))
 
 
 def _bold(cell: str, escape: Callable[[str], str], before: str, after: str) -> str:
@@ -102,10 +115,11 @@ def latex(shown: pd.DataFrame, caption: str, label: str, narrow: bool = False) -
     elif narrow and len(shown) and shown.columns[0] == "Protocol":
         parts = shown.groupby("Protocol", sort=False)
         blocks = [(str(name), part.drop(columns="Protocol")) for name, part in parts]
-    if len(shown) <= LONG:
-        return "\n".join(["% Needs \\usepackage{array,booktabs,graphicx}.",
-                          *_latex_table(blocks, caption, label, narrow), ""])  # fmt: skip
     lines = ["% Needs \\usepackage{array,booktabs,graphicx}."]
+    if any(ord(letter) > LATIN for letter in escape_latex(caption + shown.to_csv())):
+        lines.append("% pdfLaTeX does not know all of its letters; use XeLaTeX or LuaLaTeX.")
+    if len(shown) <= LONG:
+        return "\n".join([*lines, *_latex_table(blocks, caption, label, narrow), ""])
     for number, block in enumerate(blocks, 1):
         own = label if number == 1 else f"{label}-{number}"
         said = caption if number == 1 else "The table before, continued."
@@ -161,8 +175,8 @@ def _latex_table(
 
 def _latex_row(cells: Iterable[object]) -> str:
     line = " & ".join(_bold(str(cell), escape_latex, r"\textbf{", "}") for cell in cells) + r" \\"
-    # A bracket at the start of a row, or after `\\`, would be read as an optional argument.
-    return f"{{}}{line}" if line.startswith("[") else line
+    # A bracket or a star at the start of a row would be read as an argument of the `\\` before it.
+    return f"{{}}{line}" if line.startswith(("[", "*")) else line
 
 
 def _numeric(column: pd.Series) -> bool:
