@@ -7,6 +7,7 @@ that is stored or said of an address, also of one that a server redirects to, is
 """
 
 import re
+import unicodedata
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -29,11 +30,12 @@ KNOWN = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|hf_[A-Za-z]{30,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abp]-[\w-]{10,}|AIza[\w-]{30,}|\bsk-[\w-]{20,}|\bnpm_[A-Za-z0-9]{30,}"
     r"|\bBearer [\w.~+/-]{16,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
+    r"|\bAuthorization: ?\w{1,20} [\w.~+/=-]{8,}|(?:^|\s)(?:-u|--user)[ =][^\s:]{1,80}:[^\s]{3,80}"
     r"|pypi-[\w-]{30,}|\beyJ[\w-]{10,}\.[\w-]{10,}"
 )
 # What is said to be one (API_TOKEN=...); a slow search, which only a text with `=` needs.
 SAID = re.compile(
-    r"\b\w{0,40}(?:password|secret|token|api_?key|access_key)\w{0,20}=(?![0-9.]+\b)[^\s&;=#]{6,}",
+    r"\b\w{0,40}(?:password|secret|token|api_?key|access_key|account_?key)\w{0,20}=(?![0-9.]+\b)[^\s&;=#]{6,}",
     re.IGNORECASE,
 )
 # `user:password@host` without a scheme, as scp and git write it, or behind one that lacks a slash.
@@ -77,8 +79,9 @@ def public(url: str) -> str:
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
-    except ValueError:  # as `http://[`
-        return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url)[0])
+        parts.port  # noqa: B018
+    except ValueError:  # as `http://[`, or a slash in a password, which ends the host before its @
+        return re.sub(r"//.*@", "//", re.split(r"[?#]", url)[0])
     path = parts.path.split(";")[0] if PARAMETER.search(parts.path) else parts.path
     return urlunsplit((parts.scheme, host, path, "", ""))
 
@@ -107,10 +110,23 @@ def _shareable(text: str) -> str:
     return QUERY.sub(lambda match: shareable(NOWHERE + match[0]).removeprefix(NOWHERE), text)
 
 
+def _unescaped(text: str) -> str:
+    """A text as a server may read it: `%40` is `@`, also where it was escaped twice, and so is a wide one."""
+    for _ in range(3):
+        text = unquote(text) if "%" in text else text
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
 def without_secrets(text: str) -> str:
     """A text in which each address is :func:`public`, without logins and known tokens: for messages that
     repeat what somebody wrote, or what a library says of it.
     """
+    shown = _without_secrets(text)
+    hidden = _unescaped(shown)
+    return shown if _without_secrets(hidden) == hidden else _without_secrets(_unescaped(text))
+
+
+def _without_secrets(text: str) -> str:
     text = QUERY.sub("", ADDRESS.sub(lambda match: public(match[0]), text))
     return SAID.sub("...", KNOWN.sub("...", LOGIN.sub("...", text)))
 
@@ -119,6 +135,7 @@ def secret_of(url: str) -> str:
     """What of an address must not be published: "a user name or password", ...; empty for nothing."""
     try:
         parts = urlsplit(url)
+        parts.port  # noqa: B018
     except ValueError:
         return "a user name or password" if "@" in url else ""
     if "@" in parts.netloc:
@@ -174,6 +191,12 @@ def _refuse_secret(text: str, path: tuple, where: str) -> None:
         raise UserError(
             f"{where}: {_dotted(path) or 'a text'}: {len(text)} characters; at most {LONGEST} are read."
         )
+    _refuse_secret_as_it_stands(text, path, where)
+    if (hidden := _unescaped(text)) != text:
+        _refuse_secret_as_it_stands(hidden, path, where)
+
+
+def _refuse_secret_as_it_stands(text: str, path: tuple, where: str) -> None:
     urls = []
     if "://" in text:
         text = EVERYBODYS.sub(" ", text)
