@@ -118,6 +118,7 @@ def score(
     from sslslr.use.dictionary import Dictionary
     from sslslr.use.score import as_lines, score
     from sslslr.utils.files import atomic_file
+    from sslslr.utils.tables import write_csv
 
     opened = Dictionary.open(dictionary)
     with clips_of(store, labelled=True) as clips:
@@ -128,4 +129,4 @@ def score(
         typer.echo(line)
     if out is not None:
         with atomic_file(out) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6f")
+            write_csv(table, temporary, float_format="%.6f")

@@ -23,7 +23,7 @@ from sslslr.data.store import ClipStore
 from sslslr.pose.skeleton import BODY, BODY_NAMES, EDGES, HAND_NAMES, LEFT_HAND, NAMES, RIGHT_HAND
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import atomic_folder
-from sslslr.utils.tables import UNKNOWN
+from sslslr.utils.tables import UNKNOWN, write_csv
 
 Format = Literal["pose", "npy", "parquet"]
 COLUMNS = ("clip_id", "gloss", "split", "signer", "language", "fps", "aspect")
@@ -66,7 +66,7 @@ def export(store: ClipStore, out: str | Path, form: Format) -> int:
         if form == "pose":
             for name in ("fps", "aspect"):
                 rows[name] = rows[name].astype(object).where(rows[name].notna(), UNKNOWN)
-        rows.to_csv(folder / "labels.csv", index=False)
+        write_csv(rows, folder / "labels.csv")
     return len(names)
 
 

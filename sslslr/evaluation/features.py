@@ -15,6 +15,7 @@ from sslslr.data.preprocess import Preprocessed
 from sslslr.data.store import ClipStore
 from sslslr.utils.files import atomic_file
 from sslslr.utils.seeds import generator
+from sslslr.utils.tables import write_csv
 
 EMBED_BATCH = 512
 
@@ -84,7 +85,7 @@ def save_features(
         np.save(stream, features)
     clips = store.clips.iloc[prepared.indices][["clip_id", "gloss", "signer", "split"]]
     with atomic_file(folder / "clips.csv") as temporary:
-        clips.to_csv(temporary, index=False, lineterminator="\n")
+        write_csv(clips, temporary)
 
 
 def weights_hash(module: nn.Module) -> str:

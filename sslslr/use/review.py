@@ -24,6 +24,7 @@ from sslslr.use.review_page import page
 from sslslr.use.suspects import Neighbours, alike, far_signers, neighbours, taken_for
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import atomic_folder, refuse_foreign, write_text
+from sslslr.utils.tables import write_csv
 from sslslr.utils.words import counted
 
 SUSPECTS, PAGE = "suspects.csv", "index.html"
@@ -52,7 +53,7 @@ def review(
     embedded = encode.store(store, parts=True)
     table, rows = suspects(encode, store, embedded.features, embedded.indices)
     with atomic_folder(out) as folder:
-        table.to_csv(folder / SUSPECTS, index=False, float_format="%.4f", lineterminator="\n")
+        write_csv(table, folder / SUSPECTS, float_format="%.4f")
         write_text(folder / PAGE, page(store, table, rows))
     for kind, count in table["kind"].value_counts(sort=False).items():
         say(f"{count:6} x {kind}")

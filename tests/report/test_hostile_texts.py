@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from sslslr.report.tables import _markup as markup
+from sslslr.utils.tables import read_written, write_csv
 
 # Of a note, a gloss, a signer or a set: what ends a paragraph, a row or a cell, what only a file of another
 # encoding can hold, and marks that turn the cells beside round.
@@ -32,3 +33,11 @@ def test_signs_print_as_they_are():
     needs = "use XeLaTeX or LuaLaTeX"
     assert needs not in markup.latex(pd.DataFrame({"A": ["é → ± “a”"]}), "C – d.", "tab:x")
     assert needs in markup.latex(pd.DataFrame({"A": ["手語"]}), "C.", "tab:x")
+
+
+@pytest.mark.parametrize("text", ["a\rb", "a\r\nb", '"\r,', "=1+1", "\n", "-", " a "])
+def test_a_text_reads_back_from_csv_as_it_was(text, tmp_path):
+    table = pd.DataFrame({"gloss": [text, "b"], "n": [1, 2], "score": [0.5, float("nan")]})
+    write_csv(table, tmp_path / "a.csv", float_format="%.4f")
+    read = read_written(tmp_path / "a.csv")
+    assert read.to_dict("list") == {"gloss": [text, "b"], "n": ["1", "2"], "score": ["0.5000", ""]}

@@ -6,6 +6,7 @@ import pytest
 
 from sslslr.cli.provenance import check_results
 from sslslr.utils.errors import UserError
+from sslslr.utils.files import write_json
 from sslslr.workflow import seals
 
 
@@ -171,3 +172,25 @@ def test_the_command_line_seals_the_outputs_that_it_is_told(tmp_path):
     failed = CliRunner().invoke(app, [*command, "--options", '{"sings": 2}', "--out", str(store)])
     assert failed.exit_code != 0
     assert seals.read(seal) == {}, "a verb that failed leaves nothing sealed"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"size": "\x1b[31m\n"}, {"size": [1] * 1_000_000}, {"size": 1024, "sha256": "\x1b\n"}, {}],
+    ids=lambda state: str(state)[:20],
+)
+def test_what_a_strangers_seal_says_is_one_line(sealed, state):
+    results, _, seal = sealed
+    write_json(seal, {"files": {"encoders/a.s0/encoder.safetensors": state}})
+    (damage,) = seals.examine(results, thorough=True, renew=False)[0]
+    assert str(damage).isprintable()
+    assert len(str(damage)) < 500
+
+
+def test_a_file_that_says_it_is_empty_is_not_read(sealed, monkeypatch):
+    """A link to one of the kernel's, which never ends."""
+    results, file, seal = sealed
+    file.write_bytes(b"")
+    seals.write(seal, [file])
+    monkeypatch.setattr(seals, "sha256_of", lambda path: pytest.fail("read"))
+    assert seals.examine(results, thorough=True, renew=False) == ([], 1)

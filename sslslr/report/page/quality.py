@@ -13,6 +13,7 @@ from sslslr.report.figures._skeletons import clip_strip
 from sslslr.report.figures._style import PALETTE, STYLE, WIDTH
 from sslslr.report.tables._markup import escape_markdown
 from sslslr.utils.files import atomic_file, atomic_folder, refuse_foreign, write_text
+from sslslr.utils.tables import write_csv
 
 PARTS = {"body": "shoulders", "left_hand": "left hand", "right_hand": "right hand",
          "any_hand": "a hand"}  # fmt: skip
@@ -36,7 +37,7 @@ def write_report(path: Path, out: Path) -> list[str]:
     found = summary(table)
     with atomic_folder(out) as folder:
         with atomic_file(folder / "quality.csv") as temporary:
-            table.to_csv(temporary, index=False, float_format="%.4f")
+            write_csv(table, temporary, float_format="%.4f")
         write_text(folder / "quality.md", as_markdown(store, table, found))
         for name, figure in (("quality", distributions(table)), ("worst", drawn(store, table))):
             with matplotlib.rc_context(STYLE):
