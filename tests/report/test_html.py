@@ -158,6 +158,14 @@ def test_names_from_data_cannot_run(page):
     assert "</script><script>" not in content(figures=[evil])
 
 
+def test_what_nobody_sees_is_not_in_the_page():
+    """Marks of direction turn round what follows, and control characters are no HTML."""
+    unseen = "\u202e\u2066\x00\x1b\x85\ud800"
+    page = content(note=f"a{unseen}b", cards=[{**CARD, "licence": f"CC{unseen}"}])
+    assert not set(unseen) & set(page)
+    page.encode()
+
+
 def test_headings_images_and_tables_are_accessible(page):
     tags = Tags(page)
     assert all(attrs.get("alt") for attrs in tags.named("img"))

@@ -23,7 +23,7 @@ from sslslr.report.results import Results
 from sslslr.report.tables import TABLES
 from sslslr.report.tables._base import Table
 from sslslr.report.tables._cells import TAGGED_METHOD, percent
-from sslslr.report.tables._markup import IMPLIED, fold
+from sslslr.report.tables._markup import IMPLIED, fold, one_line
 from sslslr.report.tables._pivot import BESIDE, Pivot, blocks, headings
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import write_text
@@ -290,7 +290,7 @@ def content(*, config: dict[str, Any], runs: list[dict[str, Any]], **shown: Any)
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(TEMPLATE).render(
+    page = environment.get_template(TEMPLATE).render(
         config=config,
         config_yaml=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         records=run_records(runs),
@@ -301,3 +301,5 @@ def content(*, config: dict[str, Any], runs: list[dict[str, Any]], **shown: Any)
         percent=percent,
         **shown,
     )
+    # Of a stranger's text: lines stay, all else that no reader sees goes.
+    return "\n".join(map(one_line, page.split("\n")))

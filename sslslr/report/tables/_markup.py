@@ -47,19 +47,20 @@ TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 HALVES = re.compile(r"[\ud800-\udfff]")  # of letters, as JSON can state them: no file holds them
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text without ends of lines, control characters and marks of direction."""
     return HALVES.sub("?", TURNS.sub("", BREAKS.sub(" ", text)))
 
 
 def escape_latex(text: str) -> str:
     """Text that LaTeX prints as it is; a number below zero gets a minus sign, not a hyphen."""
-    escaped = "".join(LATEX.get(letter, letter) for letter in _one_line(text))
+    escaped = "".join(LATEX.get(letter, letter) for letter in one_line(text))
     return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped)
 
 
 def escape_markdown(text: str) -> str:
     """Text that Markdown prints as it is, within a table's cell."""
-    return "".join(MARKDOWN.get(letter, letter) for letter in _one_line(text))
+    return "".join(MARKDOWN.get(letter, letter) for letter in one_line(text))
 
 
 def _bold(cell: str, escape: Callable[[str], str], before: str, after: str) -> str:
