@@ -32,8 +32,6 @@ BEGINS = (
 )
 ENDS = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 HASH = re.compile(r"[0-9a-f]{32}")
-
-
 # What leads elsewhere; Git would run what a configuration in a .git names, and DVC goes by its own files,
 # wherever they lie.
 ELSEWHERE = {"", ".", "..", ".git", ".dvc", ".dvcignore", "dvc.yaml", "dvc.lock"}

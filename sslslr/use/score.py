@@ -164,9 +164,8 @@ def _rows(
         for draw in range(DRAWS):
             chosen, order = spread(clips, k, seed=draw), spread(clips, most, seed=draw)
             best = by_gloss(similarity[:, chosen], gloss_of[chosen], n)
-            for query in np.flatnonzero(
-                barred
-            ):  # were its own clip drawn, its sign would have one less
+            # Were a query's own clip drawn, its sign would have one less.
+            for query in np.flatnonzero(barred):
                 near = similarity[query, order[gloss_of[order] == right[query]]]
                 best[query, right[query]] = near[np.isfinite(near)][:k].max()
             drawn.append(ranks(best, right))

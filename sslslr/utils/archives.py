@@ -255,9 +255,8 @@ def _check_bomb(path: Path, count: int, sizes: Any, limits: Limits) -> None:
 def _short(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "asks for more memory than there is"
-    if str(error).startswith(
-        "file could not be opened successfully"
-    ):  # tarfile's, of each kind that it tried
+    # tarfile's, of each kind that it tried
+    if str(error).startswith("file could not be opened successfully"):
         return "its beginning is of neither"
     return first_line(error, 120) or type(error).__name__
 

@@ -220,7 +220,8 @@ def runs(study: StudyConfig) -> dict[str, RunSpec]:
         )
     if (count := sum(map(_count, study.runs))) > MOST_RUNS:
         raise UserError(
-            f"runs: {count} runs, of lists that multiply; at most {MOST_RUNS} are planned."
+            f"runs: {count} runs, of lists that multiply; at most {MOST_RUNS} are planned. "
+            "Shorten a list, or divide the study."
         )
     found: dict[str, RunSpec] = {}
     for number, block in enumerate(study.runs):

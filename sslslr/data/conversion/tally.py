@@ -14,7 +14,7 @@ FROZEN = 5  # equal frames at the end of a clip that are no camera's
 TURNED = 0.8  # share of the frames beyond which the whole set is meant
 # Share of the clips from which exchanged hands are a warning: at most 0.002 of six real sets look so by
 # errors of the estimate. Of the 9,965 clips in these sets none looks like any of the others.
-SOME = {"exchanged": 0.02}
+MANY_EXCHANGED = 0.02
 FEW = 5  # frames that tell, at least, of a clip that is counted
 EXAMPLES = 3  # clips that a sentence names
 # Of a frame, what shows it and beyond which share of such frames a clip is meant.
@@ -174,7 +174,8 @@ class Tally:
         every, lines = self._clips.get("all", 0), []
         for name, (whole, most) in OF_CLIPS.items():
             count = self._clips.get(name, 0)
-            if count > SOME.get(name, 0) * every and self.share(name, whole) <= most:
+            least = MANY_EXCHANGED * every if name == "exchanged" else 0
+            if count > least and self.share(name, whole) <= most:
                 where = "; `sslslr pose quality` names the worst" if name == "exchanged" else ""
                 clips = f"{count} of {counted(every, 'clip')}{self._named(name, count)}"
                 lines.append(
@@ -187,7 +188,7 @@ class Tally:
         """Clips with exchanged hands where they are too few for a warning."""
         self._count()
         count, every = self._clips.get("exchanged", 0), self._clips.get("all", 0)
-        if not 0 < count <= SOME["exchanged"] * every:
+        if not 0 < count <= MANY_EXCHANGED * every:
             return []
         clips = f"{count} of {counted(every, 'clip')}{self._named('exchanged', count)}"
         return [f"{SEEN['exchanged'].capitalize()} in {clips}."]
