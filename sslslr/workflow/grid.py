@@ -219,10 +219,8 @@ def runs(study: StudyConfig) -> dict[str, RunSpec]:
             "Choose another one."
         )
     if (count := sum(map(_count, study.runs))) > MOST_RUNS:
-        raise UserError(
-            f"runs: {count} runs, of lists that multiply; at most {MOST_RUNS} are planned. "
-            "Shorten a list, or divide the study."
-        )
+        why = f"runs: {count} runs, of lists that multiply; at most {MOST_RUNS} are planned."
+        raise UserError(f"{why} Shorten a list, or divide the study.")
     found: dict[str, RunSpec] = {}
     for number, block in enumerate(study.runs):
         for spec in map(_named, _block_runs(study, block, f"runs[{number}]")):
