@@ -7,6 +7,7 @@ too dear for a column of "linear".
 import re
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import pandas as pd
 
 # Columns that may move into the caption; scores and counts always stay.
@@ -14,10 +15,14 @@ FOLDABLE = ("Views", "Encoder", "Read-out", "Tag", "Protocol")
 IMPLIED = ("Views", "Encoder", "Read-out")  # a row that has none says so by its method
 # What is the same for all rows of a target stands once in the line that names it.
 OF_A_TARGET = ("n test", "n train", "Classes", "Chance", "Joints")
-LONG = 40  # rows of a LaTeX table; a longer one becomes a table a target
 WIDE = 45  # letters of a cell; in a column with longer ones LaTeX breaks lines
+BROKEN = 128  # points: the 4.5 cm of a column with broken lines
+# Points of a page of the class `article`, in letters of 10; a page in letters of 12 holds no more.
+PAGE, LINE, LETTER, GAP = 410, 12, 5, 12
+TEXT, COLUMN = (345, 469), (229, 345)  # width of a table over the page, or in a column: least, most
 LATIN = 0x17F  # the last letter that pdfLaTeX knows without a package
 BEST = "★"  # begins a cell that is printed in bold
+AGAIN = ", continued"
 NOTHING = "No run of this study belongs here."
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -104,7 +109,8 @@ def latex(shown: pd.DataFrame, caption: str, label: str, narrow: bool = False) -
 
     A narrow one is a `table` of one column of text. No table is wider than its text.
 
-    Tables of more than `LONG` rows become one a block, under the labels LABEL, LABEL-2, and so on.
+    LaTeX cuts off what a page cannot hold. A table that is higher than a page therefore becomes several,
+    under the labels LABEL, LABEL-2, and so on.
     """
     shown, caption = fold(shown, caption)
     blocks: list[tuple[str, pd.DataFrame]] = [("", shown)]
@@ -119,13 +125,57 @@ def latex(shown: pd.DataFrame, caption: str, label: str, narrow: bool = False) -
     lines = ["% Needs \\usepackage{array,booktabs,graphicx}."]
     if any(ord(letter) > LATIN for letter in escape_latex(caption + shown.to_csv())):
         lines.append("% pdfLaTeX does not know all of its letters; use XeLaTeX or LuaLaTeX.")
-    if len(shown) <= LONG:
-        return "\n".join([*lines, *_latex_table(blocks, caption, label, narrow), ""])
-    for number, block in enumerate(blocks, 1):
+    for number, page in enumerate(_pages(blocks, caption, COLUMN if narrow else TEXT), 1):
         own = label if number == 1 else f"{label}-{number}"
         said = caption if number == 1 else "The table before, continued."
-        lines += _latex_table([block], said, own, narrow)
+        lines += _latex_table(page, said, own, narrow)
     return "\n".join([*lines, ""])
+
+
+def _pages(
+    blocks: list[tuple[str, pd.DataFrame]], caption: str, room: tuple[int, int]
+) -> list[list[tuple[str, pd.DataFrame]]]:
+    """Blocks of each page, by an estimate of height from the letters of the cells."""
+    least, most = room
+    line = LINE * min(1.0, most / _width(pd.concat([part for _, part in blocks])))
+    free = PAGE - LINE * (len(caption) * LETTER / least) - 5 * line
+    pages: list[list[tuple[str, pd.DataFrame]]] = [[]]
+    for about, part in blocks:
+        start, free = 0, free - 1.5 * line
+        for row, height in enumerate(line * _lines(part)):
+            if height > free and (pages[-1] or row > start):
+                if row > start:
+                    pages[-1].append((about, part[start:row]))
+                    about = about and f"{about.removesuffix(AGAIN)}{AGAIN}"
+                pages.append([])
+                start, free = row, PAGE - LINE - 6.5 * line
+            free -= height
+        pages[-1].append((about, part[start:]))
+    return pages
+
+
+def _letters(part: pd.DataFrame) -> pd.DataFrame:
+    return part.astype(str).apply(lambda cells: cells.str.len())
+
+
+def _width(part: pd.DataFrame) -> float:
+    """Width of a table in points before it is made to fit."""
+    letters = _letters(part).max().fillna(0)
+    heads = pd.Series([len(str(name)) for name in part], part.columns)
+    broken = letters > WIDE
+    return float(
+        (LETTER * letters.combine(heads, max)).where(~broken, BROKEN).sum()
+        + GAP * len(part.columns)
+    )
+
+
+def _lines(part: pd.DataFrame) -> np.ndarray:
+    """Lines that each row takes."""
+    letters = _letters(part)
+    broken = letters.loc[:, letters.max() > WIDE]
+    if broken.empty:
+        return np.ones(len(part))
+    return 1.5 + np.ceil(broken.max(axis=1).to_numpy() * LETTER / BROKEN)
 
 
 def _about(part: pd.DataFrame, alike: list[str]) -> str:
@@ -168,7 +218,8 @@ def _latex_table(
             if broken or (group is not None and row.get("Protocol") != group):
                 lines.append(r"\addlinespace")
             group = row.get("Protocol")
-            lines.append(_latex_row(row.values()))
+            line = _latex_row(row.values())
+            lines.append(line.replace(r"\_", r"\_\allowbreak{}") if broken else line)
     if every.empty:
         lines += [rf"\multicolumn{{{len(every.columns)}}}{{@{{}}l}}{{{NOTHING}}} \\"]
     return [*lines, r"\bottomrule", r"\end{tabular}}", rf"\end{{{kind}}}"]
