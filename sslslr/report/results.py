@@ -17,9 +17,10 @@ from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig, TargetConfig
 from sslslr.data.store import CARD, ClipStore
 from sslslr.data.writer import STORE_FILES
+from sslslr.encoders import ENCODERS
 from sslslr.report import reading
 from sslslr.report.figures import FIGURES
-from sslslr.report.names import read_out, telling
+from sslslr.report.names import read_out, telling, trait
 from sslslr.report.tables import TABLES
 from sslslr.statistics.claims import Claims
 from sslslr.statistics.claims import load as load_claims
@@ -167,12 +168,14 @@ class Results:
     def claims(self) -> Claims:
         """The claims to decide."""
         stated = load_claims(of_the_study(Path(self.study.claims), self.folder))
+        pools = {
+            scored.run.dataset: scored.members
+            for scored in self.evaluations.values()
+            if scored.members
+        }
+        variants = set(self.metrics["variant"])
         return stated.knowing(
-            {
-                scored.run.dataset: scored.members
-                for scored in self.evaluations.values()
-                if scored.members
-            }
+            pools, [name for name in variants if not trait(ENCODERS, name, "trains", True)]
         )
 
     @cached_property

@@ -10,6 +10,12 @@ from sslslr.utils.errors import UserError
 # metrics.csv may be rounded; half of one clip in a thousand is not a disagreement.
 ROUNDING = 5e-4
 ABOUT = ["run_id", "dataset", "protocol"]
+Key = tuple[str, str, str]  # values of `ABOUT`
+
+
+def keys_of(rows: pd.DataFrame) -> list[Key]:
+    """Each run of these rows with its data set and protocol, sorted."""
+    return sorted(set(rows[ABOUT].itertuples(index=False, name=None)))
 
 
 def with_labels(frame: pd.DataFrame, fraction: float = 1.0) -> pd.DataFrame:
@@ -30,7 +36,7 @@ class Guesses:
         self._stated = dict(list(stated[stated["metric"] == "top1"].groupby(ABOUT)))
         self._predictions = with_labels(predictions, fraction)
         self._rows = self._predictions.groupby(ABOUT).indices
-        self._guesses: dict[tuple[str, str, str], tuple[pd.Series, pd.DataFrame]] = {}
+        self._guesses: dict[Key, tuple[pd.Series, pd.DataFrame]] = {}
 
     def of(self, run_id: str, dataset: str, protocol: str) -> tuple[pd.Series, pd.DataFrame]:
         """The clips' labels, and the first guesses with a column a probe seed; sorted by clip id.
@@ -73,17 +79,18 @@ class Guesses:
                 "Evaluate the run again."
             )
 
-    def same_clips(
-        self, run_ids: Iterable[str], dataset: str, protocol: str
-    ) -> tuple[pd.Series, list[pd.DataFrame]]:
+    def same_clips(self, keys: Iterable[Key]) -> tuple[pd.Series, list[pd.DataFrame]]:
         """The labels, and each run's guesses as :meth:`of`.
+
+        Args:
+            keys: run, data set and protocol of each.
 
         Raises:
             UserError: runs that were scored on other clips or labels.
         """
         reference: tuple[str, pd.Series] | None = None
         every = []
-        for run_id in run_ids:
+        for run_id, dataset, protocol in keys:
             labels, guesses = self.of(run_id, dataset, protocol)
             if reference is None:
                 reference = run_id, labels
@@ -98,13 +105,16 @@ class Guesses:
             raise ValueError("no run")
         return reference[1], every
 
-    def correctness(self, run_ids: Iterable[str], dataset: str, protocol: str) -> pd.DataFrame:
+    def correctness(self, keys: Iterable[Key]) -> pd.DataFrame:
         """Share of a run's probes that got a clip right: a row a run, a column a clip.
+
+        Args:
+            keys: run, data set and protocol of each.
 
         Raises:
             UserError: runs that were scored on other clips or labels.
         """
-        run_ids = list(run_ids)
-        labels, guesses = self.same_clips(run_ids, dataset, protocol)
+        keys = list(keys)
+        labels, guesses = self.same_clips(keys)
         rows = [frame.eq(labels, axis=0).mean(axis=1) for frame in guesses]
-        return pd.DataFrame(rows, index=pd.Index(run_ids, name="run_id"))
+        return pd.DataFrame(rows, index=pd.Index([key[0] for key in keys], name="run_id"))

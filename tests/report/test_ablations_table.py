@@ -61,7 +61,7 @@ def test_the_p_of_many_ablations_are_corrected_together():
     table = ablations.ablations(metrics, predictions)
     guesses = Guesses(predictions, metrics)
     right = {
-        tag: guesses.correctness([f"m.{tag}.s0"], "d", "linear").to_numpy()
+        tag: guesses.correctness([(f"m.{tag}.s0", "d", "linear")]).to_numpy()
         for tag in ["", *table["tag"]]
     }
     alone = [paired_p_value(right[tag], right[""]) for tag in table["tag"]]

@@ -1,6 +1,7 @@
 """Which runs a claim compares, and what it says of those that are missing."""
 
 import numpy as np
+import pytest
 
 from claimed import joined, judged, make_against, make_claims, runs
 from sslslr.statistics import claims as c
@@ -150,3 +151,26 @@ def test_a_pool_is_compared_with_the_targets_own_set():
         "no metrics of protocol linear for sl_fpn on bisindo (pretrained on gsl); "
         "no metrics of protocol linear for sl_fpn on libras (pretrained on gsl)"
     )
+
+
+def test_a_frozen_encoder_is_compared_with_the_ceiling_by_the_ceilings_own_protocol():
+    found = joined(runs("sl_fpn", [0.9] * 3), runs("sl_fpn", [0.2] * 3, protocol="fine_tune"),
+                   runs("simclr", [0.1] * 3, protocol="fine_tune"),
+                   runs("supervised", [0.5] * 3, protocol="fine_tune", pretrain_dataset="none"))  # fmt: skip
+    ceiling = {"method": "supervised", "protocol": "fine_tune"}
+    verdict, comparisons = judged(make_against(ceiling), found)
+    assert (verdict.verdict, verdict.seeds, len(comparisons)) == (c.HOLDS, 3, 1)
+    assert 0.3 < verdict.difference < 0.5
+    assert comparisons.iloc[0].opponent == "supervised, temporal_permutation, by fine_tune"
+    claims = make_against({"method": "supervised", "protocol": "knn"})
+    assert judged(claims, found)[0].missing == "no metrics of protocol knn at label_fraction 1"
+
+
+@pytest.mark.parametrize(("fixed", "verdict"), [(["raw"], c.HOLDS), ([], c.UNSURE)])
+def test_an_encoder_without_weights_needs_one_run(fixed, verdict):
+    found = joined(runs("sl_fpn", [0.9] * 3),
+                   runs("raw_keypoints", [0.5], variant="raw", pretrain_dataset="none"))  # fmt: skip
+    claims = make_against({"method": "raw_keypoints", "variant": "raw"}).knowing({}, fixed)
+    told, comparisons = judged(claims, found)
+    assert (told.verdict, told.seeds) == (verdict, 3 if fixed else 1)
+    assert comparisons.iloc[0].opponent_seeds == 1

@@ -27,7 +27,7 @@ from sslslr.report.tables._cells import (
     read_out_of,
 )  # fmt: skip
 from sslslr.statistics.comparisons import detectable, holm, paired_difference, paired_p_value
-from sslslr.statistics.correctness import Guesses, with_labels
+from sslslr.statistics.correctness import Guesses, keys_of, with_labels
 
 SAME = ["method", "augmentation", "pretrain_dataset", "dataset", "protocol"]
 FIELDS = [
@@ -113,10 +113,7 @@ def ablations(metrics: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
             continue
         for (tag, variant), tagged in group[group["tag"] != ""].groupby(["tag", "variant"]):
             own, base = (
-                guesses.correctness(
-                    sorted(set(side["run_id"])), place["dataset"], place["protocol"]
-                )
-                for side in (tagged, untagged_of(group, variant))
+                guesses.correctness(keys_of(side)) for side in (tagged, untagged_of(group, variant))
             )
             shared = own.columns.intersection(base.columns)
             if shared.empty:

@@ -41,7 +41,7 @@ from sslslr.report.tables._cells import (
     read_out_of,
 )  # fmt: skip
 from sslslr.statistics import intervals
-from sslslr.statistics.correctness import Guesses, with_labels
+from sslslr.statistics.correctness import Guesses, keys_of, with_labels
 from sslslr.utils.errors import UserError
 
 METRICS = tuple(METRIC_TITLES)
@@ -221,9 +221,7 @@ def _one(group: pd.DataFrame, column: str) -> int:
 
 def _over_clips(group: pd.DataFrame, guesses: Guesses) -> dict[str, float]:
     """Intervals over test clips, of top-1 and of balanced accuracy."""
-    first = group.iloc[0]
-    runs = sorted(group["run_id"].unique())
-    named, frames = guesses.same_clips(runs, first.dataset, first.protocol)
+    named, frames = guesses.same_clips(keys_of(group))
     labels = named.to_numpy(dtype=object)
     predicted = np.concatenate([frame.to_numpy(dtype=object).T for frame in frames])
     right = predicted == labels

@@ -111,7 +111,10 @@ class Verdicts(Table):
         compared = results.table("verdicts_comparisons")
         compared = compared[(compared["claim"] == claim.id) & compared["decides"]]
         named = ["dataset", "pretrain_dataset", "subject", "opponent"]
-        found = [cells.sides(top1, *row) for row in compared[named].itertuples(index=False)]
+        protocol = results.claims.protocol_of(claim)
+        found = [
+            cells.sides(top1, protocol, *row) for row in compared[named].itertuples(index=False)
+        ]
         return {
             side: pd.concat([top1.iloc[:0], *(part[side] for part in found)]).drop_duplicates()
             for side in ("subject", "opponent")

@@ -48,9 +48,8 @@ class VerdictsComparisons(Table):
     def behind(self, key: Mapping[str, str], results: Results) -> dict[str, pd.DataFrame]:
         claim = claim_of(key, results)
         top1 = cells.cells_of(results.claims, claim, results.metrics)
-        return cells.sides(
-            top1, key["dataset"], key["pretrain_dataset"], key["subject"], key["opponent"]
-        )
+        named = ("dataset", "pretrain_dataset", "subject", "opponent")
+        return cells.sides(top1, results.claims.protocol_of(claim), *(key[name] for name in named))
 
     def part(
         self, key: Mapping[str, str], groups: Mapping[str, pd.DataFrame], results: Results

@@ -6,7 +6,7 @@ same data (untrained opponents fit any). A comparison is significant if the p va
 Holm within the claim, is below `alpha` **and** the interval over clips and encoder seeds excludes
 `margin`, the effect that is claimed (0 unless said): the p value knows the clips alone, and encoders
 of one method differ by several points; an interval by resampling knows nothing of how few clips
-there are, and of a single one would be sure. Fewer than three encoder seeds on either side, or a probe
+there are, and of a single one would be sure. Fewer than three encoder seeds on a side that has weights, or a probe
 that is not fitted (`sslslr.evaluation.protocols._fit`), allow no outcome whatever p is.
 
     holds           every comparison is significant, and above the margin; nothing is missing

@@ -6,10 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslslr.statistics.claims.matching import CONFIG, cells_of, missing, opponents, subjects_of
+from sslslr.statistics.claims.matching import (
+    CONFIG,
+    cells_of,
+    missing,
+    opponents,
+    scored_by,
+    subjects_of,
+)
 from sslslr.statistics.claims.schema import Claim, Claims, label
 from sslslr.statistics.comparisons import detectable, holm, paired_difference, paired_p_value
-from sslslr.statistics.correctness import Guesses
+from sslslr.statistics.correctness import Guesses, keys_of
 
 HOLDS, FAILS, UNSURE = "holds", "does not hold", "cannot tell"
 NOT_FITTED = "probe not fitted"
@@ -17,7 +24,7 @@ FEWEST_SEEDS = 3  # of encoders on either side: fewer say nothing of how seeds v
 COMPARISON = (
     "claim", "dataset", "pretrain_dataset", "subject", "opponent", "decides", "subject_accuracy",
     "opponent_accuracy", "difference", "low", "high", "p", "p_corrected", "n_test",
-    "subject_seeds", "opponent_seeds", "smallest_difference", "subject_fitted", "opponent_fitted",
+    "subject_seeds", "opponent_seeds", "seeds", "smallest_difference", "subject_fitted", "opponent_fitted",
     "outcome", "reason",
 )  # fmt: skip
 
@@ -31,7 +38,8 @@ def decide(claims: Claims, metrics: pd.DataFrame, predictions: pd.DataFrame) -> 
     Returns:
         Columns `COMPARISON`; accuracies are top-1 in 0..1, averaged over probe and encoder seeds.
         `p` is of the difference being the claim's margin. `p_corrected` is NaN, and `outcome` by
-        the plain p, for an opponent that does not decide. `subject_fitted` and `opponent_fitted` say
+        the plain p, for an opponent that does not decide. `seeds` is the fewer of the two sides, of those
+        whose encoder has weights. `subject_fitted` and `opponent_fitted` say
         whether all of a side's probes were fitted (true where a protocol has no rule); `reason` says
         what forbids an outcome whatever p is, "" where nothing does.
 
@@ -100,7 +108,7 @@ def verdicts(claims: Claims, comparisons: pd.DataFrame, metrics: pd.DataFrame) -
             worst = why.iloc[0][shown].to_dict()
             # A claim that fails does so by one comparison: other runs' seeds take nothing from it.
             counted = why if verdict == HOLDS else why.iloc[:1]
-            seeds = int(counted[["subject_seeds", "opponent_seeds"]].to_numpy().min())
+            seeds = int(counted["seeds"].min())
         rows.append(
             {
                 "claim": claim.id,
@@ -126,13 +134,16 @@ def _pairs(
         ["dataset", "pretrain_dataset"]
     ):
         for own, subject in place.groupby(CONFIG):
-            done = {own}  # a subject is not its own opponent, nor an opponent named twice two
+            # A subject is not its own opponent, nor an opponent named twice two.
+            done = {(claims.protocol_of(claim), own)}
             for opponent in claim.against:
+                protocol = claims.protocol_of(claim, opponent)
+                scored = scored_by(cells, protocol)
                 for selector in opponent.singles(metrics, claim.subject):
-                    found = opponents(cells, selector, dataset, pretrained)
+                    found = opponents(scored, selector, dataset, pretrained)
                     for config, group in found.groupby(CONFIG):
-                        if config not in done:
-                            done.add(config)
+                        if (protocol, config) not in done:
+                            done.add((protocol, config))
                             yield subject, group, opponent.decides
 
 
@@ -143,16 +154,18 @@ def _compare(
     subject: pd.DataFrame,
     opponent: pd.DataFrame,
 ) -> dict[str, Any]:
-    own, others = (sorted(set(cells["run_id"])) for cells in (subject, opponent))
-    place = subject["dataset"].iloc[0], subject["protocol"].iloc[0]
-    right = guesses.correctness([*own, *others], *place)
+    own, others = keys_of(subject), keys_of(opponent)
+    right = guesses.correctness([*own, *others])
     a, b = right.iloc[: len(own)].to_numpy(), right.iloc[len(own) :].to_numpy()
+    first, other = subject.iloc[0], opponent.iloc[0]
+    sizes = ((first, len(a)), (other, len(b)))
+    drawn = [runs for side, runs in sizes if not claims.is_fixed(side["variant"])]
     difference, low, high = paired_difference(a, b, claims.level, claims.resamples)
     return {
-        "dataset": subject["dataset"].iloc[0],
-        "pretrain_dataset": subject["pretrain_dataset"].iloc[0],
-        "subject": label(subject.iloc[0]),
-        "opponent": label(opponent.iloc[0], other_than=subject["pretrain_dataset"].iloc[0]),
+        "dataset": first["dataset"],
+        "pretrain_dataset": first["pretrain_dataset"],
+        "subject": label(first),
+        "opponent": label(other, first["pretrain_dataset"], first["protocol"]),
         "subject_accuracy": float(a.mean()),
         "opponent_accuracy": float(b.mean()),
         "difference": difference,
@@ -162,6 +175,8 @@ def _compare(
         "n_test": a.shape[1],
         "subject_seeds": len(a),
         "opponent_seeds": len(b),
+        "seeds": min(drawn) if drawn else 1,
+        "drawn": bool(drawn),
         "smallest_difference": detectable(a, b, level=claims.alpha),
         "subject_fitted": _fitted(subject),
         "opponent_fitted": _fitted(opponent),
@@ -176,8 +191,8 @@ def _reason(row: dict[str, Any]) -> str:
     """What forbids an outcome: a probe that is not fitted, or too few seeds; "" where nothing does."""
     if not (row["subject_fitted"] and row["opponent_fitted"]):
         return NOT_FITTED
-    seeds = min(row["subject_seeds"], row["opponent_seeds"])
-    if seeds < FEWEST_SEEDS:
+    seeds = row["seeds"]
+    if row["drawn"] and seeds < FEWEST_SEEDS:
         return f"{seeds} seed{'s' if seeds > 1 else ''}"
     return ""
 

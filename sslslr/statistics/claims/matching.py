@@ -14,12 +14,13 @@ OWN = "target"  # of a selector: whatever set the target is made of
 
 def missing(claims: Claims, claim: Claim, metrics: pd.DataFrame) -> list[str]:
     """What the claim needs and `metrics` lacks, named: runs, protocols, targets; [] if nothing."""
-    protocol, fraction = claims.protocol_of(claim), claim.label_fraction
-    what = f"no metrics of protocol {protocol} at label_fraction {fraction:g}"
-    cells = cells_of(claims, claim, metrics)
-    subjects = subjects_of(claims, claim, cells)
+    every = cells_of(claims, claim, metrics)
+    subjects = subjects_of(claims, claim, every)
     found = []
     for selector in _deciding(claim, metrics):
+        protocol = claims.protocol_of(claim, selector)
+        what = f"no metrics of protocol {protocol} at label_fraction {claim.label_fraction:g}"
+        cells = scored_by(every, protocol)
         if sentence := unmatched(selector, metrics):
             found.append(sentence)
         elif cells.empty:
@@ -70,11 +71,14 @@ def unmatched(selector: Selector, metrics: pd.DataFrame) -> str | None:
 
 
 def cells_of(claims: Claims, claim: Claim, metrics: pd.DataFrame) -> pd.DataFrame:
-    """The top-1 rows that the claim is judged by; one a run, data set and probe seed."""
-    top1 = metrics[
-        (metrics["metric"] == "top1") & (metrics["protocol"] == claims.protocol_of(claim))
-    ]
+    """The top-1 rows of the claim's protocols; one a run, data set, protocol and probe seed."""
+    protocols = {claims.protocol_of(claim, side) for side in (claim.subject, *claim.against)}
+    top1 = metrics[(metrics["metric"] == "top1") & metrics["protocol"].isin(protocols)]
     return with_labels(top1, claim.label_fraction)
+
+
+def scored_by(cells: pd.DataFrame, protocol: str) -> pd.DataFrame:
+    return cells[cells["protocol"] == protocol]
 
 
 def matching(cells: pd.DataFrame, selector: Selector) -> pd.DataFrame:
@@ -91,7 +95,8 @@ def subjects_of(claims: Claims, claim: Claim, cells: pd.DataFrame) -> pd.DataFra
     evaluated on WLASL-100) is judged on the targets made of its clips or of its language's, as
     `sslslr.workflow.grid.targets` evaluates it there.
     """
-    cells = trained_on(matching(cells, claim.subject), claim.subject.pretrained)
+    cells = scored_by(matching(cells, claim.subject), claims.protocol_of(claim))
+    cells = trained_on(cells, claim.subject.pretrained)
     cells = cells[cells["pretrain_dataset"] != UNTRAINED]
     clips_of = cells["target_dataset"] if "target_dataset" in cells else cells["dataset"]
     pairs = zip(clips_of, cells["pretrain_dataset"], strict=True)
@@ -120,13 +125,17 @@ def opponents(
 
 
 def sides(
-    cells: pd.DataFrame, dataset: str, pretrained: str, subject: str, opponent: str
+    cells: pd.DataFrame, protocol: str, dataset: str, pretrained: str, subject: str, opponent: str
 ) -> dict[str, pd.DataFrame]:
-    """The cells of a comparison's two sides, found by the labels that the comparison gives them."""
+    """The cells of a comparison's two sides, found by the labels that the comparison gives them.
+
+    Args:
+        protocol: of the claim.
+    """
     here = cells[cells["dataset"] == dataset]
-    own = trained_on(here, pretrained)
+    own = scored_by(trained_on(here, pretrained), protocol)
     named = [label(row) == subject for row in own.to_dict("records")]
-    others = [label(row, other_than=pretrained) == opponent for row in here.to_dict("records")]
+    others = [label(row, pretrained, protocol) == opponent for row in here.to_dict("records")]
     return {
         "subject": own[np.array(named, dtype=bool)],
         "opponent": here[np.array(others, dtype=bool)],

@@ -1,6 +1,6 @@
 """What a claim is: the models of `config/claims.yaml`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,6 +62,9 @@ class Selector(Settings):
 
 
 class Opponent(Selector):
+    protocol: ProtocolName | None = Field(
+        None, description="Left out: the claim's. `fine_tune` for `supervised`, which has no other."
+    )
     decides: bool = Field(True, description="false: shown, but no part of the verdict.")
 
 
@@ -93,17 +96,28 @@ class Claims(Settings):
         [], description="Groups of data sets between which nothing transfers across languages."
     )
     claims: list[Claim] = Field(min_length=1)
-    # Members of each pool of data sets, which the study's results know (`knowing`).
+    # What the study's results know (`knowing`).
     _pools: dict[str, list[str]] = PrivateAttr(default_factory=dict)
+    _fixed: frozenset[str] = PrivateAttr(default_factory=frozenset)
 
-    def knowing(self, pools: dict[str, list[str]]) -> "Claims":
-        """The same claims for a study with these pools of data sets."""
+    def knowing(self, pools: dict[str, list[str]], fixed: Iterable[str] = ()) -> "Claims":
+        """The same claims for a study.
+
+        Args:
+            pools: members of each pool of data sets.
+            fixed: encoders without weights, such as raw keypoints: one run stands for every seed.
+        """
         known = self.model_copy()
-        known._pools = dict(pools)
+        known._pools, known._fixed = dict(pools), frozenset(fixed)
         return known
 
-    def protocol_of(self, claim: Claim) -> str:
-        return claim.protocol or self.protocol
+    def is_fixed(self, variant: str) -> bool:
+        return variant in self._fixed
+
+    def protocol_of(self, claim: Claim, side: Selector | None = None) -> str:
+        """The protocol that a claim is judged by, or that a side of it is scored by."""
+        own = side.protocol if isinstance(side, Opponent) else None
+        return own or claim.protocol or self.protocol
 
     def is_transfer(self, dataset: str, pretrain_dataset: str) -> bool:
         """Was pretraining on other languages alone? From a pool that is so if no member is of the target's."""
@@ -127,15 +141,17 @@ def load(path: str | Path) -> Claims:
     return claims
 
 
-def label(names: Any, other_than: str | None = None) -> str:
+def label(names: Any, other_than: str | None = None, protocol: str | None = None) -> str:
     """`sl_fpn, temporal_permutation, no_original`: what tells runs apart, seeds left out.
 
     Args:
         other_than: a pretraining set that goes without saying; another one is named.
+        protocol: the same of protocols.
     """
     get: Callable[[str], Any] = names.get
     variant = get("variant") if get("variant") not in ("transformer", "raw") else ""
     trained = get("pretrain_dataset") if other_than is not None else None
     on = f"on {trained}" if trained not in (None, "none", other_than) else ""
-    parts = (get("method"), get("augmentation"), variant, get("tag"), on)
+    by = f"by {get('protocol')}" if protocol not in (None, get("protocol")) else ""
+    parts = (get("method"), get("augmentation"), variant, get("tag"), on, by)
     return ", ".join(str(part) for part in parts if part and part not in ("none", EACH_OTHER))
