@@ -4,7 +4,6 @@ import json
 import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
 from bodies import arranged, signer
 from kinds import CLIP, SIZE, imported, labelled, npy, one, same
@@ -120,30 +119,6 @@ def test_hdf5_in_groups_and_as_x_and_y(tmp_path):
     store = imported(tmp_path / "arrays", tmp_path / "t")
     assert store.clips["gloss"].tolist() == ["book", "drink"]
     same(store.frames(1), OTHER)
-
-
-def test_parquet_of_kaggle(tmp_path):
-    rows = [
-        (frame, kind, index, *point, 0.0)
-        for frame, points in enumerate(CLIP)
-        for kind, where in (("left_hand", LEFT_HAND), ("pose", BODY), ("right_hand", RIGHT_HAND))
-        for index, point in enumerate(points[where])
-    ]
-    table = pd.DataFrame(rows, columns=["frame", "type", "landmark_index", "x", "y", "z"])
-    folder = tmp_path / "in"
-    place = folder / "train_landmark_files/26734"
-    place.mkdir(parents=True)
-    table.astype({"x": "float32", "y": "float32"}).to_parquet(place / "1000035562.parquet")
-    with pytest.raises(UserError, match=r"a participant's number.* glosses stand in train\.csv"):
-        imported(folder, tmp_path / "s")
-    (folder / "train.csv").write_text(
-        "path,participant_id,sequence_id,sign\n"
-        "train_landmark_files/26734/1000035562.parquet,26734,1000035562,book\n"
-    )
-    store = imported(folder, tmp_path / "s")
-    told = store.clips.loc[0, ["clip_id", "gloss", "signer"]].tolist()
-    assert told == ["1000035562", "book", "26734"]
-    same(store.frames(0))
 
 
 def landmarks(frame, called):

@@ -37,14 +37,20 @@ class Kaggle(Reader):
         import pyarrow.parquet as pq
 
         try:
-            file = pq.ParquetFile(io.BytesIO(data), read_dictionary=["type"])
+            file = pq.ParquetFile(io.BytesIO(data))
             kinds = {field.name: field.type for field in file.schema_arrow}
-            cells = file.metadata.num_rows * max(1, len(kinds))
+            rows, named = file.metadata.num_rows, {str(name).lower(): name for name in kinds}
+            if "sequence_id" in named and rows <= LARGEST:
+                _refuse_several(file.read(columns=[named["sequence_id"]]).column(0))
+            cells = rows * max(1, len(kinds))
             if cells > LARGEST:  # runs of one value take no room in a file
                 raise ClipError(f"a table of {cells} cells")
-            named = {str(name).lower(): name for name in kinds}
             long = set(COLUMNS) <= set(kinds)
             wanted = list(COLUMNS if long else filter(None, map(named.get, WIDE)))
+            if long:  # a word a landmark: as numbers and their dictionary
+                file = pq.ParquetFile(io.BytesIO(data), read_dictionary=["type"])
+            elif wanted and "frame" in named:
+                wanted.append(named["frame"])
             if not wanted:
                 raise ClipError(
                     f"parquet with the columns {shown(', '.join(list(kinds)[:6]))}: expected "
@@ -54,12 +60,20 @@ class Kaggle(Reader):
                 kind = kinds[name]
                 if name != "type" and not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
                     raise ClipError(f"column {shown(name)} holds {shown(str(kind))}, not numbers")
-            table = file.read(columns=wanted).to_pandas()
+            table = file.read(columns=wanted).to_pandas(ignore_metadata=True)
         except ClipError:
             raise
         except Exception as error:  # pyarrow raises several kinds
             raise ClipError(f"not a sound parquet file ({first_line(error)})") from None
         return _long(table) if long else _wide(table)
+
+
+def _refuse_several(sequences) -> None:
+    """Raise ClipError for a file of several clips, as Kaggle's fingerspelling has a thousand."""
+    if (count := len(sequences.unique())) > 1:
+        raise ClipError(
+            f"{count} sequences (sequence_id) in one file: write each into a file of its own"
+        )
 
 
 def _long(table) -> RawClip:
@@ -76,6 +90,12 @@ def _long(table) -> RawClip:
         if rows.any() and not (index[rows].min() >= 0 and index[rows].max() < points):
             raise ClipError(
                 f"landmark_index {index[rows].max()} of {kind}, which has {points} points"
+            )
+        joints = place[rows] * points + index[rows]
+        if joints.size > 1 and np.bincount(joints).max() > 1:
+            raise ClipError(
+                f"landmarks of {kind} that stand twice in a frame: several clips or persons in a file? One clip of "
+                "one person is read"
             )
         out[place[rows], first + index[rows]] = table.loc[rows, ["x", "y"]].to_numpy(np.float32)
         first += points
@@ -99,4 +119,6 @@ def _wide(table) -> RawClip:
     if not columns:
         raise ClipError("no landmark has both of its coordinates")
     points = table[columns].to_numpy(np.float32).reshape(len(table), -1, 2)
-    return RawClip(points, layout=by_names(names, "of its columns"))
+    clip = RawClip(points, layout=by_names(names, "of its columns"))
+    frames = table[index["frame"]].to_numpy() if "frame" in index else np.empty(0)
+    return by_numbers(clip, frames.tolist()) if frames.dtype.kind in "iu" else clip
