@@ -33,7 +33,14 @@ def in_hands(frame):
     return {"pose": pose, "hands": {"left": left, "right": right}}
 
 
+def of_tasks(frame):
+    """MediaPipe's newer tasks in JavaScript: a list of persons, which is empty where none was found."""
+    parts = zip(("poseLandmarks", "leftHandLandmarks", "rightHandLandmarks"), PARTS, strict=True)
+    return {name: [found] if (found := points(frame[part])) else [] for name, part in parts}
+
+
 JSON = {
+    "a list of persons": [of_tasks(frame) for frame in GONE],
     "JavaScript's names": frames("poseLandmarks", "leftHandLandmarks", "rightHandLandmarks"),
     "the side last": frames("pose_landmarks", "hand_landmarks_left", "hand_landmarks_right"),
     "MessageToDict": frames("pose", "left_hand", "right_hand", each=lambda p: {"landmark": points(p) or []}),
@@ -48,7 +55,7 @@ def test_json(tmp_path, kind):
     same(found, GONE)
 
 
-@pytest.mark.parametrize("kind", ["JavaScript's names", "MessageToDict"])
+@pytest.mark.parametrize("kind", ["JavaScript's names", "MessageToDict", "a list of persons"])
 def test_a_frame_a_file(tmp_path, kind):
     held = JSON[kind][3:] + JSON[kind][:3]  # the first has no right hand
     for number, frame in enumerate(held):
@@ -68,6 +75,35 @@ def test_hands_of_no_side_are_named(tmp_path):
     held = [{"hands": [points(frame[LEFT_HAND])]} for frame in CLIP]
     with pytest.raises(UserError, match="do not say which is the left one. Write them as left_han"):
         one(tmp_path, ".json", json.dumps(held).encode())
+
+
+def side(name, form):
+    category = {"categoryName": name, "score": 0.9}
+    return {
+        "landmarks": [category],
+        "hand_landmarks": [{"category_name": name}],
+        "multi_hand_landmarks": {"classification": [{"index": 1, "label": name}]},
+        "hands": name,
+    }[form]
+
+
+@pytest.mark.parametrize("form", ["landmarks", "hand_landmarks", "multi_hand_landmarks", "hands"])
+@pytest.mark.parametrize("files", [False, True])
+def test_hands_whose_sides_are_said(tmp_path, form, files):
+    held = []
+    for frame in GONE:
+        both = {"Right": points(frame[RIGHT_HAND]), "Left": points(frame[LEFT_HAND])}
+        found = {name: hand for name, hand in both.items() if hand}
+        sides = [side(name, form) for name in found]
+        held.append({form: list(found.values()), "handedness": sides, "worldLandmarks": []})
+    if files:
+        (tmp_path / "in/book/v").mkdir(parents=True)
+        for number, frame in enumerate(held):
+            (tmp_path / f"in/book/v/frame_{number}.json").write_text(json.dumps(frame))
+        found = imported(tmp_path / "in", tmp_path / "s").frames(0)
+    else:
+        found, _ = one(tmp_path, ".json", json.dumps(held).encode())
+    same(found, GONE, slice(42))
 
 
 @pytest.mark.parametrize("axes", [(8, 2, 21, 2), (8, 42, 2), (8, 84)])

@@ -20,6 +20,12 @@ BODY = (
 )  # fmt: skip
 BODIES = {33: "body", 25: "body25", 23: "body23"}
 HANDS = ("hands", "hand_landmarks", "hand_keypoints", "multi_hand_landmarks")  # of both
+SIDES = (
+    "handedness",
+    "handednesses",
+    "multi_handedness",
+)  # which of HANDS, or of `landmarks`, is which
+SIDE = ("category_name", "label", "display_name", "classification", "categories")
 PERSONS = ("instances", "predictions", "people")  # around those of a frame
 INNER = (
     "landmark",
@@ -58,7 +64,34 @@ def plain_names(held: dict) -> dict:
         elif isinstance(both, np.ndarray) and both.ndim > 1 and _are_two_hands(both):
             sides = held.pop(name).reshape(len(both), 2, 21, -1)
             held = {**held, "left_hand": sides[:, 0], "right_hand": sides[:, 1]}
-    return held
+    return _with_sides(held)
+
+
+def _with_sides(held: dict) -> dict:
+    """A frame of MediaPipe's hands as a part a hand, by what is said of their sides; another as it is."""
+    said = next((held[name] for name in SIDES if name in held), None)
+    called = next((name for name in (*HANDS, "landmarks") if name in held), None)
+    hands = held.get(called)
+    if not isinstance(said, list) or not isinstance(hands, list) or len(said) != len(hands):
+        return held
+    found: dict[str, Any] = {"left": None, "right": None}
+    for hand, side in zip(map(_bare, hands), map(_side, said), strict=True):
+        if side not in found or not isinstance(hand, list) or len(hand) != 21:
+            return held
+        if found[side] is None:  # a second one of a side is the less sure
+            found[side] = hand
+    rest = {name: value for name, value in held.items() if name not in (called, *SIDES)}
+    return {**rest, "left_hand": found["left"], "right_hand": found["right"]}
+
+
+def _side(said: Any) -> str:
+    """left or right of "Left", of a category with its name, or of a list of such."""
+    while isinstance(said, list) and said:
+        said = said[0]
+    if isinstance(said, dict):
+        said = {plain(name): value for name, value in said.items()}
+        return _side(next((said[name] for name in SIDE if name in said), ""))
+    return said.strip().lower() if isinstance(said, str) else ""
 
 
 def _are_two_hands(both: np.ndarray) -> bool:
@@ -84,9 +117,11 @@ def is_frame(held: Any) -> bool:
 
 
 def _bare(value: Any) -> Any:
-    """Points without what some tools put around them, as MediaPipe's own `{"landmark": [...]}`."""
+    """Points without what some tools put around them: `{"landmark": [...]}`, or a list of the one person."""
     if isinstance(value, dict):
-        return next((value[name] for name in INNER if name in value), value)
+        value = next((value[name] for name in INNER if name in value), value)
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list) and value[0]:
+        return value[0] if isinstance(value[0][0], dict) else value
     return value
 
 
