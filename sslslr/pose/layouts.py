@@ -93,6 +93,7 @@ _TRIED = (
     "coco133", "openpose25-face70-left-right", "openpose25-left-right", "openpose25-left-right-face70",
     "openpose24-face68-left-right", "halpe26-face68-left-right",
     "body25-left-right", "left-right-body25", "body23-left-right", "left-right-body23",
+    "coco23-left-right", "left-right-coco23",
     "openhands27", "samslr27", "samslr31", "body17-left-right", "coco17-left-right", "left-right-coco17",
 )  # fmt: skip
 # Numbers of points for which one order is the package's own: another is taken only if it is named.

@@ -35,7 +35,8 @@ ARRAYS = {
     "frames, channels": CLIP.transpose(0, 2, 1), "persons second": CLIP[:, None],
     "67 of OpenPose": arranged(CLIP, "openpose25-left-right"), "65": arranged(CLIP, "body23-left-right"),
     "59": arranged(CLIP, "body17-left-right"), "136 of AlphaPose": arranged(CLIP, "halpe26-face68-left-right"), "27": arranged(CLIP, "openhands27"),
-    "27 of SAM-SLR": arranged(CLIP, "samslr27"), "31 of SAM-SLR": arranged(CLIP, "samslr31"), "59 of COCO": arranged(CLIP, "coco17-left-right"),
+    "27 of SAM-SLR": arranged(CLIP, "samslr27"), "31 of SAM-SLR": arranged(CLIP, "samslr31"), "59 of COCO": arranged(CLIP, "coco17-left-right"), "65 of COCO": arranged(CLIP, "coco23-left-right"),
+    "two hands of 21": with_third[:, :42].reshape(8, 2, 21, 3), "flat 150, x first": CLIP.transpose(0, 2, 1).reshape(8, 150), "flat 225, x first": with_third.transpose(0, 2, 1).reshape(8, 225),
 }  # fmt: skip
 
 
@@ -291,8 +292,7 @@ def test_a_third_coordinate_that_is_a_confidence(tmp_path):
     same(found[4:], CLIP[4:])
     assert "x: 42 joints of too little confidence count as missing." in said
     assert store.card["conversion"]["unsure"] == 42
-    (tmp_path / "b").mkdir()
-    kept, _ = one(tmp_path / "b", ".npy", npy(array), min_confidence=0.01)
+    kept, _ = one_again(tmp_path, ".npy", npy(array), min_confidence=0.01)
     assert np.isfinite(kept).all()
 
 

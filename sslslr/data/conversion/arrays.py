@@ -62,6 +62,14 @@ def _of_rows(coordinates: int, rows: np.ndarray) -> np.ndarray:
     return rows.reshape(len(rows), -1, coordinates)
 
 
+def _of_columns(coordinates: int, rows: np.ndarray) -> np.ndarray:
+    return rows.reshape(len(rows), coordinates, -1).transpose(0, 2, 1)
+
+
+def _both_hands(hands: np.ndarray) -> np.ndarray:
+    return hands.reshape(len(hands), 42, -1)
+
+
 def _mixed(parts: tuple[str, ...]) -> Callable[[np.ndarray], np.ndarray]:
     """Rows of `parts`, each with its coordinates, to (frames, points, 4) in the usual order."""
 
@@ -108,6 +116,15 @@ def _flat(width: int, points: int | None) -> tuple[Arrangement, ...]:
                         functools.partial(_of_rows, coordinates),
                     )
                 )  # fmt: skip
+    for coordinates in (3, 2):  # tried where a body does not stand upright in the usual way
+        count = width // coordinates
+        if width % coordinates == 0 and (count == points if points else count in sizes()):
+            found.append(
+                Arrangement(
+                    f"rows of {width} numbers: the {count} of each coordinate together", count,
+                    functools.partial(_of_columns, coordinates),
+                )
+            )  # fmt: skip
     return tuple(found)
 
 
@@ -127,6 +144,8 @@ def _of_shape(axes: tuple[int, ...], points: int | None) -> tuple[Arrangement, .
         for order in _AXES.get(len(axes), ())
         if _fits(order, axes, counts)
     ]
+    if points is None and len(axes) == 4 and axes[1:3] == (2, 21) and axes[3] in (2, 3, 4):
+        found.append(Arrangement("two hands of 21 points", 42, _both_hands))
     found.sort(key=lambda way: way.persons > way.frames)  # more frames than persons, if it may be
     return tuple(found)
 
@@ -160,6 +179,8 @@ def _unknown(shape: tuple[int, ...], layout: Layout | None) -> str:
     axes = "x".join(map(str, shape))
     if not shape:
         return "a single number, not frames of points"
+    if len(shape) > 4:
+        return f"an array of {axes}: a clip has frames, persons, points and coordinates, not {len(shape)} axes"
     if any(number in sizes() for number in shape) and len(shape) > 2:
         return f"an array of {axes}: of each point 2, 3 or 4 numbers are read, on one axis (x, y and so on)"
     if layout is not None:
@@ -177,6 +198,8 @@ def _unknown(shape: tuple[int, ...], layout: Layout | None) -> str:
         hint = "; one frame a file is read from a folder a clip"
     elif len(shape) == 2 and math.prod(shape[1:]) > 4:
         hint = "; rows of numbers are read where they are such points with 2, 3 or 4 numbers each"
+    elif len(shape) == 3:
+        hint = "; of other points write the hands alone (42), or them and MediaPipe's body (75)"
     return f"an array of {axes}: no axis has a known number of points ({known}){hint}"
 
 
