@@ -43,7 +43,9 @@ def span(
         per = {"": unit, "frame": "frames", "ms": "milliseconds", "s": "seconds"}[stated]
         if per != "frames" and value > 0:
             if not fps:
-                raise ClipError(f"{name} in {per} needs the frame rate (a column fps){CUT}")
+                raise ClipError(
+                    f"{name} in {per} needs the frame rate (a column fps; of frames say --times frames){CUT}"
+                )
             value *= fps / (1000 if per == "milliseconds" else 1)
             value = math.floor(value + 1e-6) if side == "start" else math.ceil(value - 1e-6)
         ends[side] = int(value)
