@@ -201,7 +201,7 @@ def _explain(options: dict[str, Any], name: str) -> None:
         )
         for row in faults[:3]:
             typer.echo(f"row {row.number}: {row.clip_id}: {row.fault}.")
-        for line in (*source.tally.warnings(source.options.exchange_hands), *source.tally.lines()):
+        for line in (*source.warnings(), *source.tally.lines()):
             typer.echo(line)
         if clip is None:
             typer.echo("Not one clip can be read.")

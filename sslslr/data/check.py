@@ -9,8 +9,8 @@ split by signers.
 import numpy as np
 
 from sslslr.config.study import PreprocessConfig
-from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, sided
-from sslslr.data.conversion.clip import is_still
+from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, sided, unlike
+from sslslr.data.conversion.clip import is_frozen, is_still
 from sslslr.data.conversion.tally import Tally
 from sslslr.data.leaks import some, unfair
 from sslslr.data.preprocess import UNMEASURED, preprocess
@@ -77,10 +77,10 @@ def _preprocessed(store: ClipStore) -> tuple[list[str], list[str]]:
 
 
 def _anatomy(store: ClipStore) -> tuple[list[str], list[str]]:
-    """What bodies and hands tell: findings, and notes of few clips that look exchanged."""
+    """What bodies and hands tell: findings, and notes of what is no fault."""
     sample = set(np.linspace(0, len(store) - 1, min(SAMPLE, len(store))).astype(int).tolist())
     orders = candidates(75)
-    tally, misfits, still = Tally(), {}, []
+    tally, misfits, still, frozen, looked = Tally(), {}, [], [], []
     aspects = store.clips["aspect"].to_numpy(dtype=float, na_value=1.0)
     for row, clip_id in enumerate(store.clips["clip_id"]):
         frames = np.asarray(store.frames(row), dtype=np.float32)
@@ -88,16 +88,21 @@ def _anatomy(store: ClipStore) -> tuple[list[str], list[str]]:
         tally.watch(frames[:, WATCHED] * np.array([aspects[row], 1.0], dtype=np.float32))
         if is_still(frames):
             still.append(clip_id)
+        elif is_frozen(frames):
+            frozen.append(clip_id)
+        if row in sample:
+            looked.append(frames)
         if row in sample and np.isfinite(frames[:, BODY, 0]).any():  # hands alone tell no order
             misfits[row] = [misfit(order.apply(frames)) for order in orders]
-    findings = []
+    findings, notes = [], []
     if still:
         many = f"{counted(len(still), 'clip')} ({some(map(repr, still))})"
         findings.append(f"nothing moves in {many}: every frame is the same.")
+    if frozen:
+        many = f"{counted(len(frozen), 'clip')} ({some(map(repr, frozen))})"
+        notes.append(f"The last frame is repeated at the end of {many}: padded to one length?")
     misfits = {row: values for row, values in misfits.items() if not np.isnan(values[0])}
-    if not misfits:
-        return findings, []
-    usual, *others = np.nanmedian(list(misfits.values()), axis=0)
+    usual, *others = np.nanmedian(list(misfits.values()) or [[np.inf] * len(orders)], axis=0)
     wrong = []
     for order, other in zip(orders[1:], others, strict=True):
         if other < min(PLAUSIBLE, BETTER * usual):
@@ -108,11 +113,13 @@ def _anatomy(store: ClipStore) -> tuple[list[str], list[str]]:
             wrong.append(
                 f"the parts look like {name}, not left hand, right hand, body. Import again with --layout {name}."
             )
-    # Of another order hands and shoulders mean nothing; without one that fits the hands are astray.
-    if usual > PLAUSIBLE and (wrong or not tally.astray):
-        return findings + wrong, []
+    # Of another order, or of what is no signer, hands and shoulders mean nothing.
+    if wrong and usual > PLAUSIBLE:
+        return findings + wrong, notes
+    if not tally.astray and (strange := unlike(looked)):
+        return [*findings, *wrong, strange], notes
     said = [line.removeprefix("WARNING: ") for line in tally.warnings(False)]
-    return findings + wrong + said, tally.few()
+    return findings + wrong + said, notes + tally.few()
 
 
 def _spellings(store: ClipStore) -> list[str]:

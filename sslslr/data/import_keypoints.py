@@ -103,7 +103,7 @@ def _finish(source: Opened, writer: ClipWriter, languages: set) -> None:
         card["split_rule"] = "as the folders or files state it"
     card["conversion"] = {"recognised": source.why, **source.tally.counts()}
     card["inputs"] = _inputs(source)
-    warnings = source.tally.warnings(options.exchange_hands)
+    warnings = source.warnings()
     lines = source.tally.lines() + [f"{said}." for said in source.said]
     if source.tables and source.unused:
         shown = ", ".join(source.unused[:12])

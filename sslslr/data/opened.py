@@ -99,6 +99,13 @@ class Opened:
         """Names of the tables."""
         return ", ".join(table.name for table in self.tables)
 
+    def warnings(self) -> list[str]:
+        """What a person must see first."""
+        lines = self.tally.warnings(self.options.exchange_hands)
+        plans = [plan for plan in self.plans.values() if isinstance(plan, Plan)]
+        unlike = dict.fromkeys(plan.unlike for plan in plans if plan.unlike)
+        return lines if self.tally.astray else [*lines, *(f"WARNING: {line}" for line in unlike)]
+
     def raw(self, unit: Unit) -> RawClip:
         """A clip as its file has it.
 

@@ -9,6 +9,7 @@ from bodies import arranged
 from kinds import CLIP, SIZE, imported, npy, one, same
 
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
+from sslslr.utils.errors import UserError
 
 GAPPED = CLIP.copy()
 GAPPED[2:5, LEFT_HAND] = np.nan
@@ -44,6 +45,31 @@ def test_fillers_at_the_end_are_padding_and_may_be_kept(tmp_path):
         :, 70
     ] = -1.5  # one joint beyond the picture is a filler, unless it is said that it is none
     same(one(tmp_path / "b", ".npy", npy(lowest), missing="nan")[0], lowest)
+
+
+@pytest.mark.parametrize("filler", [-1, -999])
+def test_fillers_in_all_three_numbers_hide_no_confidence(tmp_path, filler):
+    array, said = np.concatenate([GAPPED, np.full((8, 75, 1), 0.9)], axis=2), []
+    array[6, :, 2] = 0.1
+    expected = GAPPED.copy()
+    expected[6] = np.nan
+    array[2:5, LEFT_HAND] = filler
+    same(one(tmp_path, ".npy", npy(array), said)[0], expected)
+    assert not any("depth" in line for line in said)
+
+
+def test_a_depth_among_confidences_is_named(tmp_path):
+    (tmp_path / "in/book").mkdir(parents=True)
+    for number in range(40):
+        third = -0.1 if number == 1 else 0.9
+        np.save(
+            tmp_path / f"in/book/{number:02}.npy",
+            np.pad(CLIP, ((0, 0), (0, 0), (0, 1)), constant_values=third),
+        )
+    with pytest.raises(
+        UserError, match=r"/01'.*third coordinate is below 0, but the other clips' is a confid"
+    ):
+        imported(tmp_path / "in", tmp_path / "s")
 
 
 def test_a_confidence_in_another_unit_is_no_depth_without_a_word(tmp_path):

@@ -27,6 +27,7 @@ PLAUSIBLE = 0.62
 MOST = 0.6  # share of the frames that tell beyond which the hands of a clip, or of a set, are exchanged
 APART = 0.25  # widths of the shoulders that the body's wrists must lie apart to tell the hands
 ASTRAY = 0.6  # widths of the shoulders from a hand to a wrist of the body, beyond which it is not its hand
+OVER = 0.05  # of a hand's size between two hands that lie over one another
 CENTRED = 0.1  # widths of the shoulders between their middle and zero, at most, of what is centred on them
 # A layout without the body's wrists has one misfit less. Measured on six sets of four languages: of one with
 # wrists the misfit is at most so much larger (95 % of clips); where its wrists are no wrists it is larger by 0.5.
@@ -92,6 +93,39 @@ def shapeless(clips: list[np.ndarray]) -> bool:
     return _median(misfits) > PLAUSIBLE and float(np.mean([upright(f) for f in clips])) < 0.4
 
 
+def unlike(clips: list[np.ndarray]) -> str:
+    """What of clips (frames, 75, 2) is no signer's, in a sentence; "" where they may be one's, or nothing tells."""
+    whole = [xy for xy in clips if np.isfinite(xy[:, BODY, 0]).any()]
+    if (value := _median([misfit(xy) for xy in whole])) > PLAUSIBLE:
+        return (
+            f"no hand lies at a wrist of a body in any order of the points that is known (misfit {value:.2f}; of "
+            f"signers below {PLAUSIBLE:g}): another order, differences between frames, or noise?"
+        )
+    if _overlaid(clips):
+        return (
+            "both hands lie over one another in most frames: each in a box of its own, or measured from its wrist? "
+            "How they lie to each other is lost; write both in one frame of reference."
+        )
+    return ""
+
+
+def _overlaid(clips: list[np.ndarray]) -> bool:
+    """Whether, wherever both hands were found, their boxes or their wrists lie at one place."""
+    told = over = 0
+    for xy in clips:
+        low, high, wrists = [], [], []
+        for hand in (LEFT_HAND, RIGHT_HAND):  # NaN where a hand was not found
+            low.append(np.fmin.reduce(xy[:, hand], axis=1))
+            high.append(np.fmax.reduce(xy[:, hand], axis=1))
+            wrists.append(np.nan_to_num(xy[:, hand.start]))  # (0, 0) counts as missing
+        size = _norm(high[0] - low[0])
+        corners = np.fmax(_norm(low[0] - low[1]), _norm(high[0] - high[1]))
+        both = (size > 0) & np.isfinite(corners)
+        near = np.fmin(corners, _norm(wrists[0] - wrists[1])) <= OVER * size
+        told, over = told + int(both.sum()), over + int((both & near).sum())
+    return over > MOST * told
+
+
 def lacks_wrists(layout: Layout) -> bool:
     """Whether a layout has hands and a body, but not the body's wrists to tell by."""
     has_body, has_hands = (layout.places[BODY] >= 0).any(), (layout.places[: BODY.start] >= 0).any()
@@ -147,6 +181,8 @@ def fitting(layouts: list[Layout], clips: list[list[np.ndarray]]) -> tuple[int, 
         return 0, "taken for granted: nothing tells (no hand together with a body)"
     usual = misfits[0]
     if best == 0 or misfits[best] > PLAUSIBLE or misfits[best] > BETTER * usual:
+        if usual > PLAUSIBLE:
+            return 0, f"taken for granted: no hand lies at a body's wrist (misfit {usual:.2f})"
         return 0, f"hands at the body's wrists (misfit {usual:.2f})"
     if layouts[0].points in OWN and layouts[0].name != layouts[best].name:
         # Of rows in another order the parts alone were turned.

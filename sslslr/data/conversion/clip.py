@@ -56,6 +56,9 @@ def to_clip(
         score = plan.layout.apply(score[..., None])[..., 0]
     elif plan.third == "score":
         score = points[..., 2]
+        below = (score < 0) & (score != points[..., 0])  # not what fills a missing joint
+        if np.count_nonzero(below) > np.count_nonzero(score > 0):
+            raise ClipError("its third coordinate is below 0, but the other clips' is a confidence")
     elif plan.third == "visibility":
         score = points[..., 3]
     xy = points[..., :2]
@@ -105,7 +108,7 @@ def to_clip(
     tally.centred += plan.unit == "shoulders"
     still = is_still(xy)
     tally.saw("still", still)
-    tally.saw("frozen", not still and _is_frozen(xy))
+    tally.saw("frozen", not still and is_frozen(xy))
     return {"keypoints": xy, "fps": _rate(raw.fps, tally), "aspect": aspect}
 
 
@@ -229,16 +232,19 @@ def _watch(
 ) -> None:
     """Count what the joints tell; refuse a clip whose parts are in another order than the others'."""
     few = xy.take(WATCHED, axis=1) * np.array([aspect or 1.0, 1.0], dtype=np.float32)
-    tally.watch(few)
     middle = few[len(few) // 2].tolist() if len(few) else [[0.0, 0.0]] * 7
-    tally.saw("points", len(few) > 0 and middle.count(middle[0]) == len(middle))
     if (
-        options.layout is not None
-        or plan.layout.points != N_JOINTS
-        or stated
-        or near_wrists(middle)
+        options.layout is None
+        and plan.layout.points == N_JOINTS
+        and not (stated or near_wrists(middle))
     ):
-        return
+        _refuse_other_order(xy, plan)
+    tally.watch(few)
+    tally.saw("points", len(few) > 0 and middle.count(middle[0]) == len(middle))
+
+
+def _refuse_other_order(xy: np.ndarray, plan: Plan) -> None:
+    """Raise ClipError for a clip whose parts are in another order than the others'."""
     mine = misfit(xy)
     if not mine > PLAUSIBLE:  # NaN: hands that were not found say nothing
         return
@@ -265,7 +271,7 @@ def _is_outside(xy: np.ndarray) -> bool:
     )
 
 
-def _is_frozen(xy: np.ndarray) -> bool:
+def is_frozen(xy: np.ndarray) -> bool:
     """Whether a clip ends in repetitions of a frame that holds something."""
     last = xy[-FROZEN:]
     if len(xy) <= FROZEN + 1 or not np.array_equal(last[-1, BODY.start], last[0, BODY.start], True):

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from sslslr.config.settings import Settings
-from sslslr.data.conversion.anatomy import PLAUSIBLE, fitting, misfit, upright
+from sslslr.data.conversion.anatomy import PLAUSIBLE, fitting, misfit, unlike, upright
 from sslslr.data.conversion.arrays import Arrangement, arrangements
 from sslslr.data.conversion.persons import one_person
 from sslslr.data.conversion.units import blanked, filler_of, read_unit
@@ -17,6 +17,7 @@ from sslslr.pose.skeleton import BODY
 
 # Joints found by a detector with less confidence count as missing, as mmpose draws them.
 SCORE = 0.3
+USUAL = 0.9  # share of the clips from which the others are faults
 SCORES = 20.0  # at most: those of RTMW go beyond 1
 FARTHEST = 1e15  # squares and sums of larger coordinates are beyond single precision
 Units = Literal["image", "pixels", "percent"]
@@ -65,6 +66,7 @@ class Plan:
         threshold: least score of a joint.
         scale: of coordinates in a multiple of the shoulders' width, that width; 0 where they stay as they are.
         why: sentences.
+        unlike: what is no signer's in the sample, or "".
     """
 
     arrangement: Arrangement
@@ -78,6 +80,7 @@ class Plan:
     threshold: float = 0.0
     scale: float = 0.0
     why: list[str] = field(default_factory=list)
+    unlike: str = ""
 
 
 def parted(
@@ -184,6 +187,7 @@ def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | No
         )
     way, layout, parts = readings[chosen]
     plan = Plan(way or Arrangement("", layout.points, lambda points: points), layout)
+    plan.unlike = unlike(trial[chosen])
     if plan.arrangement.title:
         plan.why.append(f"read as {plan.arrangement.title}")
     plan.why.append(f"{layout.points} points in the order {layout.name}: {reason}")
@@ -191,8 +195,8 @@ def make_plan(sample: list[RawClip], options: Conversion, sizes: list[tuple | No
     scores = [
         None if score is None else layout.apply(score[..., None])[..., 0] for _, score, *_ in parts
     ]
-    _read_scores(plan, sample[0], clips, scores, options)
     _read_zeros(plan, clips, options)
+    _read_scores(plan, sample[0], clips, scores, options)
     sizes = [size or stated for size, (*_, stated) in zip(sizes, parts, strict=True)]
     read_unit(plan, sample, clips, sizes, options)
     return plan
@@ -250,6 +254,12 @@ def _are_scores(third: np.ndarray, layout: Layout) -> bool:
     return bool(third.min() >= 0 and third.max() <= most and (third > 0.01).mean() > 0.2)
 
 
+def _third(clip: np.ndarray) -> np.ndarray:
+    """The third coordinate of the joints that are there: what fills a missing one may stand in all three."""
+    third = clip[..., 2]
+    return third[np.isfinite(blanked(clip[..., :2])[..., 0]) & np.isfinite(third)]
+
+
 def _read_scores(plan, raw, clips, scores, options) -> None:
     """What the third and fourth coordinate are, and the least score."""
     coordinates = clips[0].shape[-1]
@@ -257,16 +267,17 @@ def _read_scores(plan, raw, clips, scores, options) -> None:
     extra = np.concatenate([clip[..., 2:].reshape(clip[..., 0].size, -1) for clip in clips])
     plan.visibility = raw.visibility
     if coordinates == 3:
-        third = extra[np.isfinite(extra)]
-        if not len(third) or (third == 0).all():
+        thirds = [third for clip in clips if (third := _third(clip)).any()]
+        scored = sum(_are_scores(third, plan.layout) for third in thirds)
+        if not thirds:
             plan.third = "nothing"
-        elif not stated and _are_scores(third, plan.layout):
+        elif not stated and scored >= USUAL * len(thirds):
             plan.third = "score"
             scores[:] = [clip[..., 2] for clip in clips]
             stated = True
             plan.why.append("third coordinate: a confidence (never below 0)")
         else:
-            plan.third = "depth" if third.min() < 0 else "a depth?"
+            plan.third = "depth" if min(map(np.min, thirds)) < 0 else "a depth?"
             plan.why.append("third coordinate: a depth; dropped")
     elif coordinates == 4:
         plan.third, fourth = "visibility", extra[:, 1][np.isfinite(extra[:, 1])]
