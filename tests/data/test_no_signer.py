@@ -7,6 +7,7 @@ from kinds import imported
 
 from sslslr.data.check import examine
 from sslslr.pose.skeleton import BODY
+from sslslr.utils.errors import UserError
 
 RNG = np.random.default_rng(0)
 
@@ -57,6 +58,26 @@ def test_hands_or_a_body_alone_are_no_fault(tmp_path):
         store = imported(folder, tmp_path / f"{name}.s", said=lines, **layout)
         assert not any("WARNING" in line for line in lines)
         assert part == BODY or examine(store)[0] == []
+
+
+def test_pixels_in_half_precision_are_looked_at_without_a_warning(tmp_path, recwarn):
+    folder = written(tmp_path / "in", lambda clip: (clip * (1920, 1080)).astype(np.float16))
+    imported(folder, tmp_path / "s", width=1920, height=1080)
+    assert not len(recwarn)
+
+
+@pytest.mark.parametrize(
+    ("scale", "options", "said"),
+    [
+        (900, {"unit": "image"}, "in pixels or per cent, but --unit image was said"),
+        (1, {"unit": "percent"}, "0 to 1 or normalised, but --unit percent was said"),
+        (1, {"layout": "body-left"}, r"in which the layout body-left \(54 points\) is no axis"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_named(tmp_path, scale, options, said):
+    folder = written(tmp_path / "in", lambda clip: clip * scale, 2)
+    with pytest.raises(UserError, match=said):
+        imported(folder, tmp_path / "s", **options)
 
 
 def test_a_clip_that_is_refused_is_not_counted_among_those_that_look_odd(tmp_path):

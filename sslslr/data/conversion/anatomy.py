@@ -112,8 +112,8 @@ def unlike(clips: list[np.ndarray]) -> str:
 def _overlaid(clips: list[np.ndarray]) -> bool:
     """Whether, wherever both hands were found, their boxes or their wrists lie at one place."""
     told = over = 0
-    for xy in clips:
-        low, high, wrists = [], [], []
+    for clip in clips:
+        xy, low, high, wrists = np.asarray(clip, dtype=np.float32), [], [], []
         for hand in (LEFT_HAND, RIGHT_HAND):  # NaN where a hand was not found
             low.append(np.fmin.reduce(xy[:, hand], axis=1))
             high.append(np.fmax.reduce(xy[:, hand], axis=1))

@@ -181,10 +181,10 @@ def _unknown(shape: tuple[int, ...], layout: Layout | None) -> str:
         return "a single number, not frames of points"
     if len(shape) > 4:
         return f"an array of {axes}: a clip has frames, persons, points and coordinates, not {len(shape)} axes"
-    if any(number in sizes() for number in shape) and len(shape) > 2:
-        return f"an array of {axes}: of each point 2, 3 or 4 numbers are read, on one axis (x, y and so on)"
     if layout is not None:
         return f"an array of {axes}, in which the layout {layout.name} ({layout.points} points) is no axis"
+    if any(number in sizes() for number in shape) and len(shape) > 2:
+        return f"an array of {axes}: of each point 2, 3 or 4 numbers are read, on one axis (x, y and so on)"
     known = ", ".join(map(str, sizes()))
     hint = ""
     counts = {*shape, *(shape[1] / n for n in (2, 3, 4))} if len(shape) == 2 else set(shape)

@@ -87,7 +87,7 @@ def to_clip(
     tally.saw("flipped", mirrored is not None)
     if options.unit is None:
         _refuse_other_origin(xy, plan)
-    xy = _scaled(xy, plan, size)
+    xy = _scaled(xy, plan, size, options.unit is not None)
     tally.saw("outside", plan.unit == "pixels" and _is_outside(xy))
     if mirrored:
         xy[..., 0] = 1 - xy[..., 0]
@@ -193,8 +193,13 @@ def _refuse_other_origin(xy: np.ndarray, plan: Plan) -> None:
         )
 
 
-def _scaled(xy: np.ndarray, plan: Plan, size: tuple[float, float] | None) -> np.ndarray:
+def _scaled(
+    xy: np.ndarray, plan: Plan, size: tuple[float, float] | None, stated: bool
+) -> np.ndarray:
     """In the store's unit.
+
+    Args:
+        stated: whether the options name the plan's unit; else it is that of the other clips.
 
     Raises:
         ClipError: another unit than the other clips have, or pixels without a size.
@@ -205,8 +210,9 @@ def _scaled(xy: np.ndarray, plan: Plan, size: tuple[float, float] | None) -> np.
         small = np.count_nonzero((size_of > 0) & (size_of <= LARGEST))
         if 2 * small > np.count_nonzero(size_of > 0):
             unit = "per cent" if plan.unit == "percent" else "pixels"
+            others = f"--unit {plan.unit} was said" if stated else f"the other clips are in {unit}"
             raise ClipError(
-                f"most coordinates within {LARGEST:g}: 0 to 1 or normalised, but the other clips are in {unit}"
+                f"most coordinates within {LARGEST:g}: 0 to 1 or normalised, but {others}"
             )
     if plan.scale:
         xy = xy / np.float32(shoulders([xy]) or plan.scale)
@@ -221,9 +227,8 @@ def _scaled(xy: np.ndarray, plan: Plan, size: tuple[float, float] | None) -> np.
     if LARGEST < peak < 1e30 and 2 * np.count_nonzero(size_of > LARGEST) > np.count_nonzero(
         size_of >= 0
     ):
-        raise ClipError(
-            f"coordinates up to {peak:.4g}: in pixels or per cent, but the other clips lie within 0 to 1"
-        )
+        others = "--unit image was said" if stated else "the other clips lie within 0 to 1"
+        raise ClipError(f"coordinates up to {peak:.4g}: in pixels or per cent, but {others}")
     return xy
 
 
