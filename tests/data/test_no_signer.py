@@ -57,6 +57,7 @@ def test_hands_or_a_body_alone_are_no_fault(tmp_path):
         folder = written(tmp_path / name, lambda clip, part=part: clip[:, part])
         store = imported(folder, tmp_path / f"{name}.s", said=lines, **layout)
         assert not any("WARNING" in line for line in lines)
+        assert any("No hand in any frame of 4 clips" in line for line in lines) == (part == BODY)
         assert part == BODY or examine(store)[0] == []
 
 

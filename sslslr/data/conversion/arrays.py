@@ -118,7 +118,7 @@ def _flat(width: int, points: int | None) -> tuple[Arrangement, ...]:
                 )  # fmt: skip
     for coordinates in (3, 2):  # tried where a body does not stand upright in the usual way
         count = width // coordinates
-        if width % coordinates == 0 and (count == points if points else count in sizes()):
+        if points is None and width % coordinates == 0 and count in sizes() and count != 42:
             found.append(
                 Arrangement(
                     f"rows of {width} numbers: the {count} of each coordinate together", count,

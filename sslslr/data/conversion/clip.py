@@ -245,6 +245,7 @@ def _watch(
     ):
         _refuse_other_order(xy, plan)
     tally.watch(few)
+    tally.saw("handless", bool(np.isnan(few[:, :2, 0]).all()))
     tally.saw("points", len(few) > 0 and middle.count(middle[0]) == len(middle))
 
 

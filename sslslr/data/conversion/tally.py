@@ -34,8 +34,8 @@ SEEN = {
 @dataclass
 class Tally:
     """Counters of joints (unsure, absent, zeros), clips (depth, padded, several, cut, uncut, beyond, points, centred,
-    frozen, still, doubtful, collapsed, unsized, outside, flipped, gapped, unnumbered) and frames (gaps: those that
-    were put in)."""
+    frozen, still, handless, doubtful, collapsed, unsized, outside, flipped, gapped, unnumbered) and frames (gaps: those
+    that were put in)."""
 
     frames: int = 0
     unsure: int = 0
@@ -52,6 +52,7 @@ class Tally:
     centred: int = 0
     frozen: int = 0
     still: int = 0
+    handless: int = 0
     doubtful: int = 0
     unsized: int = 0
     outside: int = 0
@@ -233,6 +234,7 @@ class Tally:
              "put in at their places, without keypoints."),
             (self.unnumbered, f"Frame numbers without one step in {counted(self.unnumbered, 'clip')}: frames follow "
              "one another, whatever was left out."),
+            (self.handless, f"No hand in any frame of {clips('handless')}: preprocessing leaves them out."),
             (self.points, f"{clips('points')} with all joints at one point: "
              "nothing can be measured by it."),
         )  # fmt: skip
