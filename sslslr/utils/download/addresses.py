@@ -25,22 +25,45 @@ RANDOM = re.compile(
     r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/=_~%-]{20,}|[0-9a-fA-F]{32,}|[0-9a-f-]{36}"
 )
 # Tokens whose makers gave them a beginning, wherever they stand (GitHub, GitLab, Hugging Face, AWS, Slack,
-# Google, OpenAI and others, PyPI, npm), and JSON web tokens.
+# Google, OpenAI and others, PyPI, npm, Stripe, SendGrid, Shopify, DigitalOcean), JSON web tokens, private keys,
+# and addresses that are a secret as a whole (web hooks of Slack and Discord, bots of Telegram).
 KNOWN = re.compile(
-    r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|hf_[A-Za-z]{30,}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abp]-[\w-]{10,}|AIza[\w-]{30,}|\bsk-[\w-]{20,}|\bnpm_[A-Za-z0-9]{30,}"
-    r"|\bBearer [\w.~+/-]{16,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
+    r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|\bgl[a-z]{2,6}-[\w-]{20,}|hf_[A-Za-z0-9]{30,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[a-z]-[\w-]{10,}|xapp-[\w-]{10,}|AIza[\w-]{30,}|\bsk-[\w-]{20,}"
+    r"|\bnpm_[A-Za-z0-9]{30,}|\b[rs]k_(?:live|test)_\w{10,}|\bSG\.[\w-]{10,}\.[\w-]{10,}|\bshp[a-z]{2}_\w{20,}"
+    r"|\bdop_v1_\w{20,}|\bya29\.[\w-]{10,}|\b1//0[\w-]{20,}|GOCSPX-[\w-]{10,}|(?:\b|bot)\d{6,12}:[\w-]{30,}"
+    r"|hooks\.slack\.com/services/\S+|discord(?:app)?\.com/api/webhooks/\S+|AGE-SECRET-KEY-1\w{10,}|PuTTY-User-Key-File"
+    r"|\bBearer [\w.~+/-]{16,}|(?i:-{4,5} ?BEGIN [\w ]{0,30}PRIVATE KEY)"
     r"|\bAuthorization: ?\w{1,20} [\w.~+/=-]{8,}|(?:^|\s)(?:-u|--user)[ =][^\s:]{1,80}:[^\s]{3,80}"
     r"|pypi-[\w-]{30,}|\beyJ[\w-]{10,}\.[\w-]{10,}"
 )
-# What is said to be one (API_TOKEN=...); a slow search, which only a text with `=` needs.
+# What is said to be one, in a setting (API_TOKEN=...), a header, an option of a program, or a sentence. The words
+# alone are in every second text on models, so what follows must look like a value: `(?=...)` asks for a digit
+# and a letter in it, and a plain word counts behind `password:` alone, where the clause ends with it.
+PASSWORD = r"pass(?:word|wd|phrase|code|wort)|pwd|kennwort|mot de passe|contrase\xf1a|senha|пароль|密码|密碼|パスワード"
+TOKEN = r"secret|token|(?:api|access|account|private|auth|secret)[ _-]?key|credential"
+MIXED = r"(?=\S{0,80}\d)(?=\S{0,80}[^\W\d])"
+IS = r"[\w-]{0,20}[\"'`]?\s{0,3}(?::=|=>|[:=])\s{0,3}[\"'`]?"
 SAID = re.compile(
-    r"\b\w{0,40}(?:password|secret|token|api_?key|access_key|account_?key)\w{0,20}=(?![0-9.]+\b)[^\s&;=#]{6,}",
+    r"(?:password|secret|token|api_?key|access_key|account_?key)\w{0,20}=(?![0-9.]+\b)[^\s&;=#]{6,}"
+    rf"|(?:{PASSWORD}){IS}(?:{MIXED}\S{{4,}}|(?!none|not|required|needed|unknown|optional|protected|n/a|yes)"
+    r"[^\s.,;:)\"'`]{4,}[\"'`]?[.,;)]{0,2}(?=\s*$|[\s.,;)]*\n|[.,;)]))"
+    rf"|(?:{PASSWORD})[\w-]{{0,20}}\s{{1,3}}(?:is |was |ist )?[\"'`]?{MIXED}\S{{6,}}"
+    rf"|(?:{TOKEN}){IS}{MIXED}[^\s()<>{{}}\[\]]{{12,}}|(?<![a-z])(?:pass|pw)(?![a-z]){IS}{MIXED}\S{{6,}}"
+    rf"|(?:{TOKEN})\s{{1,3}}(?:is )?(?-i:{MIXED}(?=\S{{0,80}}[a-z])(?=\S{{0,80}}[A-Z]))[\w+/=.-]{{20,}}"
+    rf"|--[a-z-]{{0,20}}(?:password\s{{1,3}}\S{{4,}}|(?:token|secret|api-?key)\s{{1,3}}{MIXED}\S{{8,}})"
+    rf"|authorization[\"']?\s?[:=]\s?[\"']?(?:\w{{1,20}} )?{MIXED}\S{{8,}}|cookie[\"']?: ?[\w-]{{1,40}}=[^\s;]{{6,}}"
+    rf"|\b(?:sshpass|mysql\w{{0,9}}|docker login)\b[^\n]{{0,80}}\s-p ?\S{{4,}}|\bsig(?:nature)?={MIXED}\S{{8,}}",
     re.IGNORECASE,
+)
+# One of these stands in every text that SAID finds something in; it is a slow search.
+STEMS = (
+    *("pass", "pw", "kennwort", "mot de", "contrase", "senha", "пароль", "密", "パス"),
+    *("secret", "token", "key", "credential", "authori", "cookie", "docker login", "mysql", "sig"),
 )
 # `user:password@host` without a scheme, as scp and git write it, or behind one that lacks a slash.
 LOGIN = re.compile(
-    r"(?:^|[/\\\s'\"<(\[{=,;])(?!mailto:)[^/\\\s'\"<(\[{=,;:@]{1,200}:[^\s/@]{1,200}"
+    r"(?:^|[/\\\s'\"<(\[{=,;`“|])(?!mailto:)[^/\\\s'\"<(\[{=,;:`“|]{1,200}:[^\s/@]{1,200}"
     r"@[A-Za-z0-9][A-Za-z0-9.-]{0,200}"
 )
 # Parameters that say which file or page is meant. Nobody can list the names of all that let somebody in,
@@ -114,7 +137,10 @@ def _unescaped(text: str) -> str:
     """A text as a server may read it: `%40` is `@`, also where it was escaped twice, and so is a wide one."""
     for _ in range(3):
         text = unquote(text) if "%" in text else text
-    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+    if text.isascii():
+        return text
+    plain = unicodedata.normalize("NFKC", text)  # without what nobody sees, as a space of no width
+    return "".join(c for c in plain if unicodedata.category(c) != "Cf")
 
 
 def without_secrets(text: str) -> str:
@@ -214,7 +240,12 @@ def _refuse_secret_as_it_stands(text: str, path: tuple, where: str) -> None:
 
 
 def _has_token(text: str) -> bool:
-    return bool(KNOWN.search(text) or ("=" in text and SAID.search(text)))
+    return bool(KNOWN.search(text) or (_said_in(text) and SAID.search(text)))
+
+
+def _said_in(text: str) -> bool:
+    lower = text.lower()
+    return any(stem in lower for stem in STEMS)
 
 
 def _place(where: str, path: tuple) -> str:
