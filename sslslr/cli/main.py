@@ -16,8 +16,13 @@ from sslslr import __version__
 from sslslr.cli import config, data, evaluate, init, lookup, pose, pretrain, provenance, report, use
 from sslslr.training.stop import EXIT_CODE, Stopped
 from sslslr.utils.errors import UserError
-from sslslr.utils.user_files import printable
+from sslslr.utils.user_files import printable, shown
 
+# What no reader foresees of each file that it opens, and a person can mend.
+OF_A_FILE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENAMETOOLONG),
+    *(errno.ELOOP, errno.EMFILE, errno.ENFILE),
+)
 # torch says it so, in errors of its own, of the machine's memory and of a GPU's.
 NO_MEMORY = re.compile("can't allocate memory|out of memory|[Cc]annot allocate memory")
 
@@ -119,6 +124,10 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}no space left on the device. Free some, or name another folder (TMPDIR, --out)."
+    if isinstance(error, OSError) and error.errno in OF_A_FILE:
+        where = f"{shown(error.filename)}: " if isinstance(error.filename, str) else ""
+        said = os.strerror(error.errno)
+        return f"{where}{said}. Look at the file, its folder and their rights (ls -l), or name another."
     return None
 
 

@@ -9,7 +9,7 @@ from sslslr.data.readers import READERS, hidden, parts_of
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import SPLIT_NAMES
-from sslslr.utils.user_files import shown
+from sslslr.utils.user_files import at_home, shown
 
 TABLES = ("labels.csv", "instances.csv", "train.csv", "index.csv")
 
@@ -47,7 +47,7 @@ def tables_of(
 def table_of(folder: Path, table: str | None) -> Path | None:
     """The table of labels: the one that was named, or one of `TABLES` in the folder."""
     if table is not None:
-        return Path(table).expanduser()
+        return at_home(table)
     if folder.is_dir():
         return next((folder / name for name in TABLES if (folder / name).is_file()), None)
     return None

@@ -39,6 +39,7 @@ from sslslr.data.times import span, unit_of
 from sslslr.pose.layouts import named
 from sslslr.utils.archives import MemberError, Members, open_members
 from sslslr.utils.errors import UserError
+from sslslr.utils.user_files import at_home
 
 SAMPLE = 24  # clips that the meaning of the numbers is decided from
 UNREADABLE = (ClipError, UnsafePickle, MemberError)
@@ -206,7 +207,7 @@ def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
     Raises:
         UserError: no such folder, no clip, a table that cannot be read.
     """
-    folder = Path(options.folder).expanduser()
+    folder = at_home(options.folder)
     if options.format:
         READERS.get(options.format)
     if not folder.exists():

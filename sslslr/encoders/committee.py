@@ -43,7 +43,7 @@ class Committee(Encoder):
                 raise ValueError(
                     f"members that draw noise: {member.variant}; name the encoder without noise"
                 )
-            options = encoder_options(member, "encoder.member").model_dump(mode="json")
+            options = encoder_options(member, "encoder.member", most=1).model_dump(mode="json")
             # With its defaults: the page knows none.
             return EncoderConfig(variant=member.variant, **options)
 

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from sslslr.config.run import NO_DATASET, EvaluateSpec, RunSpec
+from sslslr.config.run import NO_DATASET, RUN_ID, EvaluateSpec, RunSpec
 from sslslr.encoders.artifact import RUN, settings
 from sslslr.evaluation.protocols import PROTOCOLS
 from sslslr.methods import METHODS
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_object
+from sslslr.utils.tables import read_written
 
 CEILING = "supervised"
+TEXTS = ("method", "protocol", "metric", "target_dataset")  # of metrics.csv, that are gone by
 
 
 def frozen_protocols() -> list[str]:
@@ -52,9 +54,9 @@ def best_encoder(results: Path) -> tuple[Path, str]:
         UserError: it has no pretrained encoder that was evaluated.
     """
     files = sorted(results.glob("metrics/*/metrics.csv"))
-    table = pd.concat(map(pd.read_csv, files), ignore_index=True) if files else pd.DataFrame()
-    if not files or "protocol" not in table:
+    if not files:
         raise UserError(f"{results}: no evaluated encoder. Build the study first.")
+    table = pd.concat(map(written_metrics, files), ignore_index=True)
     table = table[(table["metric"] == "top1") & (table["shots"] == 0)]
     there = [name for name in frozen_protocols() if (table["protocol"] == name).any()]
     table = table[table["protocol"] == (there[0] if there else "")]
@@ -74,6 +76,26 @@ def best_encoder(results: Path) -> tuple[Path, str]:
         results / "encoders" / best,
         f"{best}: {gain:.1f} points {above} ({there[0]}, mean over targets), {rival}.",
     )
+
+
+def written_metrics(file: Path) -> pd.DataFrame:
+    """The rows of a metrics.csv, which may have come with somebody else's results.
+
+    Raises:
+        UserError: it is absent, or not what `sslslr evaluate` writes.
+    """
+    try:
+        table = read_written(file)
+        for column in ("label_fraction", "shots", "value"):
+            table[column] = pd.to_numeric(table[column])
+        named = table["run_id"].str.fullmatch(RUN_ID).all() and {*TEXTS} <= {*table}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        named = False
+    if not named:
+        raise UserError(
+            f"{file}: not the metrics that `sslslr evaluate` writes. Evaluate the run again."
+        )
+    return table
 
 
 def _trained(folder: Path) -> bool:

@@ -12,10 +12,9 @@ import yaml
 
 from sslslr.config.run import NO_DATASET
 from sslslr.data.store import CARD, CLIPS
-from sslslr.use.best import frozen_protocols
+from sslslr.use.best import frozen_protocols, written_metrics
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_object
-from sslslr.utils.tables import read_written
 
 SHOWN = ("top1", "top5", "top10")
 NUMBERS = ("value", "low", "high", "n_test", "n_classes")
@@ -85,7 +84,7 @@ def training_data(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
     known: dict[str, Any] = {"dataset": name, "n_clips": run.get("n_clips")}
     if name == NO_DATASET:
         return {"dataset": None}
-    card = folder.parents[1] / "data" / name / CLIPS.replace(".parquet", "") / CARD
+    card = folder.parent.parent / "data" / name / CLIPS.replace(".parquet", "") / CARD
     if card.is_file():
         stated = read_object(card)
         keys = ("licence", "citation", "origin", "languages")
@@ -99,12 +98,12 @@ def scores(folder: Path, run_id: str) -> list[dict[str, Any]]:
     Args:
         folder: of the run, `RESULTS/encoders/RUN`.
     """
-    file = folder.parents[1] / "metrics" / run_id / "metrics.csv"
+    file = folder.parent.parent / "metrics" / run_id / "metrics.csv"
     if not file.is_file():
         return []
     try:
-        table = read_written(file)
-        for column in ("label_fraction", "shots", *NUMBERS):
+        table = written_metrics(file)
+        for column in NUMBERS:
             table[column] = pd.to_numeric(table[column])
         table = table[(table["label_fraction"] == 1) & (table["shots"] == 0)]
         table = table[table["metric"].isin(SHOWN) & table["protocol"].isin(frozen_protocols())]

@@ -9,6 +9,8 @@ What is no clip store becomes one in a temporary folder, by the same readers as 
 
 import csv
 import hashlib
+import io
+import re
 import shlex
 import shutil
 import tempfile
@@ -21,10 +23,11 @@ from sslslr.data.label_tables import TABLES, table_of
 from sslslr.data.source import units_of
 from sslslr.data.store import CARD, ClipStore, writing
 from sslslr.pose.shards import SUFFIXES
-from sslslr.utils.archives import ENDINGS, open_members
+from sslslr.utils.archives import ENDINGS, Limits, open_members
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import no_temporary_file
 from sslslr.utils.progress import Log, progress_bar, say
+from sslslr.utils.user_files import at_home, name_fault, open_user_file, read_user_bytes, shown
 
 NO_GLOSS = "not stated"
 # Files that hold nothing but keypoints: .json and .csv may be anything.
@@ -86,7 +89,7 @@ def clips_of(
     Raises:
         UserError: there is nothing, or nothing that can be read.
     """
-    path = Path(path).expanduser()
+    path = at_home(path)
     if not path.exists():
         raise UserError(f"{path}: there is no such file or folder of clips.")
     if (path / DICTIONARY).is_file() and (path / ENTRIES / CARD).is_file():
@@ -100,7 +103,11 @@ def clips_of(
         if path.is_file() and not path.name.lower().endswith(ENDINGS):
             source = work / "one"
             source.mkdir()
-            shutil.copyfile(path, source / path.name)
+            with (
+                open_user_file(path, Limits().member) as stream,  # as of a file in an archive
+                open(source / path.name, "wb") as copy,
+            ):
+                shutil.copyfileobj(stream, copy)
         table = table_of(source, str(table) if table else None)
         videos = _is_of_videos(source, table, log)
         if table is None:
@@ -108,7 +115,8 @@ def clips_of(
             if labelled and set(glosses.values()) == {NO_GLOSS}:
                 raise UserError(_NO_SIGNS.format(path))
             table = _without_glosses(work / TABLES[0], glosses)
-        name = path.resolve().name or "clips"
+        # A data set's name becomes part of files' names; a folder's may hold anything.
+        name = re.sub(r"^\W+|[^\w .+()-]", "_", path.resolve().name)[:100] or "clips"
         try:
             try:
                 if videos:
@@ -164,8 +172,11 @@ def _with_options(reason: str, path: Path, videos: bool) -> str:
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
-    with open(table, newline="", encoding="utf-8-sig", errors="replace") as stream:
-        return list(csv.DictReader(stream))
+    text = read_user_bytes(table).decode("utf-8-sig", "replace")
+    try:
+        return list(csv.DictReader(io.StringIO(text, newline="")))
+    except csv.Error:  # whoever reads the table for its signs says what is wrong
+        return []
 
 
 def _unlabelled(source: Path, videos: bool) -> dict[str, str]:
@@ -179,6 +190,9 @@ def _unlabelled(source: Path, videos: bool) -> dict[str, str]:
         glosses = {unit.name: unit.columns.get("gloss") or NO_GLOSS for unit in units}
         if NO_GLOSS not in glosses.values():
             return {}
+    for name in glosses:
+        if not name.isascii() and (fault := name_fault(name)):  # no table can hold it
+            raise UserError(f"{shown(source / name)}: the name {fault}. Rename it.")
     return {} if any("/" in name for name in glosses) else dict(sorted(glosses.items()))
 
 

@@ -35,14 +35,14 @@ from sslslr.utils.files import (
     sha256_of,
     write_json,
 )
-from sslslr.utils.user_files import read_user_bytes, shown_value
+from sslslr.utils.user_files import at_home, read_user_bytes, shown_value
 from sslslr.utils.words import counted
 
 FEATURES = "features.npy"
 FILES = (DICTIONARY, FEATURES, ENTRIES, MODEL)
 FORMAT = "sslslr dictionary 2"
 FEWEST = 10  # held-out clips that a threshold is set on
-LARGEST = 4 << 30  # bytes of the features
+HEADER, WIDEST_NUMBER = 1 << 16, 8  # bytes of an array's header at most, and of a number
 FURTHEST = 1e15  # from 0 of a number of features: float32 holds its square
 ABSENT = 0.5  # share of signs that are not there to be unsure of, where that is all one can ask
 
@@ -84,7 +84,7 @@ class Dictionary:
         Raises:
             UserError: a file is missing, or they do not belong together.
         """
-        path = Path(path)
+        path = at_home(path)
         if not (path / DICTIONARY).is_file():
             raise UserError(
                 f"{path}: no dictionary ({DICTIONARY} is missing). Make one with `sslslr lookup build`."
@@ -97,7 +97,9 @@ class Dictionary:
             )
         parse(_About, about, str(path / DICTIONARY), most=1)
         try:
-            features = plain_array(read_user_bytes(path / FEATURES, LARGEST))
+            # Its header is looked at by what is beside it, before gigabytes are read for nothing.
+            most = HEADER + WIDEST_NUMBER * len(store) * len(about["centre"])
+            features = plain_array(read_user_bytes(path / FEATURES, most))
         except (ValueError, EOFError) as error:
             raise UserError(
                 f"{path / FEATURES}: cannot be read ({error}). Build the dictionary again."

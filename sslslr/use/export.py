@@ -113,7 +113,7 @@ def describe(encode: Encode) -> dict[str, Any]:
 def compare(encode: Encode, file: bytes, store: ClipStore | None) -> tuple[float, str]:
     """Largest difference of ONNX from torch, and on which clips in words."""
     if store is None:
-        where = encode.folder.resolve().parents[1] / "data"
+        where = encode.folder.resolve().parent.parent / "data"
         stores = sorted(where.glob("*/clips/card.json"))
         store = ClipStore.open(stores[0].parent) if stores else None
     if store is None:

@@ -31,7 +31,7 @@ from sslslr.pose.skeleton import to_75
 from sslslr.use.clips import DICTIONARY, MODEL
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_object, sha256_of
-from sslslr.utils.user_files import shown_value
+from sslslr.utils.user_files import at_home, shown_value
 
 CLIPS_AT_ONCE = 8 * EMBED_BATCH  # of a store: memory does not grow with it
 PARTS, PART = (
@@ -205,7 +205,7 @@ def load_encoder(folder: str | Path, device: str | torch.device = "cpu") -> Enco
         UserError: a file is missing, cut, or does not fit the settings that are stated with it; an exported
             folder is another version's, or holds the weights of another encoder.
     """
-    folder = Path(folder).expanduser()
+    folder = at_home(folder)
     if (folder / DICTIONARY).is_file():
         folder /= MODEL
     if not any((folder / name).exists() for name in (artifact.RUN, artifact.EXPORTED)):

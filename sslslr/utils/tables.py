@@ -16,7 +16,7 @@ import pandas as pd
 
 from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.files import LARGEST_TEXT
-from sslslr.utils.user_files import open_user_file, read_user_bytes
+from sslslr.utils.user_files import read_user_bytes
 from sslslr.utils.words import counted
 
 # What a column may be called, the first that is there counts.
@@ -103,12 +103,12 @@ def read_written(path: str | Path) -> pd.DataFrame:
         UserError: absent, no regular file, too large or too wide.
         ValueError: of pandas, where it is not CSV.
     """
-    with open_user_file(path, LARGEST_TEXT) as stream:
-        if (columns := stream.readline().count(b",") + 1) > WIDEST:
-            raise UserError(f"{path}: {columns} columns; at most {WIDEST} are read.")
-        stream.seek(0)
-        # Without index_col=False pandas makes indices of cells that the header does not name, one by one.
-        return pd.read_csv(stream, dtype=str, keep_default_na=False, index_col=False)
+    stream = io.BytesIO(read_user_bytes(path, LARGEST_TEXT))
+    if (columns := stream.readline().count(b",") + 1) > WIDEST:
+        raise UserError(f"{path}: {columns} columns; at most {WIDEST} are read.")
+    stream.seek(0)
+    # Without index_col=False pandas makes indices of cells that the header does not name, one by one.
+    return pd.read_csv(stream, dtype=str, keep_default_na=False, index_col=False)
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path, **options: Any) -> None:

@@ -10,6 +10,7 @@ opened here is a regular file of a bounded size; all else is one line of :class:
 """
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -59,6 +60,23 @@ def shown_value(value: object) -> str:
     except ValueError:
         # YAML reads hexadecimal digits without end; Python writes 4,300 decimal ones.
         return "a number of thousands of digits"
+
+
+def at_home(path: str | os.PathLike) -> Path:
+    """A path that somebody named, with `~` and `~anna` as the folders that they are; other `~` stay as written.
+
+    Raises:
+        UserFileError: a name that no file can have, of which pathlib makes an error of its own.
+    """
+    place = os.path.expanduser(os.fspath(path))
+    try:
+        os.lstat(place)
+    except ValueError:
+        raise UserFileError(path, "the name has a control character") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UserFileError(path, "the name is too long") from None
+    return Path(place)
 
 
 def name_fault(name: str) -> str:

@@ -11,7 +11,6 @@ that name is a parameter of the job, Snakemake runs it again, in its own terms a
 `snakemake --touch`, which declares files to be what their jobs would write, seals them.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -156,8 +155,7 @@ def _difference(file: Path, sealed: dict[str, Any], thorough: bool) -> tuple[str
     if state["size"] != sealed.get("size"):
         return f"holds {state['size']} bytes, {shown_value(sealed.get('size'))} were written", state
     if thorough or state["mtime_ns"] != sealed.get("mtime_ns"):
-        # A link may lead to a file of the kernel: all say that they are empty, and some never end.
-        digest = sha256_of(file) if state["size"] else hashlib.sha256().hexdigest()
+        digest = sha256_of(file)
         if digest != sealed.get("sha256"):
             before = printable(str(sealed.get("sha256"))[:12])
             return f"its sha256 is {digest[:12]}..., {before}... was written", state

@@ -30,6 +30,8 @@ from toys import ROOT
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "not enough memory"),
         (OSError(errno.ENOSPC, "full", "a.npy"), "a.npy: no space left"),
         (OSError(errno.EDQUOT, "quota"), "no space left"),
+        (PermissionError(errno.EACCES, "no", "run.json"), "run.json: Permission denied. Look at"),
+        (OSError(errno.EIO, "no"), "Input/output error. Look at"),
     ],
 )
 def test_one_line(monkeypatch, capsys, error, message):

@@ -14,7 +14,7 @@ from sslslr.data.opened import Options as LocalOptions
 from sslslr.data.readers import endings
 from sslslr.data.store import ClipWriter
 from sslslr.utils.errors import UserError
-from sslslr.utils.user_files import user_files
+from sslslr.utils.user_files import at_home, user_files
 
 
 @register
@@ -31,7 +31,7 @@ class Local(Dataset):
 
     @staticmethod
     def inputs(options: LocalOptions) -> list[Path]:
-        folder = Path(options.folder).expanduser()
+        folder = at_home(options.folder)
         table = table_of(folder, options.table)
         for path in (folder, *filter(None, (table,))):
             if not path.exists():

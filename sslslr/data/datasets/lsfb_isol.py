@@ -20,6 +20,7 @@ from sslslr.utils.download.http import DownloadSettings
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import sha256_of
 from sslslr.utils.progress import advancing
+from sslslr.utils.user_files import at_home
 
 
 class LsfbIsolOptions(Settings):
@@ -60,7 +61,7 @@ class LsfbIsol(Dataset):
     @staticmethod
     def download(options: LsfbIsolOptions, raw: Path, settings: DownloadSettings) -> None:
         if options.source is not None and "://" not in options.source:
-            folder = Path(options.source).expanduser()
+            folder = at_home(options.source)
             if not (folder / files.INSTANCES).is_file():
                 raise UserError(f"{folder}: holds no {files.INSTANCES} (options.source).")
         else:

@@ -10,6 +10,7 @@ from sslslr.data.deal import Deal
 from sslslr.data.store import ClipStore
 from sslslr.data.writer import CARD_FIELDS, OPTIONAL_CARD_FIELDS, STORE_FILES, ClipWriter
 from sslslr.utils.errors import UserError
+from sslslr.utils.user_files import at_home
 
 
 class StoreOptions(Deal):
@@ -31,7 +32,7 @@ class Store(Dataset):
 
     @staticmethod
     def inputs(options: StoreOptions) -> list[Path]:
-        folder = Path(options.folder).expanduser()
+        folder = at_home(options.folder)
         files = [folder / name for name in STORE_FILES]
         if absent := [file.name for file in files if not file.is_file()]:
             raise UserError(
@@ -42,13 +43,13 @@ class Store(Dataset):
     @staticmethod
     def published(options: StoreOptions) -> int | None:
         try:
-            return len(ClipStore.open(Path(options.folder).expanduser()))
+            return len(ClipStore.open(at_home(options.folder)))
         except UserError:
             return None  # building it says what is wrong
 
     @staticmethod
     def build(options: StoreOptions, raw: Path | None, writer: ClipWriter) -> None:
-        store = ClipStore.open(Path(options.folder).expanduser())
+        store = ClipStore.open(at_home(options.folder))
         # But the name, and what it was made of.
         keys = (*CARD_FIELDS[1:-1], *OPTIONAL_CARD_FIELDS)
         writer.card |= {key: store.card[key] for key in keys if store.card.get(key)}

@@ -24,7 +24,7 @@ from sslslr.utils.download.http import GO_ON, AbsentError, Client, DownloadSetti
 from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.files import atomic_file, sha256_of
 from sslslr.utils.progress import advancing, size_text
-from sslslr.utils.user_files import name_fault
+from sslslr.utils.user_files import at_home, name_fault
 
 AGAIN = ", or remove its line there if the file that came first was the wrong one."
 SPARE = 64_000_000  # bytes that are to stay free on the disk
@@ -252,7 +252,7 @@ def part_of(target: Path) -> Path:
 
 
 def _local(file: File) -> Path:
-    path = Path(file.place).expanduser()
+    path = at_home(file.place)
     if not path.is_file():
         raise UserError(
             f"{path}: there is no such file; it was named as a copy of {public(file.url)}."
