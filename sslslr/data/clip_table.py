@@ -196,6 +196,14 @@ def _check_size(file: Path, size: int) -> None:
         raise StoreError(file, f"has {size} bytes of values; at most {LARGEST_TABLE} are read.")
 
 
+def refuse_vast_texts(file: Path) -> None:
+    """Raise StoreError where a text that stands once in a parquet file would fill the memory, a row each."""
+    with pq.ParquetFile(file) as opened:
+        texts = [field.name for field in opened.schema_arrow if _is_text(field.type)]
+    table = pq.read_table(file, columns=texts, read_dictionary=texts)
+    _check_size(file, sum(_size_of(column) for column in table.columns))
+
+
 def _is_text(kind: pa.DataType) -> bool:
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return kind in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())

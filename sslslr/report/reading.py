@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sslslr.config.run import RUN_ID
 from sslslr.config.settings import NAME, parse
-from sslslr.data.clip_table import DATASET, Counts, Member
+from sslslr.data.clip_table import DATASET, Counts, Member, refuse_vast_texts
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_json
 from sslslr.utils.tables import read_written
@@ -161,6 +161,7 @@ def read_predictions(paths: Paths) -> pd.DataFrame:
     """
     frames = []
     for path in map(Path, _some(paths, "predictions")):
+        _read(path, refuse_vast_texts)
         frame = _read(path, pd.read_parquet)
         _check_columns(path, frame, PREDICTIONS)
         _check_names(path, frame)
@@ -236,6 +237,8 @@ def read_paper_numbers(path: str | Path) -> list[dict[str, Any]]:
     if not isinstance(entries, list):
         raise UserError(f"{path}: expected a list of numbers, found {type(entries).__name__}.")
     for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise UserError(f"{path}: entry {number} is no mapping of keys.")
         if absent := [key for key in PAPER_KEYS if key not in entry]:
             raise UserError(f"{path}: entry {number} lacks the key {absent[0]!r}.")
     return entries

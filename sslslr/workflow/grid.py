@@ -28,6 +28,7 @@ from sslslr.encoders.build import encoder_options
 from sslslr.methods import METHODS
 from sslslr.utils.errors import UserError, nearest
 from sslslr.utils.files import sha256_of
+from sslslr.utils.user_files import shown
 
 OVERRIDES = ("method_options", "preprocess", "encoder", "pretrain")  # of a block of the grid
 MOST_RUNS = 10_000  # of a study: each is looked at before the first job, which takes milliseconds
@@ -139,7 +140,7 @@ def _swept(block: RunBlock, where: str) -> list[RunBlock]:
         group, _, name = key.partition(".")
         if group not in OVERRIDES or not name:
             raise UserError(
-                f"{where}.sweep: {key!r} is not a key to sweep; write GROUP.KEY with GROUP one of "
+                f"{where}.sweep: {shown(key)!r} is not a key to sweep; write GROUP.KEY with GROUP one of "
                 f"{', '.join(OVERRIDES)}, for example encoder.depth."
             )
     blocks = []

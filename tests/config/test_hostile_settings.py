@@ -182,6 +182,12 @@ def test_lists_that_multiply_are_counted_before_a_run_is_made():
     assert time.process_time() - began < 1
 
 
+@pytest.mark.parametrize("key", ["a" * 50_000, "." * 50_000])
+def test_a_vast_key_of_a_sweep_is_shortened(key):
+    with pytest.raises(UserError, match="^.{1,700}$"):
+        runs(parse(StudyConfig, changed("runs.0.sweep", {key: [1]}), "study"))
+
+
 def test_a_key_that_commands_the_screen_is_escaped():
     with pytest.raises(UserError, match=r"unknown key 'a\\+x1b\[31m'") as refused:
         parse(StudyConfig, {**STUDY, "a\x1b[31m": 1}, "study")

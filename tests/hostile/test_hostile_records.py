@@ -3,7 +3,10 @@
 import json
 import os
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from hostile_bytes import one_line
@@ -238,6 +241,22 @@ def test_a_file_of_a_terabyte_is_refused_at_once(read, said, tmp_path):
     os.truncate(tmp_path / "vast", 1 << 40)
     with one_line(said):
         read(tmp_path / "vast")
+
+
+def test_predictions_in_which_one_text_fills_the_memory_are_refused(tmp_path):
+    """90 GB in a file of a megabyte: a text that stands there once, and in every row."""
+    rows = 100_000
+    texts = pa.DictionaryArray.from_arrays(np.zeros(rows, "i4"), pa.array(["x" * 900_000]))
+    pq.write_table(pa.table({"label": texts}), tmp_path / "predictions.parquet")
+    with one_line("bytes of values; at most"):
+        read_predictions([tmp_path / "predictions.parquet"])
+
+
+@pytest.mark.parametrize("entry", ["1", "null", "a", "[dataset]"])
+def test_numbers_of_the_paper_that_are_no_mappings_are_said(entry, tmp_path):
+    (tmp_path / "paper.yaml").write_text(f"[{entry}]")
+    with one_line("entry 0 is no mapping"):
+        read_paper_numbers(tmp_path / "paper.yaml")
 
 
 def test_predictions_that_are_no_lists_are_said(tmp_path):
