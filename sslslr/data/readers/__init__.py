@@ -64,12 +64,10 @@ class RawClip:
         visibility: whether `score` is MediaPipe's visibility, not the confidence of a detector.
         size: width and height of the image in pixels.
         unit: "pixels", "image" (0..1) or None, where the file states it.
-        zeros: whether the format writes zeros for what was not found.
         custom: whether `layout` is a tool's custom, which the file itself does not state.
         gaps: frames that were put in without keypoints, since their numbers are left out.
         unnumbered: whether frames have numbers that do not tell which are left out.
         unused: names of arrays that may say which joints are missing.
-        columns: what the file itself says of the clip (gloss, signer, split).
     """
 
     points: np.ndarray
@@ -79,12 +77,10 @@ class RawClip:
     size: tuple[float, float] | None = None
     fps: float | None = None
     unit: str | None = None
-    zeros: bool = False
     custom: bool = False
     gaps: int = 0
     unnumbered: bool = False
     unused: tuple[str, ...] = ()
-    columns: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

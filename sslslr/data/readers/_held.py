@@ -75,7 +75,6 @@ def clip_of(held: Any) -> RawClip:
     clip.visibility = bool(set(clip.points.shape) & set(MEDIAPIPE)) and 133 not in clip.points.shape
     masks = [name for name in MASKS if np.ndim(held.get(name)) > 1]
     clip.unused = tuple(dict.fromkeys((*masks, *(str(name) for name in beside if name != key))))
-    clip.zeros |= clip.score is not None
     clip.size = clip.size or _size(held)
     clip.fps = _number(held.get("fps", held.get("frame_rate")))
     return clip

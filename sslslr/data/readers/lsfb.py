@@ -54,6 +54,4 @@ class Lsfb(Reader):
             }
         except (ValueError, EOFError) as error:
             raise ClipError(f"not a sound .npy file ({error})") from None
-        clip = clip_of(held)
-        clip.zeros = True
-        return clip
+        return clip_of(held)

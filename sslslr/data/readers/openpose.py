@@ -99,7 +99,7 @@ def clip_of_frames(frames: Sequence[Any], numbers: Sequence[int], names: Sequenc
     if not any(len(frame) for frame in persons):
         raise ClipError("no person in any frame")
     points = joined(persons)
-    clip = RawClip(points[..., :2], named(LAYOUT), np.nan_to_num(points[..., 2]), zeros=True)
+    clip = RawClip(points[..., :2], named(LAYOUT), np.nan_to_num(points[..., 2]))
     return by_numbers(clip, numbers)
 
 

@@ -67,11 +67,9 @@ class Shards(Reader):
         if not all(hand in held for hand in HANDS):
             raise ClipError(f"no pose.left_hand and pose.right_hand among {', '.join(held)}")
         body = next((held[name] for name in BODIES if name in held), None)
-        clip = clip_of(
+        return clip_of(
             {**{hand: held[hand] for hand in HANDS}, **({} if body is None else {"pose": body})}
         )
-        clip.zeros = True
-        return clip
 
 
 def _columns(parts: dict[str, bytes], name: str) -> dict[str, str]:

@@ -106,7 +106,7 @@ class Spoter(Reader):
             except ValueError:
                 size = None
         fps = row.get("video_fps") or None
-        return RawClip(points, by_names(list(joints), "of the columns"), size=size, zeros=True,
+        return RawClip(points, by_names(list(joints), "of the columns"), size=size,
                        fps=float(fps) if fps and re.fullmatch(r"\d{1,9}(\.\d+)?", fps) else None)  # fmt: skip
 
 
