@@ -8,10 +8,9 @@ of the archive, so that nothing is unpacked.
 import contextlib
 import csv
 import io
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -20,7 +19,8 @@ from sslslr.config.settings import Settings
 from sslslr.data.conversion.clip import to_clip_alone
 from sslslr.data.conversion.plan import Conversion
 from sslslr.data.datasets import Dataset
-from sslslr.data.readers import ClipError
+from sslslr.data.finder import Finder
+from sslslr.data.readers import ClipError, Unit
 from sslslr.data.readers._unpickle import UnsafePickle
 from sslslr.data.readers.openhands import OpenHands as OpenHandsPickle
 from sslslr.data.store import ClipWriter
@@ -172,7 +172,7 @@ class OpenHands(Dataset):
         title = f"{writer.card['dataset']}: clips"
         archive = folder / files[0].name
         with opened(archive, writer) as members, advancing(title, len(clips)) as advance:
-            find = Finder(members.names, ".pkl")
+            find = Finder([Unit(name, (name,)) for name in members.names if name.endswith(".pkl")])
             for clip in clips:
                 advance(1)
                 if clip.clip_id in seen:
@@ -180,7 +180,7 @@ class OpenHands(Dataset):
                     continue
                 seen.add(clip.clip_id)
                 try:
-                    name = find(clip.path or clip.clip_id)
+                    name = named_file(find, clip)
                     held = read_clip(members.read(name), options.min_confidence)
                 except FileNotFoundError:
                     writer.drop(clip.clip_id, "no file in the archive", clip.split, found=False)
@@ -218,36 +218,16 @@ def opened(archive: Path, writer: ClipWriter) -> Iterator[Members]:
         yield members
 
 
-class Finder:
-    """Finds a file by the end of its path, whatever folders the archive puts before it."""
+def named_file(find: Finder, clip: Listed) -> str:
+    """The member that holds a clip, whatever folders the archive puts before it.
 
-    def __init__(self, names: Iterable[str], ending: str):
-        self._paths = [
-            (_parts(name.removesuffix(ending)), name) for name in names if name.endswith(ending)
-        ]
-        self._tables: dict[int, dict[tuple[str, ...], list[str]]] = {}
-
-    def __call__(self, path: str) -> str:
-        """The member's name.
-
-        Raises:
-            FileNotFoundError: there is none.
-            ClipError: there are several.
-        """
-        wanted = _parts(path)
-        if len(wanted) not in self._tables:
-            table: dict[tuple[str, ...], list[str]] = {}
-            for parts, name in self._paths:
-                table.setdefault(parts[-len(wanted) :], []).append(name)
-            self._tables[len(wanted)] = table
-        found = self._tables[len(wanted)].get(wanted, [])
-        if not found:
-            raise FileNotFoundError(path)
-        if len(found) > 1:
-            raise ClipError("several files of this name in the archive")
-        return found[0]
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    # An accent may be one character or two, by the system that packed the archive.
-    return PurePosixPath(unicodedata.normalize("NFC", path)).parts
+    Raises:
+        FileNotFoundError: there is none.
+        ClipError: there are several.
+    """
+    found = find(clip.path or clip.clip_id)
+    if len(found) > 1:
+        raise ClipError("several files of this name in the archive")
+    if not found:
+        raise FileNotFoundError(clip.clip_id)
+    return found[0].name
