@@ -54,39 +54,30 @@ def unfair(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
 
 def copies(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
     """Copies of clips on two sides of a split, in one sentence."""
-    split = clips["split"].to_numpy(dtype=object, na_value=None)
-    ids = clips["clip_id"].to_numpy(dtype=object)
-    sides: dict[bytes, list[int]] = {}
-    for row, digest in enumerate(digests):
-        if split[row] is not None:
-            sides.setdefault(digest, []).append(row)
-    pairs = [rows for rows in sides.values() if len({split[row] for row in rows}) > 1]
-    if not pairs:
-        return []
-    shown = [
-        " = ".join(f"{ids[row]!r} ({split[row]})" for row in rows[:EXAMPLES]) for rows in pairs
-    ]
-    return [
-        f"{counted(len(pairs), 'group')} of clips have the same keypoints and lie in several splits: one split leaks "
-        f"into the other ({some(shown)})."
-    ]
+    groups = _equal_but_for("split", clips, digests)
+    lie = f"{counted(len(groups), 'group')} of clips have the same keypoints and lie in several splits"
+    return [f"{lie}: one split leaks into the other ({some(groups)})."] if groups else []
 
 
 def conflicts(clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
     """Equal clips under two glosses, in one sentence."""
-    glosses = clips["gloss"].to_numpy(dtype=object)
+    groups = _equal_but_for("gloss", clips, digests)
+    many = f"{counted(len(groups), 'group')} of equal clips with different glosses"
+    return [f"{many}: {some(groups)}."] if groups else []
+
+
+def _equal_but_for(column: str, clips: pd.DataFrame, digests: Iterable[bytes]) -> list[str]:
+    """Groups of equal clips that differ in a column, in words; clips without a value are in none."""
+    values = clips[column].to_numpy(dtype=object, na_value=None)
     ids = clips["clip_id"].to_numpy(dtype=object)
     alike: dict[bytes, list[int]] = {}
     for row, digest in enumerate(digests):
-        alike.setdefault(digest, []).append(row)
-    groups = [rows for rows in alike.values() if len({glosses[row] for row in rows}) > 1]
-    if not groups:
-        return []
-    shown = [
-        " = ".join(f"{ids[row]!r} ({glosses[row]})" for row in rows[:EXAMPLES]) for rows in groups
-    ]
+        if values[row] is not None:
+            alike.setdefault(digest, []).append(row)
     return [
-        f"{counted(len(groups), 'group')} of equal clips with different glosses: {some(shown)}."
+        " = ".join(f"{ids[row]!r} ({values[row]})" for row in rows[:EXAMPLES])
+        for rows in alike.values()
+        if len({values[row] for row in rows}) > 1
     ]
 
 
