@@ -40,7 +40,7 @@ from sslslr.data.writer import (
     writing,
 )
 from sslslr.pose.skeleton import N_JOINTS
-from sslslr.utils.errors import StoreError, first_line
+from sslslr.utils.errors import StoreError, UserError, first_line
 from sslslr.utils.files import sha256_of
 from sslslr.utils.user_files import open_user_file
 
@@ -184,7 +184,15 @@ class ClipStore:
 
 
 def joined_hash(sha256: dict[str, str]) -> str:
-    """What a run records as the data it was made from, of the hashes in a card."""
+    """What a run records as the data it was made from, of the hashes in a card.
+
+    Raises:
+        UserError: one of them is absent.
+    """
+    if absent := {KEYPOINTS, CLIPS} - set(sha256):
+        raise UserError(
+            f"a card states no sha256 of {sorted(absent)[0]}. Build its clip store again."
+        )
     return sha256[KEYPOINTS][:16] + sha256[CLIPS][:16]
 
 

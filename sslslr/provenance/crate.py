@@ -18,7 +18,7 @@ from sslslr.config.published import published
 from sslslr.config.run import EvaluateSpec, RunSpec, clip_store
 from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig
-from sslslr.provenance.sources import data_hash
+from sslslr.data.store import joined_hash
 from sslslr.report.reading import read_evaluations
 from sslslr.report.results import PROVENANCE, Results
 from sslslr.report.tables import TABLES
@@ -172,7 +172,7 @@ class _Crate:
             "name": name,
             "description": card.get("origin") or "Keypoints of signs.",
             "license": self._other(licence),
-            "identifier": data_hash(card.get("sha256", {})),
+            "identifier": joined_hash(card.get("sha256", {})),
             "size": f"{card['n_clips']} clips",
             "subjectOf": self._file(path, f"Licence, origin and hashes of the data set {name}"),
         }

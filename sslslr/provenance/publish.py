@@ -22,8 +22,8 @@ from pydantic import BaseModel
 
 from sslslr.config.settings import parse
 from sslslr.config.study import StudyConfig
+from sslslr.data.store import joined_hash
 from sslslr.provenance import crate
-from sslslr.provenance.sources import data_hash
 from sslslr.report.figures import FIGURES
 from sslslr.report.page.page import figures, render
 from sslslr.report.reading import read_evaluations
@@ -160,7 +160,7 @@ def check(folder: Path) -> list[str]:
         if listed.get(name, digest) != digest
     ]
     for name, hashes in stated["data"].items():
-        if graph.get(f"#data-{name}", {}).get("identifier") != data_hash(hashes):
+        if graph.get(f"#data-{name}", {}).get("identifier") != joined_hash(hashes):
             said.append(f"data set {shown(name)}: its hash is not that of {PROVENANCE}")
     return said
 

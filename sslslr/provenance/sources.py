@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslslr.data.store import CLIPS, KEYPOINTS, joined_hash
 from sslslr.provenance.cells import Cell
 from sslslr.report.results import Results, study_of
 from sslslr.report.tables import TABLES
@@ -67,19 +66,6 @@ def trace(cell: Cell) -> Sources:
     if not whole:
         row |= dict.fromkeys(table.whole, np.nan)
     return Sources(groups, row, how)
-
-
-def data_hash(sha256: dict[str, str]) -> str:
-    """What a run records as the data it was made from, of the hashes in a clip store's card.
-
-    Raises:
-        UserError: one of them is absent.
-    """
-    if absent := {KEYPOINTS, CLIPS} - set(sha256):
-        raise UserError(
-            f"a card states no sha256 of {sorted(absent)[0]}. Build its clip store again."
-        )
-    return joined_hash(sha256)
 
 
 def as_text(value: Any) -> str:

@@ -15,6 +15,7 @@ import yaml
 
 from sslslr.config.run import EvaluateSpec, RunSpec, clip_store
 from sslslr.config.settings import parse
+from sslslr.data.store import joined_hash
 from sslslr.provenance import sources
 from sslslr.provenance.cells import Cell
 from sslslr.report.reading import read_cards, read_evaluations, read_runs
@@ -138,7 +139,7 @@ class _Run:
             card = clip_store(self.results, dataset) / "card.json"
             if not card.is_file():
                 said.append(f"{card}: absent, so the data cannot be compared")
-            elif (now := sources.data_hash(read_cards([card])[0].get("sha256", {}))) != digest:
+            elif (now := joined_hash(read_cards([card])[0].get("sha256", {}))) != digest:
                 said.append(f"{card.parent}: now holds {now}, {self.run_id} was made of {digest}")
         return said
 
