@@ -41,16 +41,15 @@ class Outcome:
 
     Attributes:
         stored, computed: the cell, as the table's CSV has it.
-        same_bytes: encoder, metrics and predictions of every run are the same files.
         comparable: made alone on this device, with this number of threads and these versions.
         agrees: the verdict.
         seconds: what it took.
+        differing: encoders, metrics and predictions that are not the same files.
     """
 
     cell: Cell
     stored: str
     computed: str
-    same_bytes: bool
     comparable: bool
     agrees: bool
     seconds: float
@@ -143,7 +142,7 @@ def verify(
         half = (found.computed["top1_high"] - found.computed["top1_low"]) / 2
         agrees = _within(cell.text, again[cell.column], half)
     seconds = time.monotonic() - started
-    return Outcome(cell, cell.text, computed, not differing, comparable, agrees, seconds, differing)
+    return Outcome(cell, cell.text, computed, comparable, agrees, seconds, differing)
 
 
 def report(outcome: Outcome) -> list[str]:
@@ -154,10 +153,9 @@ def report(outcome: Outcome) -> list[str]:
         f"  stored      {outcome.stored or '(empty)'}",
         f"  computed    {outcome.computed or '(empty)'}, in {outcome.seconds:.1f} s",
     ]
-    if outcome.same_bytes:
+    lines += [f"  differs     {name}" for name in outcome.differing]
+    if not outcome.differing:
         lines.append("  bytes       encoder, metrics and predictions are the same")
-    else:
-        lines += [f"  differs     {name}" for name in outcome.differing]
     if not outcome.comparable:
         lines.append(
             "  note        made on another device, in another precision, with other threads or "
