@@ -13,9 +13,9 @@ from sslslr.data.readers import RawClip, Reader, Unit, kept, parts_of, register
 from sslslr.data.readers._held import POINTS, SCORES, SHAPES, clip_of, numbered
 from sslslr.data.readers._parts import LEFT, RIGHT, has_hands, plain, plain_names
 from sslslr.data.readers._unpickle import load
-from sslslr.data.readers.mmpose import loaded
 from sslslr.data.readers.one_npz import arrays_of
 from sslslr.data.readers.openhands import of_pickle
+from sslslr.data.readers.openpose import loaded
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import SPLIT_NAMES
 

@@ -4,7 +4,6 @@ Of a folder of images the inferencer writes a file a frame: a list of its person
 results are one list of persons, each with its `image_id` and a flat row of x, y and a confidence.
 """
 
-import json
 import re
 from typing import Any
 
@@ -14,8 +13,13 @@ from sslslr.data.readers import ClipError, RawClip, Reader, Unit, register
 from sslslr.data.readers._held import clip_of, image_size
 from sslslr.data.readers._numbers import by_numbers
 from sslslr.data.readers._parts import is_frame
-from sslslr.data.readers.openpose import clip_of_frames, clips_of_frames, frames_in, number_of
-from sslslr.utils.files import MOST_JSON, refuse_vast_json
+from sslslr.data.readers.openpose import (
+    clip_of_frames,
+    clips_of_frames,
+    frames_in,
+    loaded,
+    number_of,
+)
 
 
 @register
@@ -67,15 +71,6 @@ class MMPose(Reader):
             clip = by_numbers(clip, numbers)
         clip.size = clip.size or size
         return clip
-
-
-def loaded(data: bytes, where: str = "") -> Any:
-    """What JSON holds; raises ClipError where it is none."""
-    try:
-        refuse_vast_json(data, 4 * MOST_JSON)
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ClipError(f"{where}not sound JSON ({str(error)[:80]})") from None
 
 
 def _is_frame(members, name: str) -> bool:

@@ -41,7 +41,8 @@ class OpenPose(Reader):
     def read_unit(cls, members, unit: Unit) -> RawClip:
         names = [name.rpartition("/")[2] for name in unit.files]
         frames = [
-            _loaded(members.read(file), name) for file, name in zip(unit.files, names, strict=True)
+            loaded(members.read(file), f"{name}: ")
+            for file, name in zip(unit.files, names, strict=True)
         ]
         return clip_of_frames(frames, [number_of(name) for name in unit.files], names)
 
@@ -109,12 +110,13 @@ def number_of(name: str) -> int:
     return int(numbers[-1]) if numbers else 0
 
 
-def _loaded(data: bytes, name: str) -> Any:
+def loaded(data: bytes, where: str = "") -> Any:
+    """What JSON holds; raises ClipError where it is none."""
     try:
         refuse_vast_json(data, 4 * MOST_JSON)
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ClipError(f"{name}: not sound JSON ({str(error)[:60]})") from None
+        raise ClipError(f"{where}not sound JSON ({str(error)[:80]})") from None
 
 
 def _persons(frame: Any, name: str) -> np.ndarray:
