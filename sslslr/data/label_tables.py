@@ -8,7 +8,7 @@ from sslslr.config.settings import SPLITS
 from sslslr.data.readers import READERS, hidden, parts_of
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
-from sslslr.utils.tables import SPLIT_NAMES
+from sslslr.utils.tables import split_name
 from sslslr.utils.user_files import at_home, shown
 
 TABLES = ("labels.csv", "instances.csv", "train.csv", "index.csv")
@@ -83,7 +83,7 @@ def tables_beside(table: str, names: Sequence[str]) -> dict[str, str]:
     found = {}
     for name in sorted({table, *names}):
         folder, stem, ending = parts_of(name)
-        split = SPLIT_NAMES.get(stem.lower(), stem.lower())
+        split = split_name(stem)
         if (folder, ending) == (parts_of(table)[0], parts_of(table)[2]) and split in SPLITS:
             found[name] = split
     return found if table in found else {}

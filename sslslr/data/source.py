@@ -14,10 +14,10 @@ from sslslr.data.readers import ClipError, Unit, damaged_alone, endings, hidden,
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import (
-    SPLIT_NAMES,
     near_equal,
     plain_path,
     read_table,
+    split_name,
     without_suffix,
 )
 from sslslr.utils.user_files import shown
@@ -262,8 +262,7 @@ def _folder_a_clip(paths: Sequence[PurePosixPath]) -> bool:
 
 
 def _split_among(folders: Sequence[str]) -> str | None:
-    names = (SPLIT_NAMES.get(part.lower(), part.lower()) for part in folders)
-    return next((name for name in names if name in SPLITS), None)
+    return next((name for name in map(split_name, folders) if name in SPLITS), None)
 
 
 def _refuse_unlabelled(folder: Path, unit: Unit | None) -> NoReturn:

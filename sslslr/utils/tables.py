@@ -81,8 +81,7 @@ def read_table(
     table = table.astype(object).where(table != "", None)
     table.attrs = {"line": before + 2, "unused": unused, "from_one": False}
     if "split" in table:
-        lower = [value and value.lower() for value in table["split"]]
-        names = [SPLIT_NAMES.get(value, value) for value in lower]
+        names = [value and split_name(value) for value in table["split"]]
         table["split"] = pd.Series(names, table.index, dtype=object)
     for name in table.columns.intersection(NUMBERS):
         numbers = [
@@ -271,6 +270,11 @@ def without_suffix(name: str) -> str:
         return plain_path(name[: len(name) - len(last) + dot])
     path = PurePosixPath(name)
     return str(path.with_suffix("")) if path.name else name
+
+
+def split_name(name: str) -> str:
+    """`train`, `val` or `test`, where a split is called so in other words; else the name, in small letters."""
+    return SPLIT_NAMES.get(name.lower(), name.lower())
 
 
 def folded(gloss: str) -> str:

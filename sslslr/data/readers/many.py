@@ -17,7 +17,7 @@ from sslslr.data.readers.one_npz import arrays_of
 from sslslr.data.readers.openhands import of_pickle
 from sslslr.data.readers.openpose import loaded
 from sslslr.utils.errors import UserError
-from sslslr.utils.tables import SPLIT_NAMES
+from sslslr.utils.tables import split_name
 
 FEW = 4  # files of one ending that are looked into: of more, each is a clip
 LARGEST = 2 << 30  # bytes of a file
@@ -149,7 +149,7 @@ def columns_of(clip: Any) -> dict[str, str]:
         if isinstance(value, str | int | np.integer) and not isinstance(value, bool):
             said[column] = str(value)
     if "split" in said:
-        said["split"] = SPLIT_NAMES.get(said["split"].lower(), said["split"].lower())
+        said["split"] = split_name(said["split"])
     return said
 
 
@@ -158,7 +158,7 @@ def _splits(held: Any) -> dict[str, str]:
     if not isinstance(held, dict):
         return {}
     return {
-        str(clip_id): SPLIT_NAMES.get(str(name).lower(), str(name).lower())
+        str(clip_id): split_name(str(name))
         for name, ids in held.items()
         if isinstance(ids, list | tuple)
         for clip_id in ids

@@ -16,7 +16,7 @@ from sslslr.data.readers._unpickle import load
 from sslslr.data.readers.npz import plain_array
 from sslslr.utils.archives import DAMAGED
 from sslslr.utils.errors import UserError
-from sslslr.utils.tables import SPLIT_NAMES
+from sslslr.utils.tables import split_name
 from sslslr.utils.words import counted
 
 # Words that a name is made of: `train_data_joint` is data, of the split train.
@@ -124,7 +124,7 @@ def pairs(
         where, beside = place(stem), place(other)
         files, inner = ((where, beside), "") if isinstance(where, str) else ((where[0],), where[1])
         for number, label in enumerate(texts):
-            said = {"gloss": label, **({"split": SPLIT_NAMES.get(split, split)} if split else {})}
+            said = {"gloss": label, **({"split": split_name(split)} if split else {})}
             units.append(Unit(f"{last}_{number}", files, "whole_set", (number, inner), said))
     return units
 
