@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sslslr.data.leaks import signers_of, some
+from sslslr.data.leaks import signers_of
 from sslslr.data.store import ClipStore, summarise_drops
 from sslslr.utils.tables import near_equal
+from sslslr.utils.words import some
 
 PART_NAMES = {"left_hand": "left hand", "right_hand": "right hand", "body": "body"}
 GLOSSES, OTHERS = 12, 8  # named at most

@@ -12,14 +12,14 @@ from sslslr.config.study import PreprocessConfig
 from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, sided, unlike
 from sslslr.data.conversion.clip import is_frozen, is_still
 from sslslr.data.conversion.tally import Tally
-from sslslr.data.leaks import some, unfair
+from sslslr.data.leaks import unfair
 from sslslr.data.preprocess import UNMEASURED, preprocess
 from sslslr.data.store import ClipStore
 from sslslr.pose.layouts import candidates
 from sslslr.pose.skeleton import BODY
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import several_spellings
-from sslslr.utils.words import counted
+from sslslr.utils.words import counted, some
 
 SIDED = 24  # clips by which left and right of another order are told
 SAMPLE = 200  # clips that the order of the parts is looked for in

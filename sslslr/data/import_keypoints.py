@@ -9,7 +9,6 @@ from itertools import filterfalse
 from typing import Any
 
 from sslslr.config.settings import SPLITS
-from sslslr.data.leaks import some
 from sslslr.data.opened import UNREADABLE, Opened, Options, opened
 from sslslr.data.readers import ClipError, hidden
 from sslslr.data.source import Row, fold, unnamed
@@ -21,7 +20,7 @@ from sslslr.utils.files import few_hashes, sha256_of
 from sslslr.utils.progress import advancing
 from sslslr.utils.tables import several_spellings
 from sslslr.utils.user_files import shortened
-from sslslr.utils.words import counted
+from sslslr.utils.words import counted, some
 
 
 def import_clips(

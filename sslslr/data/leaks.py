@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sslslr.pose.skeleton import to_75
-from sslslr.utils.words import counted
+from sslslr.utils.words import counted, some
 
 EXAMPLES = 3
 
@@ -124,10 +124,3 @@ def known_signers(clips: pd.DataFrame) -> list[str]:
                 f"train too, unlike the others ({some(shown)} clips): the split is not quite by signers."
             )
     return lines
-
-
-def some(names: Iterable[str]) -> str:
-    """The first of many texts, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - EXAMPLES} more" if len(names) > EXAMPLES else ""
-    return ", ".join(names[:EXAMPLES]) + more

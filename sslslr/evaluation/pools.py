@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sslslr.data.leaks import some
 from sslslr.data.store import ClipStore, content_digest
 from sslslr.utils.errors import UserError
+from sslslr.utils.words import some
 
 
 def pool_contents(pool: Path) -> frozenset[str]:

@@ -28,9 +28,9 @@ from sslslr.report.tables._pivot import BESIDE, Pivot, blocks, headings
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import write_text
 from sslslr.utils.registry import Registry
+from sslslr.utils.words import some
 
 TEMPLATE = "page.html.jinja"
-NAMED = 3  # runs beside a warning
 
 
 @dataclass(frozen=True)
@@ -260,10 +260,7 @@ def _warnings(runs: list[dict[str, Any]]) -> list[str]:
     for run in runs:
         for text in run["warnings"]:
             said.setdefault(text, []).append(run["spec"]["run_id"])
-    return [
-        f"{', '.join(ids[:NAMED])}{f' and {len(ids) - NAMED} more' if len(ids) > NAMED else ''}: {text}"
-        for text, ids in said.items()
-    ]
+    return [f"{some(ids)}: {text}" for text, ids in said.items()]
 
 
 def _versions(runs: list[dict[str, Any]]) -> list[tuple[str, str]]:
