@@ -63,16 +63,6 @@ def test_of_probe_seeds_the_most_frequent_guess_counts():
     assert found[["predicted", "count", "n_label"]].to_numpy().tolist() == [["B", 1, 1]]
 
 
-def test_few_labels_do_not_count_and_runs_do_not_mix():
-    full = predictions(["1"], ["A"], ["A"])
-    few = predictions(["1"], ["A"], ["B"], label_fraction=0.0, shots=1)
-    assert worst_pairs(pd.concat([full, few])).empty
-    with pytest.raises(UserError, match="no prediction with all labels"):
-        worst_pairs(few)
-    with pytest.raises(UserError, match="several values of run_id"):
-        worst_pairs(pd.concat([full, full.assign(run_id="s")]))
-
-
 def test_each_pair_is_a_mistaken_clip_beside_a_training_clip(toy_store, scored):
     figure = confusion_figure(scored, toy_store, SETTINGS, k=2)
     pairs = worst_pairs(scored, 2).to_dict("records")
@@ -116,9 +106,11 @@ def test_long_names_keep_to_their_strip(toy_store, scored):
 def test_of_several_protocols_the_first_with_all_labels_is_shown(toy_store, scored):
     """A study whose first protocol was `few_labels` failed at its last figure but one."""
     few = scored.assign(protocol="few_labels", label_fraction=0.5)
-    both = pd.concat([few, scored.assign(protocol="knn"), scored], ignore_index=True)
+    knn = few.assign(protocol="knn")
+    both = pd.concat([few, knn, scored.assign(protocol="knn"), scored], ignore_index=True)
     chosen = confusions.of_one_protocol
     assert set(chosen(both, "toy")["protocol"]) == {"knn"}
+    assert set(chosen(both, "toy")["label_fraction"]) == {1.0}
     assert chosen(both, "elsewhere").empty
     none = confusion_figure(chosen(few, "toy"), toy_store, SETTINGS)
     assert "No protocol learnt from all labels" in none.texts[0].get_text()

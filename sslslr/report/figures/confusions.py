@@ -24,7 +24,6 @@ from sslslr.statistics.correctness import with_labels
 from sslslr.utils.errors import UserError
 
 PAIR = ["label", "predicted", "count", "n_label", "clips"]
-ONE_OF = ("run_id", "dataset", "protocol")
 MAX_FRAMES = 6
 TITLE_SPACE = 0.19  # inches above a strip
 ROOM = {"test clip": 44, "training clip": 34}  # letters of a title above a strip
@@ -59,17 +58,13 @@ def worst_pairs(predictions: pd.DataFrame, k: int = 5) -> pd.DataFrame:
     """The `k` most frequent confusions: a sign, and what it was taken for.
 
     Args:
-        predictions: of :func:`sslslr.report.results.read_predictions`, of one run, data set and
-            protocol. Only scores with all labels count; of several probe seeds a clip's most
-            frequent guess does.
+        predictions: of one run and :func:`of_one_protocol`. Of several probe seeds a clip's most
+            frequent guess counts.
 
     Returns:
         Columns label, predicted, count (test clips of `label` taken for `predicted`), n_label (test
         clips of `label`), clips (their ids, sorted). Most frequent first, then by the share of the
         label's clips, then by name; empty where nothing was mistaken.
-
-    Raises:
-        UserError: no row, or several runs, data sets or protocols.
     """
     guesses = _guesses(predictions)
     totals = guesses["label"].value_counts()
@@ -84,24 +79,14 @@ def worst_pairs(predictions: pd.DataFrame, k: int = 5) -> pd.DataFrame:
 
 def of_one_protocol(predictions: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """Rows of a target and of the first protocol that learnt from all labels; none without one."""
-    here = predictions[predictions["dataset"] == dataset]
-    return here[here["protocol"] == next(iter(with_labels(here)["protocol"]), "")]
+    full = with_labels(predictions[predictions["dataset"] == dataset])
+    return full[full["protocol"] == next(iter(full["protocol"]), "")]
 
 
 def _guesses(predictions: pd.DataFrame) -> pd.DataFrame:
     """clip_id, label and predicted, one row a clip."""
-    full = predictions
-    for column, value in (("label_fraction", 1), ("shots", 0)):
-        full = full[full[column] == value] if column in full else full
-    if full.empty:
-        raise UserError("predictions: no prediction with all labels. Evaluate the run again.")
-    for column in ONE_OF:
-        if column in full and len(found := sorted(full[column].unique())) > 1:
-            raise UserError(
-                f"predictions: several values of {column} ({', '.join(found[:3])}); choose one."
-            )
-    full = full.assign(predicted=[str(best[0]) for best in full["best"]])
-    votes = full.groupby(["clip_id", "label", "predicted"]).size().rename("votes").reset_index()
+    guesses = predictions.assign(predicted=[str(best[0]) for best in predictions["best"]])
+    votes = guesses.groupby(["clip_id", "label", "predicted"]).size().rename("votes").reset_index()
     votes = votes.sort_values(["clip_id", "votes", "predicted"], ascending=[True, False, True])
     return votes.drop_duplicates("clip_id")[["clip_id", "label", "predicted"]]
 
@@ -123,7 +108,7 @@ def confusion_figure(
             them the data set's own training clips are taken.
 
     Raises:
-        UserError: as :func:`worst_pairs`; or the store is not the one that was scored.
+        UserError: the store is not the one that was scored.
     """
     if predictions.empty:
         with matplotlib.rc_context(STYLE):
@@ -180,13 +165,10 @@ def in_pairs(
 
 
 def _of_what(predictions: pd.DataFrame) -> str:
-    """Run, target, protocol and n, as far as they are known: the figure may stand alone."""
-    run, dataset, protocol = (
-        str(predictions[name].iloc[0]) if name in predictions else "" for name in ONE_OF
-    )
-    said = [f"{run} on {dataset}" if run and dataset else run or dataset]
-    said += [protocol_title(protocol)]
-    return ", ".join([*filter(None, said), f"n = {predictions['clip_id'].nunique()} test clips"])
+    """Run, target, protocol and n: the figure may stand alone."""
+    run, dataset, protocol = predictions[["run_id", "dataset", "protocol"]].iloc[0]
+    clips = predictions["clip_id"].nunique()
+    return f"{run} on {dataset}, {protocol_title(protocol)}, n = {clips} test clips"
 
 
 def _title(pair: dict[str, Any]) -> str:
@@ -200,8 +182,8 @@ def _title(pair: dict[str, Any]) -> str:
 
 def _learnt_from(predictions: pd.DataFrame, store: ClipStore, target: TargetConfig) -> np.ndarray:
     """Which clips of the store the probe learnt from, (clips,) of bool."""
-    scored = str(predictions["dataset"].iloc[0]) if "dataset" in predictions else ""
-    return np.isin(splits_of(store.clips, target, target.dataset or scored), target.train)
+    dataset = target.dataset or predictions["dataset"].iloc[0]
+    return np.isin(splits_of(store.clips, target, dataset), target.train)
 
 
 def _clips_of(pair: dict[str, Any], store: ClipStore, learnt: np.ndarray) -> tuple[int, int]:
