@@ -38,11 +38,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The keys of a YAML file, not yet checked.
-
-    Raises:
-        UserError: no such file, not YAML, a key that stands twice.
-    """
+    """The keys of a YAML file, not yet checked."""
     try:
         values = yaml.load(read_user_text(path, LARGEST), _Loader)
     except RecursionError:
@@ -70,9 +66,5 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def load(path: str | Path) -> StudyConfig:
-    """Read a study's YAML file.
-
-    Raises:
-        UserError: no such file, not YAML, or an invalid key or value.
-    """
+    """Read a study's YAML file."""
     return parse(StudyConfig, read_yaml(path), str(path))

@@ -50,11 +50,7 @@ class Cell:
 
 
 def find(reference: str) -> Cell:
-    """The cell that `FILE:ROW:COLUMN` names.
-
-    Raises:
-        UserError: no such file, row or column; the nearest known one is named.
-    """
+    """The cell that `FILE:ROW:COLUMN` names."""
     parts = reference.rsplit(":", 2)
     if len(parts) < 3 or not all(parts):
         raise UserError(
@@ -92,11 +88,7 @@ def titles(table: type[Table] | Table) -> dict[str, str]:
 
 
 def read(csv: Path) -> pd.DataFrame:
-    """A table's CSV as text.
-
-    Raises:
-        UserError: absent or not CSV.
-    """
+    """A table's CSV as text."""
     try:
         return read_written(csv)
     except UserFileError as error:

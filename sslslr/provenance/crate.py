@@ -47,11 +47,7 @@ Entity = dict[str, Any]
 
 
 def write(results: Results) -> Path:
-    """Write provenance.json of a study's results.
-
-    Raises:
-        UserError: a file is absent, unreadable, or not what the evaluation recorded.
-    """
+    """Write provenance.json of a study's results."""
     out = results.folder / PROVENANCE
     write_json(out, {"@context": CONTEXT, "@graph": graph(results)})
     return out

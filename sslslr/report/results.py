@@ -247,11 +247,7 @@ class Results:
 
 
 def study_of(folder: str | Path) -> StudyConfig:
-    """The study that built a results folder, of its provenance.json.
-
-    Raises:
-        UserError: the folder has none.
-    """
+    """The study that built a results folder, of its provenance.json."""
     path = Path(folder) / PROVENANCE
     if not path.is_file():
         raise UserError(
@@ -269,11 +265,7 @@ def study_of(folder: str | Path) -> StudyConfig:
 
 
 def entities(path: Path) -> list[dict[str, Any]]:
-    """What a provenance.json lists, each with its `@id`.
-
-    Raises:
-        UserError: a file of another shape.
-    """
+    """What a provenance.json lists, each with its `@id`."""
     crate = read_json(path)
     graph = crate.get("@graph") if isinstance(crate, dict) else None
     if isinstance(graph, list) and all(

@@ -10,11 +10,7 @@ from sslslr.utils.errors import UserError
 
 
 def choose_accelerator(setting: str) -> str:
-    """`cuda` or `cpu`: `auto` is a CUDA GPU where there is one (no other kind is supported).
-
-    Raises:
-        UserError: `cuda` was asked for and none is usable.
-    """
+    """`cuda` or `cpu`: `auto` is a CUDA GPU where there is one (no other kind is supported)."""
     if setting == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "pretrain.accelerator is cuda, but torch sees no CUDA GPU here. Set it to auto or cpu, or "
@@ -54,10 +50,7 @@ def cpu_multiplies_bf16() -> bool:
 
 
 def check_devices(accelerator: str, devices: int) -> None:
-    """
-    Raises:
-        UserError: this machine, or this job, has fewer GPUs than `pretrain.devices`.
-    """
+    """Refuse to train on more GPUs than this machine, or this job, has."""
     found = torch.cuda.device_count() if accelerator == "cuda" else devices
     if found < devices:
         raise UserError(

@@ -129,11 +129,7 @@ def _expand(study: StudyConfig, block: RunBlock, where: str) -> list[RunSpec]:
 
 
 def _swept(block: RunBlock, where: str) -> list[RunBlock]:
-    """A block without `sweep` for each combination of its values, with a tag that says which.
-
-    Raises:
-        UserError: a key that is not one of the block's overrides.
-    """
+    """A block without `sweep` for each combination of its values, with a tag that says which."""
     if not block.sweep:
         return [block]
     for key in block.sweep:
@@ -247,11 +243,7 @@ def dataset_options(study: StudyConfig, name: str) -> Any:
 
 
 def members(study: StudyConfig, dataset: str) -> dict[str, float]:
-    """The data sets that a pool is made of, with the share of each; of any other data set none.
-
-    Raises:
-        UserError: a member that is not defined, or that is a pool itself.
-    """
+    """The data sets that a pool is made of, with the share of each; of any other data set none."""
     if dataset not in study.datasets:
         return {}
     source, where = study.datasets[dataset].source, f"datasets.{dataset}.options.members"

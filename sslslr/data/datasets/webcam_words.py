@@ -86,11 +86,7 @@ class WebcamOptions(Deal):
 
 
 def repositories(options: WebcamOptions) -> list[Repository]:
-    """The repositories, of the options or of their table.
-
-    Raises:
-        UserError: a table that is absent or wrong, by its row.
-    """
+    """The repositories, of the options or of their table."""
     if options.table is None:
         return options.repositories
     try:

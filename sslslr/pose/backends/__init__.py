@@ -39,11 +39,7 @@ def missing(package: str, error: ImportError, command: str = "make pose") -> Use
 
 
 def ready_backend() -> str:
-    """The first backend by name that can be used as it is, without naming or fetching weights.
-
-    Raises:
-        UserError: there is none.
-    """
+    """The first backend by name that can be used as it is, without naming or fetching weights."""
     for name, kind in BACKENDS.classes().items():
         if getattr(kind, "ready", bool)():
             return name

@@ -20,11 +20,7 @@ from sslslr.utils.errors import UserError
 
 
 def import_mmpose() -> Any:
-    """The module mmpose, with its models and transforms registered.
-
-    Raises:
-        UserError: mmpose or what it needs is not installed.
-    """
+    """The module mmpose, with its models and transforms registered."""
     try:
         with _stand_ins(), warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -56,11 +56,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure of the page; `alt` says in words what it shows, `clips` whether it draws clips.
-
-    Raises:
-        UserError: there is no such file, or it is not a PNG.
-    """
+    """A figure of the page; `alt` says in words what it shows, `clips` whether it draws clips."""
 
     name: str
     title: str
@@ -178,11 +174,7 @@ def figures(results: Results, clips: bool = True) -> list[Drawn]:
 
 
 def png(path: Path) -> bytes:
-    """Content of a PNG.
-
-    Raises:
-        UserError: no such file, or not a PNG.
-    """
+    """Content of a PNG."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

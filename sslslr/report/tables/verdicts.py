@@ -44,11 +44,7 @@ def shortened(missing: str) -> str:
 
 
 def line(verdicts: pd.DataFrame, claim: str) -> str:
-    """A claim's verdict for a terminal: `pretraining_works: holds; +23.8 [+14.0, +33.1] against ...`.
-
-    Raises:
-        UserError: the table has no such claim.
-    """
+    """A claim's verdict for a terminal: `pretraining_works: holds; +23.8 [+14.0, +33.1] against ...`."""
     found = verdicts[verdicts["claim"] == claim]
     if found.empty:
         raise UserError(f"verdicts: no claim {claim!r}. {nearest(claim, verdicts['claim'])}")
