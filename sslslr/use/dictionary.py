@@ -63,11 +63,9 @@ class Dictionary:
     """A dictionary that was read.
 
     Attributes:
-        store: its entries.
         features: float32 (entries, width).
         glosses: sorted, each once.
         gloss_of: int (entries,), a place in `glosses`.
-        about: dictionary.json.
     """
 
     path: Path

@@ -129,7 +129,6 @@ class OpenHands(Dataset):
     """A set whose keypoints are an archive of OpenHands, and whose clips are in official lists.
 
     Attributes:
-        language: ISO 639-3.
         fps, aspect: of the recordings, where they are known.
     """
 
