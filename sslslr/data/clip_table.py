@@ -43,24 +43,24 @@ DATASET = r"^\w[\w .+()-]{0,199}$"  # it becomes part of files' names
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-class _Shape(BaseModel):
-    """A part of a card; what is not named here may be anything."""
+class Shape(BaseModel):
+    """What is read of a JSON file; what is not named here may be anything."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
 
-class _Clip(_Shape):
+class _Clip(Shape):
     clip_id: str
     reason: str
 
 
-class _Dropped(_Shape):
+class _Dropped(Shape):
     count: Count = 0
     by_reason: dict[str, Count] = {}
     clips: list[_Clip] = []
 
 
-class Member(_Shape):
+class Member(Shape):
     """A data set of a pool."""
 
     clips: Count
@@ -71,7 +71,7 @@ class Member(_Shape):
     joints_masked: dict[str, Count] = {}
 
 
-class Counts(_Shape):
+class Counts(Shape):
     split: str
     expected: Count
     found: Count
@@ -79,12 +79,12 @@ class Counts(_Shape):
     dropped: dict[str, Count]
 
 
-class _Split(_Shape):
+class _Split(Shape):
     n: Count
     sha256: Sha256
 
 
-class Card(_Shape):
+class Card(Shape):
     """What `card.json` must look like for those who read it."""
 
     layout_version: int

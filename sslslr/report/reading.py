@@ -12,26 +12,20 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sslslr.config.run import RUN_ID
 from sslslr.config.settings import NAME, parse
-from sslslr.data.clip_table import DATASET, Counts, Member, refuse_vast_texts
+from sslslr.data.clip_table import DATASET, Counts, Member, Shape, refuse_vast_texts
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_json
 from sslslr.utils.tables import read_written
 from sslslr.utils.user_files import read_user_text, shortened, shown
 
 RUN = ("run_id", "method", "augmentation", "variant", "tag", "pretrain_dataset")
-METRICS = (
-    *RUN, "dataset", "protocol", "label_fraction", "shots", "seed", "probe_seed", "metric",
-    "value", "low", "high", "n_train", "n_test", "n_classes", "n_joints", "n_joints_masked",
-)  # fmt: skip
-METRICS_NUMBERS = (
-    "label_fraction", "shots", "seed", "probe_seed", "value", "low", "high", "n_train", "n_test",
-    "n_classes", "n_joints", "n_joints_masked",
-)  # fmt: skip
 COUNTS = ("seed", "n_train", "n_test", "n_classes", "n_joints", "n_joints_masked")  # whole
+METRICS_NUMBERS = (*COUNTS, "label_fraction", "shots", "probe_seed", "value", "low", "high")
+METRICS = (*RUN, "dataset", "protocol", "metric", *METRICS_NUMBERS)
 FIT = ("train_accuracy", "gradient", "fitted")  # of the probe; `fitted` is 1, 0 or nothing
 PREDICTIONS = (
     "run_id", "dataset", "protocol", "label_fraction", "shots", "probe_seed", "clip_id", "label",
@@ -55,13 +49,7 @@ PAPER_KEYS = (
 AGAIN = "Run the stage that writes it again."
 
 
-class _Shape(BaseModel):
-    """What a record must look like for those who read it; what is not named here may be anything."""
-
-    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
-
-
-class _Cost(_Shape):
+class _Cost(Shape):
     wall_seconds: float | None = None
     threads: int | None = None
     device: str | None = None
@@ -69,7 +57,7 @@ class _Cost(_Shape):
     finished: str | None = None
 
 
-class _Run(_Shape):
+class _Run(Shape):
     spec: dict[str, Any]
     code_hash: str
     data_hash: str | None
@@ -79,7 +67,7 @@ class _Run(_Shape):
     collapsed: bool
 
 
-class _Evaluation(_Shape):
+class _Evaluation(Shape):
     spec: dict[str, Any]
     code_hash: str
     data_hashes: dict[PlainName, str]
@@ -89,14 +77,14 @@ class _Evaluation(_Shape):
     cost: _Cost
 
 
-class _Card(_Shape):
+class _Card(Shape):
     dataset: Annotated[str, Field(pattern=DATASET)]
     licence: str | None
     citation: str | None
     n_clips: int
     dropped: Any
     origin: str | None = None
-    sha256: dict[str, str] = {}
+    sha256: dict[str, str] = Field(default={})
     inputs: dict[str, str] | None = None
     counts: list[Counts] | None = None
     members: dict[str, Member] | None = None
@@ -256,7 +244,7 @@ def _to_numbers(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> pd.D
 
 
 def _mapping(
-    path: Path, shape: type[_Shape], spec_of: Callable[[dict[str, Any]], Any] | None = None
+    path: Path, shape: type[Shape], spec_of: Callable[[dict[str, Any]], Any] | None = None
 ) -> dict[str, Any]:
     """A JSON object of this shape; with `spec_of`, one whose settings name a run."""
     value = read_json(path)
