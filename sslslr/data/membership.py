@@ -37,8 +37,7 @@ def summary(clips: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 def membership(clips: pd.DataFrame, card: dict[str, Any]) -> dict[str, Any]:
     """The clip ids of each split of a store, with hashes."""
-    groups = _by_split(clips)
-    parts = {name: {"n": len(ids), "sha256": digest(ids)} for name, ids in groups.items()}
+    groups, parts = _by_split(clips), summary(clips)
     return {
         "dataset": card["dataset"],
         "split_rule": card.get("split_rule"),
