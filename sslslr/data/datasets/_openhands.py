@@ -130,6 +130,7 @@ class OpenHands(Dataset):
 
     Attributes:
         fps, aspect: of the recordings, where they are known.
+        sources: what is downloaded, where options change nothing: the archive, then the lists.
     """
 
     downloads = True
@@ -137,11 +138,12 @@ class OpenHands(Dataset):
     language: ClassVar[str]
     fps: ClassVar[float | None] = None
     aspect: ClassVar[float | None] = None
+    sources: ClassVar[list[File]]
 
     @classmethod
     def files(cls, options: Any) -> list[File]:
         """What is downloaded: the archive first, then the official lists."""
-        raise NotImplementedError
+        return cls.sources
 
     @classmethod
     def listed(cls, options: Any, folder: Path) -> Iterable[Listed]:

@@ -31,6 +31,7 @@ FILES = [
 class Autsl(shared.OpenHands):
     size = "2.2 GB"
     consent = "AUTSL"
+    sources = FILES
     language, fps, aspect = "tsm", 30.0, 1.0
     card = {  # noqa: RUF012
         "languages": ["tsm"],
@@ -45,10 +46,6 @@ class Autsl(shared.OpenHands):
     @staticmethod
     def published(options: shared.Options) -> int | None:
         return 38_336
-
-    @classmethod
-    def files(cls, options: shared.Options) -> list[File]:
-        return FILES
 
     @classmethod
     def listed(cls, options: shared.Options, folder: Path) -> Iterator[shared.Listed]:

@@ -28,6 +28,7 @@ FILES = [
 class Gsl(shared.OpenHands):
     size = "0.7 GB"
     consent = "GSL"
+    sources = FILES
     language, fps, aspect = "gss", 30.0, 848 / 480
     card = {  # noqa: RUF012
         "languages": ["gss"],
@@ -42,10 +43,6 @@ class Gsl(shared.OpenHands):
     @staticmethod
     def published(options: shared.Options) -> int | None:
         return 40_826
-
-    @classmethod
-    def files(cls, options: shared.Options) -> list[File]:
-        return FILES
 
     @classmethod
     def listed(cls, options: shared.Options, folder: Path) -> Iterator[shared.Listed]:

@@ -26,6 +26,7 @@ FILES = [
 class Lsa64(shared.OpenHands):
     size = "0.2 GB"
     consent = "CC-BY-NC-SA-4.0"
+    sources = FILES
     language, fps, aspect = "aed", 60.0, 1920 / 1080
     card = {  # noqa: RUF012
         "languages": ["aed"],
@@ -38,20 +39,11 @@ class Lsa64(shared.OpenHands):
 
     @staticmethod
     def published(options: shared.Options) -> int | None:
-        return 64 * 10 * 5
-
-    @classmethod
-    def files(cls, options: shared.Options) -> list[File]:
-        return FILES
+        return SIGNS * SIGNERS * REPETITIONS
 
     @classmethod
     def listed(cls, options: shared.Options, folder: Path) -> Iterator[shared.Listed]:
         return listed(folder / NAMES)
-
-
-def split_of(signer: int) -> str:
-    """The split of a signer, 1 to 10."""
-    return "test" if signer == 10 else "val" if signer == 9 else "train"
 
 
 def listed(names: Path) -> Iterator[shared.Listed]:
@@ -64,6 +56,7 @@ def listed(names: Path) -> Iterator[shared.Listed]:
         )
     for sign in numbers:
         for signer in range(1, SIGNERS + 1):
+            split = {9: "val", 10: "test"}.get(signer, "train")
             for repetition in range(1, REPETITIONS + 1):
                 clip = f"0{sign}_{signer:03d}_{repetition:03d}"
-                yield shared.Listed(clip, glosses[sign], split_of(signer), f"{signer:02d}")
+                yield shared.Listed(clip, glosses[sign], split, f"{signer:02d}")
