@@ -170,7 +170,7 @@ class _Folder(Members):
         super().__init__(path, names)
 
     def _open(self, name: str) -> IO[bytes]:
-        # Listed by `user_files`, which leaves out what lies outside: not looked up a second time.
+        # Listed by `files_and_links`, which leaves out what lies outside: not looked up a second time.
         return open_user_file(f"{self.path}/{name}")
 
 

@@ -174,17 +174,13 @@ def read_user_text(path: str | os.PathLike, limit: int = LARGEST) -> str:
         raise UserFileError(path, f"not in UTF-8 ({where})", "Save it in UTF-8.") from None
 
 
-def user_files(folder: str | os.PathLike) -> list[str]:
-    """Names of the regular files below a folder, sorted, with slashes; linked folders are not entered.
-
-    A link to a file within the folder counts as that file. Names that are no UTF-8 are left as the
-    system gives them: :func:`open_user_file` refuses them, :func:`shown` makes them text.
-    """
-    return files_and_links(folder)[0]
-
-
 def files_and_links(folder: str | os.PathLike) -> tuple[list[str], list[str]]:
-    """What :func:`user_files` lists, and the links that it does not follow, both sorted."""
+    """Regular files below a folder, with slashes, and links that are not followed; both sorted.
+
+    Linked folders are not entered. A link to a file within the folder counts as that file. Names
+    that are no UTF-8 are left as the system gives them: :func:`open_user_file` refuses them,
+    :func:`shown` makes them text.
+    """
     found = sorted(_below(folder))
     return [name for name, ours in found if ours], [name for name, ours in found if not ours]
 

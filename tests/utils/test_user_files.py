@@ -9,12 +9,12 @@ from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_json
 from sslslr.utils.user_files import (
     UserFileError,
+    files_and_links,
     name_fault,
     open_user_file,
     read_user_bytes,
     read_user_text,
     shown,
-    user_files,
 )
 
 
@@ -106,7 +106,7 @@ def test_sizes_are_looked_at_first(folder):
 def test_the_files_of_a_folder(folder):
     with open(os.fsencode(folder) + b"/\xff.npy", "wb"):
         pass
-    names = user_files(folder)
+    names, _ = files_and_links(folder)
     assert names == ["a.npy", "deep/é.npy", "inside", "\udcff.npy"]
     assert [shown(name) for name in names][-1] == "\\xff.npy"
 

@@ -14,7 +14,7 @@ from sslslr.data.opened import Options as LocalOptions
 from sslslr.data.readers import endings
 from sslslr.data.store import ClipWriter
 from sslslr.utils.errors import UserError
-from sslslr.utils.user_files import at_home, user_files
+from sslslr.utils.user_files import at_home, files_and_links
 
 
 @register
@@ -40,7 +40,8 @@ class Local(Dataset):
         if not folder.is_dir():
             return [*first, folder]
         read = (*endings(), ".csv", ".tar")
-        files = (folder / name for name in user_files(folder) if name.lower().endswith(read))
+        names, _ = files_and_links(folder)
+        files = (folder / name for name in names if name.lower().endswith(read))
         return [*first, *(file for file in files if file != table)]
 
     @staticmethod
