@@ -7,6 +7,8 @@ import zipfile
 
 import numpy as np
 
+from hostile_bytes import npy
+
 
 def pose(frames=8, seed=0, joints=75, coordinates=3, **extra):
     """What one pickle of OpenHands holds: body 33, left hand 21, right hand 21; frame 1 has no hand."""
@@ -113,12 +115,6 @@ def lsa64(repetitions=(1,), absent=("064_010_001",)):
 
 
 SETS = {"gsl": gsl, "autsl": autsl, "include": include, "wlasl": wlasl, "lsa64": lsa64}
-
-
-def npy(array):
-    stream = io.BytesIO()
-    np.save(stream, array)
-    return stream.getvalue()
 
 
 def lsfb(body=23):

@@ -43,6 +43,12 @@ def npy(array):
     return stream.getvalue()
 
 
+def npz(**arrays):
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
 def same(found, expected=CLIP, joints=slice(None), tolerance=1e-3):
     np.testing.assert_allclose(
         found[:, joints], expected[:, joints], atol=tolerance, equal_nan=True

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bodies import arranged, signer
-from kinds import CLIP, SIZE, flat, imported, npy, one, one_again, same
+from kinds import CLIP, SIZE, flat, imported, npy, npz, one, one_again, same
 from pose_format import Pose
 from pose_format.numpy import NumPyPoseBody
 from pose_format.pose_header import PoseHeader, PoseHeaderComponent, PoseHeaderDimensions
@@ -157,12 +157,6 @@ def test_pose_headers_without_size_or_rate(tmp_path):
         _, store = one(tmp_path / f"{rate}", ".pose", holistic(fps=rate), said)
         assert pd.isna(store.clips["fps"][0])
         assert f"x: A frame rate of {rate:g} was not stored (1 clip): no camera's." in said
-
-
-def npz(**arrays):
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    return stream.getvalue()
 
 
 def test_an_npz_a_clip(tmp_path):

@@ -1,12 +1,11 @@
 """Numbers that mean something else than a place: fillers, confidences in another unit, sizes that cannot be used."""
 
-import io
 import json
 
 import numpy as np
 import pytest
 from bodies import arranged
-from kinds import CLIP, SIZE, imported, npy, one, same
+from kinds import CLIP, SIZE, imported, npy, npz, one, same
 
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 from sslslr.utils.errors import UserError
@@ -132,12 +131,6 @@ def test_zeros_that_were_moved_with_the_rest_are_no_hand(tmp_path, moved):
     assert "x: 3 hands with all joints at one point: missing." in said
     (tmp_path / "b").mkdir()
     same(one(tmp_path / "b", ".npy", npy(array), missing="nan")[0], array, tolerance=2e-3)
-
-
-def npz(**arrays):
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    return stream.getvalue()
 
 
 # Where nothing was found, a detector says something nevertheless: noise.
