@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from claimed import joined
 from sslslr.report import reading
 from sslslr.report.tables import _markup as markup
 from sslslr.report.tables import linear as tables
@@ -59,10 +60,6 @@ def evaluation(method="sl_fpn", rights=((6,), (8,)), protocol="linear", n=10, **
                     {**keep, "clip_id": f"clip_{clip}", "label": GLOSSES[clip], "best": best}
                 )
     return pd.DataFrame(metrics), pd.DataFrame(predictions)
-
-
-def joined(*evaluations):
-    return tuple(pd.concat(frames, ignore_index=True) for frames in zip(*evaluations, strict=True))
 
 
 def test_mean_and_std_are_over_encoder_seeds_after_averaging_probe_seeds():
