@@ -30,16 +30,18 @@ def refuse_other(run: dict[str, Any], wanted: RunSpec, folder: Path, say: Log) -
         run: the encoder's run.json.
         say: is told which stated settings this version does not know; they are not compared.
     """
-    stated, unknown = _meant(run, str(folder))
-    asked, _ = _meant({"spec": wanted.model_dump(mode="json")}, str(folder))
-    differing = [key for key in asked if stated.get(key) != asked[key]]
-    differing += [key for key in stated if key not in asked]
-    if differing:
-        found = [f"{key} {stated.get(key)!r}, not {asked.get(key)!r}" for key in differing[:MOST]]
-        found += [f"{len(differing) - MOST} more"] if len(differing) > MOST else []
+    record, unknown = _meant(run, str(folder))
+    study, _ = _meant({"spec": wanted.model_dump(mode="json")}, str(folder))
+    differences = [
+        f"{key} {record.get(key)!r}, not {study.get(key)!r}"
+        for key in {**study, **record}
+        if record.get(key) != study.get(key)
+    ]
+    if differences:
+        rest = [f"{len(differences) - MOST} more"] if len(differences) > MOST else []
         raise UserError(
             f"{folder}: this encoder was made with other settings than {wanted.run_id!r} has now "
-            f"({'; '.join(found)}). Pretrain it again."
+            f"({'; '.join(differences[:MOST] + rest)}). Pretrain it again."
         )
     if unknown:
         say(

@@ -169,13 +169,13 @@ def _check_names(path: Path, frame: pd.DataFrame) -> None:
 
 def read_histories(paths: Paths) -> dict[str, pd.DataFrame]:
     """history.csv files by run id (the name of the folder a file lies in), sorted by run id."""
-    found = {}
+    histories = {}
     for path in map(Path, _some(paths, "history")):
         frame = _read(path, read_written)
         _check_columns(path, frame, HISTORY)
         losses = [column for column in frame if column.startswith("loss_")]
-        found[path.absolute().parent.name] = _to_numbers(path, frame, (*HISTORY, *losses))
-    return dict(sorted(found.items()))
+        histories[path.absolute().parent.name] = _to_numbers(path, frame, (*HISTORY, *losses))
+    return dict(sorted(histories.items()))
 
 
 def read_runs(paths: Paths) -> list[dict[str, Any]]:
@@ -186,8 +186,8 @@ def read_runs(paths: Paths) -> list[dict[str, Any]]:
 
 def read_evaluations(paths: Paths) -> list[dict[str, Any]]:
     """evaluation.json files, sorted by run id."""
-    found = [_mapping(Path(path), _Evaluation, lambda e: e["spec"]["run"]) for path in paths]
-    return sorted(found, key=lambda entry: entry["spec"]["run"]["run_id"])
+    entries = [_mapping(Path(path), _Evaluation, lambda e: e["spec"]["run"]) for path in paths]
+    return sorted(entries, key=lambda entry: entry["spec"]["run"]["run_id"])
 
 
 def read_cards(paths: Paths) -> list[dict[str, Any]]:
@@ -237,8 +237,9 @@ def _to_numbers(path: Path, frame: pd.DataFrame, columns: Iterable[str]) -> pd.D
         numbers = pd.to_numeric(frame[column], errors="coerce")
         lost = frame[column][numbers.isna()]
         if len(text := lost[~lost.str.lower().isin(["", "nan"])]):
-            found = text.iloc[0]
-            raise UserError(f"{path}: column {column!r} holds {found!r}, not a number. {AGAIN}")
+            raise UserError(
+                f"{path}: column {column!r} holds {text.iloc[0]!r}, not a number. {AGAIN}"
+            )
         frame[column] = numbers.astype(float)
     return frame
 
@@ -256,8 +257,8 @@ def _mapping(
     try:
         parse(shape, {key: value[key] for key in shape.model_fields if key in value}, "", most=1)
     except UserError as error:
-        said = shortened(str(error).removeprefix(": "))
-        raise UserError(f"{path}: {said} {AGAIN}") from None
+        fault = shortened(str(error).removeprefix(": "))
+        raise UserError(f"{path}: {fault} {AGAIN}") from None
     if spec_of is not None:
         try:
             run_id = spec_of(value)["run_id"]

@@ -174,7 +174,7 @@ class OpenHands(Dataset):
                 seen.add(clip.clip_id)
                 try:
                     name = named_file(find, clip)
-                    held = read_clip(members.read(name), options.min_confidence)
+                    content = read_clip(members.read(name), options.min_confidence)
                 except FileNotFoundError:
                     writer.drop(clip.clip_id, "no file in the archive", clip.split, found=False)
                 except MemberError as error:
@@ -182,10 +182,10 @@ class OpenHands(Dataset):
                 except (UnsafePickle, ClipError) as error:
                     writer.drop(clip.clip_id, str(error), clip.split)
                 else:
-                    held["aspect"] = held["aspect"] or cls.aspect
+                    content["aspect"] = content["aspect"] or cls.aspect
                     writer.add(
                         clip.clip_id,
-                        **held,
+                        **content,
                         gloss=clip.gloss,
                         language=cls.language,
                         signer=clip.signer,
@@ -218,9 +218,9 @@ def named_file(find: Finder, clip: Listed) -> str:
         FileNotFoundError: there is none.
         ClipError: there are several.
     """
-    found = find(clip.path or clip.clip_id)
-    if len(found) > 1:
+    units = find(clip.path or clip.clip_id)
+    if len(units) > 1:
         raise ClipError("several files of this name in the archive")
-    if not found:
+    if not units:
         raise FileNotFoundError(clip.clip_id)
-    return found[0].name
+    return units[0].name

@@ -89,13 +89,13 @@ def in_order(registry: Registry) -> list[Any]:
 
 def grids(results: Results) -> list[Grid]:
     """Every table of methods by data sets that has a row."""
-    found = []
+    grids = []
     for table in in_order(TABLES):
         rows = results.table(table.name) if isinstance(table, Pivot) else ()
         if len(rows):
             parts = [block(table, *part, headings(rows)) for part in blocks(rows)]
-            found.append(Grid(table.name, table.title, table.about(rows), parts))
-    return found
+            grids.append(Grid(table.name, table.title, table.about(rows), parts))
+    return grids
 
 
 def block(
@@ -248,11 +248,11 @@ def expected(card: dict[str, Any]) -> pd.DataFrame:
 
 def _warnings(runs: list[dict[str, Any]]) -> list[str]:
     """Each warning once, with the runs that gave it."""
-    said: dict[str, list[str]] = {}
+    run_ids: dict[str, list[str]] = {}
     for run in runs:
         for text in run["warnings"]:
-            said.setdefault(text, []).append(run["spec"]["run_id"])
-    return [f"{some(ids)}: {text}" for text, ids in said.items()]
+            run_ids.setdefault(text, []).append(run["spec"]["run_id"])
+    return [f"{some(ids)}: {text}" for text, ids in run_ids.items()]
 
 
 def _versions(runs: list[dict[str, Any]]) -> list[tuple[str, str]]:
