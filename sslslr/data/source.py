@@ -106,10 +106,10 @@ def rows_of(
     labelled = len(tables) if stated else sum("gloss" in frame for frame in frames)
     if not labelled:
         read_table(tables[0].path, data=tables[0].data)  # says what is missing
-    said = []
+    notes = []
     for table, frame in zip(tables, frames, strict=True):
         if not stated and "gloss" not in frame:  # as the test set of a competition
-            said.append(f"{table.path.name} has no column gloss: not used")
+            notes.append(f"{table.path.name} has no column gloss: not used")
             continue
         if "file" not in frame and "clip_id" not in frame:
             raise UserError(
@@ -117,7 +117,7 @@ def rows_of(
             )
         for one, other in (("width", "height"), ("height", "width")):
             if one in frame and other not in frame:
-                said.append(f"{table.path.name} has a column {one} and no {other}: not used")
+                notes.append(f"{table.path.name} has a column {one} and no {other}: not used")
         unused.update(dict.fromkeys(frame.attrs["unused"]))
         from_one |= frame.attrs["from_one"]
         names = list(frame)
@@ -134,11 +134,11 @@ def rows_of(
             _first_of_its_name(row, values, seen, files)
             rows.append(row)
     if from_one:
-        said.append(
+        notes.append(
             "frame_start of the table counts from 1, as WLASL's list does: frame_end is included; one that "
             "counts from 0 is called start_frame"
         )
-    return rows, finder, list(unused), "; ".join(said)
+    return rows, finder, list(unused), "; ".join(notes)
 
 
 def _first_of_its_name(

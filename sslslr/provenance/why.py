@@ -115,7 +115,7 @@ class _Run:
 
     def stale(self, hashes: "_Hashes") -> list[str]:
         """Sentences on what was changed since it was recorded."""
-        said = []
+        changes = []
         weights = self.folder / "encoder.safetensors"
         if not self.evaluation:
             record = self.metrics / "evaluation.json"
@@ -128,16 +128,18 @@ class _Run:
         for file, (digest, otherwise) in recorded.items():
             now = hashes.of(file)
             if now != digest:
-                said.append(f"{file}: {otherwise if now is not None else VAST}")
+                changes.append(f"{file}: {otherwise if now is not None else VAST}")
         if self.evaluation["spec"]["run"] != self.record["spec"]:
-            said.append(f"{self.metrics}: evaluated with other settings than {self.folder} has")
+            changes.append(f"{self.metrics}: evaluated with other settings than {self.folder} has")
         for dataset, digest in self.data_hashes.items():
             card = clip_store(self.results, dataset) / "card.json"
             if not card.is_file():
-                said.append(f"{card}: absent, so the data cannot be compared")
+                changes.append(f"{card}: absent, so the data cannot be compared")
             elif (now := joined_hash(read_cards([card])[0].get("sha256", {}))) != digest:
-                said.append(f"{card.parent}: now holds {now}, {self.run_id} was made of {digest}")
-        return said
+                changes.append(
+                    f"{card.parent}: now holds {now}, {self.run_id} was made of {digest}"
+                )
+        return changes
 
     def lines(self) -> list[str]:
         pretrained = stages.code_hash(*stages.pretrain_code(self.spec))

@@ -60,7 +60,7 @@ def enter(results: str | Path, cluster: bool = False, locks: str | Path = "") ->
     _held[results.absolute()] = stream
     before = _record(stream)
     stale = sorted(_locks_of(results, Path(locks))) if locks else []
-    said = []
+    notes = []
     if stale and (before.get("cluster") or before.get("host", HOST) != HOST):
         where = "on a cluster" if before.get("cluster") else f"on {before['host']}"
         raise UserError(
@@ -70,18 +70,18 @@ def enter(results: str | Path, cluster: bool = False, locks: str | Path = "") ->
             "them or let them end, then run `snakemake --unlock` and the same command again."
         )
     if before.get("host") == HOST and not before.get("cluster"):
-        said += _end_orphans(before.get("token", ""))
+        notes += _end_orphans(before.get("token", ""))
     for lock in stale:
         lock.unlink(missing_ok=True)
     if stale:
-        said.append(
+        notes.append(
             f"process {before.get('pid', '?')} was killed while it worked on {results}; its locks "
             "are removed, and what it left unfinished is made again"
         )
     cleared = [] if before.get("cluster") or cluster else sweep(results)
     if cleared:
-        said.append(f"cleared away {len(cleared)} half-written files, the first {cleared[0]}")
-    said += dated_ahead(results)
+        notes.append(f"cleared away {len(cleared)} half-written files, the first {cleared[0]}")
+    notes += dated_ahead(results)
     os.environ[TOKEN] = token = uuid.uuid4().hex
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     record = {
@@ -95,7 +95,7 @@ def enter(results: str | Path, cluster: bool = False, locks: str | Path = "") ->
         os.fsync(stream.fileno())
     except OSError as error:
         raise explain(error, results / RECORD) from error
-    return said
+    return notes
 
 
 def leave(results: str | Path) -> None:

@@ -24,38 +24,38 @@ SHAPES = ("vid_shape", "img_shape", "original_shape", "image_shape", "frame_shap
 MEDIAPIPE = (27, 59, 75, 543, 553, 576, 586)
 
 
-def clip_of(held: Any) -> RawClip:
+def clip_of(content: Any) -> RawClip:
     """The clip in what a file holds.
 
     Raises:
         ClipError: there are no keypoints in it, or several arrays of which none is called so.
     """
-    if isinstance(held, np.ndarray):
-        return RawClip(held)
-    if isinstance(held, list | tuple):
-        return _of_list(held)
-    if not isinstance(held, dict):
-        raise ClipError(f"it holds {_kind(held)}, not keypoints")
-    if numbered(held):  # frames by their numbers
-        keys = sorted(held, key=int)
-        return by_numbers(_of_list([held[key] for key in keys]), [int(key) for key in keys])
-    held = plain_names(held)
-    if (parts := of_parts(held)) is not None:
+    if isinstance(content, np.ndarray):
+        return RawClip(content)
+    if isinstance(content, list | tuple):
+        return _of_list(content)
+    if not isinstance(content, dict):
+        raise ClipError(f"it holds {_kind(content)}, not keypoints")
+    if numbered(content):  # frames by their numbers
+        keys = sorted(content, key=int)
+        return by_numbers(_of_list([content[key] for key in keys]), [int(key) for key in keys])
+    content = plain_names(content)
+    if (parts := of_parts(content)) is not None:
         clip = parts
     else:
-        there = [name for name in POINTS if name in held]
-        several = [name for name in there if np.ndim(_some(held[name]))]
+        there = [name for name in POINTS if name in content]
+        several = [name for name in there if np.ndim(_some(content[name]))]
         name = next(iter(several or there), None)
         if name is None:
-            axes = {key: np.ndim(_quiet(value)) for key, value in held.items()}
+            axes = {key: np.ndim(_quiet(value)) for key, value in content.items()}
             most = max(2, *axes.values()) if axes else 2  # of points and their scores the points
             arrays = [key for key, ndim in axes.items() if ndim == most]
             if len(arrays) != 1:
                 raise ClipError(
-                    f"no array called keypoints, but {', '.join(map(str, held))[:100] or 'nothing'}"
+                    f"no array called keypoints, but {', '.join(map(str, content))[:100] or 'nothing'}"
                 )
             name = arrays[0]
-        inner = held[name]
+        inner = content[name]
         clip = (
             clip_of(inner)
             if isinstance(inner, dict)
@@ -63,27 +63,27 @@ def clip_of(held: Any) -> RawClip:
             if isinstance(inner, list | tuple)
             else RawClip(_array(inner, name))
         )
-    key = next((key for key in SCORES if key in held), None)
-    beside = [name for name, value in held.items() if _is_beside(value, clip.points)]
+    key = next((key for key in SCORES if key in content), None)
+    beside = [name for name, value in content.items() if _is_beside(value, clip.points)]
     if key is None:  # kp_score, confs, kpt_conf: no tool's name is another's
         key = next(
             (name for name in beside if re.search("(?<!low_)(conf|score|likelihood)", str(name))),
             None,
         )
     if key is not None and clip.score is None and clip.layout is None:
-        clip.score = _scores(held[key], clip.points)
+        clip.score = _scores(content[key], clip.points)
     clip.visibility = bool(set(clip.points.shape) & set(MEDIAPIPE)) and 133 not in clip.points.shape
-    masks = [name for name in MASKS if np.ndim(held.get(name)) > 1]
+    masks = [name for name in MASKS if np.ndim(content.get(name)) > 1]
     clip.unused = tuple(dict.fromkeys((*masks, *(str(name) for name in beside if name != key))))
-    clip.size = clip.size or _size(held)
-    clip.fps = _number(held.get("fps", held.get("frame_rate")))
+    clip.size = clip.size or _size(content)
+    clip.fps = _number(content.get("fps", content.get("frame_rate")))
     return clip
 
 
-def numbered(held: dict) -> bool:
+def numbered(content: dict) -> bool:
     """Whether the keys are whole numbers, each once, as of frames."""
-    whole = {int(key) for key in held if str(key).isdecimal() and len(str(key)) < 10}
-    return len(held) > 1 and len(whole) == len(held)
+    whole = {int(key) for key in content if str(key).isdecimal() and len(str(key)) < 10}
+    return len(content) > 1 and len(whole) == len(content)
 
 
 def _is_beside(value: Any, points: np.ndarray) -> bool:
@@ -238,11 +238,11 @@ def _scores(values: Any, points: np.ndarray) -> np.ndarray:
     return values
 
 
-def _size(held: dict) -> tuple[float, float] | None:
+def _size(content: dict) -> tuple[float, float] | None:
     for name in SHAPES:
-        if name in held:
-            return image_size(held[name])
-    return image_size((held.get("height"), held.get("width")))
+        if name in content:
+            return image_size(content[name])
+    return image_size((content.get("height"), content.get("width")))
 
 
 def image_size(shape: Any) -> tuple[float, float] | None:

@@ -45,42 +45,42 @@ def plain(name: Any) -> Any:
     return name.replace("key_point", "keypoint").replace("land_mark", "landmark")
 
 
-def plain_names(held: dict) -> dict:
+def plain_names(content: dict) -> dict:
     """With names in one spelling, and what is in `hands` as a part a hand where it says which is which.
 
     A dict of `hands` names them; of an array's two hands the first is taken for the left one, which is
     looked at like every order.
     """
-    held = {plain(name): value for name, value in held.items()}
+    content = {plain(name): value for name, value in content.items()}
     for name in HANDS:
-        both = held.get(name)
+        both = content.get(name)
         if isinstance(both, dict):
             sides = plain_names(both)
             if any(side in sides for side in (*LEFT, *RIGHT)):
-                del held[name]
+                del content[name]
                 left = next((sides[side] for side in LEFT if side in sides), None)
                 right = next((sides[side] for side in RIGHT if side in sides), None)
-                held = {**held, "left_hand": left, "right_hand": right}
+                content = {**content, "left_hand": left, "right_hand": right}
         elif isinstance(both, np.ndarray) and both.ndim > 1 and _are_two_hands(both):
-            sides = held.pop(name).reshape(len(both), 2, 21, -1)
-            held = {**held, "left_hand": sides[:, 0], "right_hand": sides[:, 1]}
-    return _with_sides(held)
+            sides = content.pop(name).reshape(len(both), 2, 21, -1)
+            content = {**content, "left_hand": sides[:, 0], "right_hand": sides[:, 1]}
+    return _with_sides(content)
 
 
-def _with_sides(held: dict) -> dict:
+def _with_sides(content: dict) -> dict:
     """A frame of MediaPipe's hands as a part a hand, by what is said of their sides; another as it is."""
-    said = next((held[name] for name in SIDES if name in held), None)
-    called = next((name for name in (*HANDS, "landmarks") if name in held), None)
-    hands = held.get(called)
+    said = next((content[name] for name in SIDES if name in content), None)
+    called = next((name for name in (*HANDS, "landmarks") if name in content), None)
+    hands = content.get(called)
     if not isinstance(said, list) or not isinstance(hands, list) or len(said) != len(hands):
-        return held
+        return content
     found: dict[str, Any] = {"left": None, "right": None}
     for hand, side in zip(map(_bare, hands), map(_side, said), strict=True):
         if side not in found or not isinstance(hand, list) or len(hand) != 21:
-            return held
+            return content
         if found[side] is None:  # a second one of a side is the less sure
             found[side] = hand
-    rest = {name: value for name, value in held.items() if name not in (called, *SIDES)}
+    rest = {name: value for name, value in content.items() if name not in (called, *SIDES)}
     return {**rest, "left_hand": found["left"], "right_hand": found["right"]}
 
 
@@ -99,16 +99,16 @@ def _are_two_hands(both: np.ndarray) -> bool:
     return axes[:-1] in ((2, 21), (42,)) or axes in ((84,), (126,))
 
 
-def has_hands(held: dict) -> bool:
+def has_hands(content: dict) -> bool:
     """Whether names in one spelling are those of both hands."""
-    return any(name in held for name in LEFT) and any(name in held for name in RIGHT)
+    return any(name in content for name in LEFT) and any(name in content for name in RIGHT)
 
 
-def is_frame(held: Any) -> bool:
+def is_frame(content: Any) -> bool:
     """Whether it is one frame of parts, each of them points (or nothing)."""
-    if not isinstance(held, dict) or not has_hands(held := plain_names(held)):
+    if not isinstance(content, dict) or not has_hands(content := plain_names(content)):
         return False
-    pieces = [piece for name in (*LEFT, *RIGHT, *BODY) if (piece := _bare(held.get(name)))]
+    pieces = [piece for name in (*LEFT, *RIGHT, *BODY) if (piece := _bare(content.get(name)))]
     return all(isinstance(piece, list) for piece in pieces) and all(
         (isinstance(piece[0], dict) and "x" in piece[0])
         or (isinstance(piece[0], list) and np.ndim(piece[0]) == 1 and len(piece[0]) < 5)
@@ -140,7 +140,7 @@ def of_frames(frames: Any) -> RawClip | None:
             f"{sideless[0]}: hands that do not say which is the left one. Write them as left_hand and right_hand, "
             "null where one was not found"
         )
-    held = {}
+    content = {}
     for part in (LEFT, RIGHT, BODY):
         called = next((name for name in part if name in names), None)
         if called is None:
@@ -152,8 +152,8 @@ def of_frames(frames: Any) -> RawClip | None:
         if not shapes and part is BODY:  # nobody knows of how many points
             continue
         blank = np.full(shapes.pop() if shapes else (21, 2), np.nan)
-        held[called] = np.stack([blank if piece is None else piece for piece in pieces])
-    return of_parts(held)
+        content[called] = np.stack([blank if piece is None else piece for piece in pieces])
+    return of_parts(content)
 
 
 def _piece(value: Any) -> np.ndarray | None:
@@ -170,13 +170,13 @@ def _piece(value: Any) -> np.ndarray | None:
     return piece if piece.size else None
 
 
-def of_parts(held: dict) -> RawClip | None:
+def of_parts(content: dict) -> RawClip | None:
     """A clip whose parts are arrays of their own."""
-    left = next((held[name] for name in LEFT if name in held), None)
-    right = next((held[name] for name in RIGHT if name in held), None)
+    left = next((content[name] for name in LEFT if name in content), None)
+    right = next((content[name] for name in RIGHT if name in content), None)
     if left is None or right is None:
         return None
-    body = next((held[name] for name in BODY if name in held), None)
+    body = next((content[name] for name in BODY if name in content), None)
     names, pieces = [], []
     for part, piece in (("left", left), ("right", right), ("body", body)):
         if piece is None:

@@ -51,9 +51,9 @@ class Many(Reader):
 
     @classmethod
     def read_unit(cls, members, unit: Unit) -> RawClip:
-        held = _clips(members, unit.files[0])[unit.key][1]
+        content = _clips(members, unit.files[0])[unit.key][1]
         pickled = unit.files[0].lower().endswith(ENDINGS[0])
-        return of_pickle(held) if pickled else clip_of(held)
+        return of_pickle(content) if pickled else clip_of(content)
 
 
 def _clips(members, name: str) -> list[tuple[str, Any, dict[str, str]]]:
@@ -69,31 +69,33 @@ def _held(data: bytes, name: str) -> Any:
     return loaded(data)
 
 
-def clips_of(held: Any) -> list[tuple[str, Any, dict[str, str]]]:
+def clips_of(content: Any) -> list[tuple[str, Any, dict[str, str]]]:
     """Id, content and columns of the clips that a file holds; [] where it is one clip, or none."""
     splits: dict[str, str] = {}
-    if isinstance(held, dict) and isinstance(held.get("annotations"), list | tuple):
-        splits = _splits(held.get("split"))
-        held = held["annotations"]
-        if not all(_is_clip(clip) for clip in held):
+    if isinstance(content, dict) and isinstance(content.get("annotations"), list | tuple):
+        splits = _splits(content.get("split"))
+        content = content["annotations"]
+        if not all(_is_clip(clip) for clip in content):
             return []
-    if isinstance(held, dict):
+    if isinstance(content, dict):
         known = {*POINTS, *SCORES, *SHAPES, *LEFT, *RIGHT}
-        if len(held) < 2 or any(plain(str(key)) in known for key in held):
+        if len(content) < 2 or any(plain(str(key)) in known for key in content):
             return []
-        if not all(_is_clip(clip) for clip in held.values()):
+        if not all(_is_clip(clip) for clip in content.values()):
             return []
-        if numbered(held) and all(isinstance(v, dict) and _is_frame(v) for v in held.values()):
+        if numbered(content) and all(
+            isinstance(v, dict) and _is_frame(v) for v in content.values()
+        ):
             return []
-        return [(str(key), clip, columns_of(clip)) for key, clip in held.items()]
-    if not isinstance(held, list | tuple) or not held:
+        return [(str(key), clip, columns_of(clip)) for key, clip in content.items()]
+    if not isinstance(content, list | tuple) or not content:
         return []
-    if not all(isinstance(clip, dict) and _is_clip(clip) for clip in held):
+    if not all(isinstance(clip, dict) and _is_clip(clip) for clip in content):
         return []
-    if all(_is_frame(clip) for clip in held):
+    if all(_is_frame(clip) for clip in content):
         return []
     found, seen = [], set()
-    for number, clip in enumerate(held):
+    for number, clip in enumerate(content):
         clip_id = next((str(clip[key]) for key in IDS if key in clip), f"clip_{number}")
         if clip_id in seen:
             clip_id = f"{clip_id}_{number}"
@@ -153,13 +155,13 @@ def columns_of(clip: Any) -> dict[str, str]:
     return said
 
 
-def _splits(held: Any) -> dict[str, str]:
+def _splits(content: Any) -> dict[str, str]:
     """Split of each clip, of mmaction's `split`: names of splits to ids."""
-    if not isinstance(held, dict):
+    if not isinstance(content, dict):
         return {}
     return {
         str(clip_id): split_name(str(name))
-        for name, ids in held.items()
+        for name, ids in content.items()
         if isinstance(ids, list | tuple)
         for clip_id in ids
     }

@@ -49,24 +49,24 @@ class MMPose(Reader):
 
     @classmethod
     def read(cls, data: bytes, name: str) -> RawClip:
-        held = loaded(data)
+        content = loaded(data)
         size = None
-        if isinstance(held, dict) and "instance_info" in held:
-            size, held = _size(held), held["instance_info"]
-        if isinstance(held, dict) and isinstance(held.get("annotations"), list):
-            held = held["annotations"]  # COCO's own form
-        if frames := frames_in(held):
+        if isinstance(content, dict) and "instance_info" in content:
+            size, content = _size(content), content["instance_info"]
+        if isinstance(content, dict) and isinstance(content.get("annotations"), list):
+            content = content["annotations"]  # COCO's own form
+        if frames := frames_in(content):
             return clip_of_frames(
                 list(frames.values()), list(frames), [f"frame {n}" for n in frames]
             )
         numbers = None
-        if isinstance(held, list) and (images := _by_image(held)):
+        if isinstance(content, list) and (images := _by_image(content)):
             numbers = sorted(images)
-            held = [images[number] for number in numbers]
-        elif isinstance(held, list) and _numbered(held):
-            held = sorted(held, key=lambda frame: frame["frame_id"])
-            numbers = [frame["frame_id"] for frame in held]
-        clip = clip_of(held)
+            content = [images[number] for number in numbers]
+        elif isinstance(content, list) and _numbered(content):
+            content = sorted(content, key=lambda frame: frame["frame_id"])
+            numbers = [frame["frame_id"] for frame in content]
+        clip = clip_of(content)
         if numbers is not None:
             clip = by_numbers(clip, numbers)
         clip.size = clip.size or size
@@ -82,13 +82,13 @@ def _is_frame(members, name: str) -> bool:
     if not parts and (not data.lstrip().startswith(b"[") or b'"keypoints"' not in data):
         return False
     try:
-        held = loaded(data)
+        content = loaded(data)
         if parts:
-            return is_frame(held)
-        points = [np.ndim(person["keypoints"]) for person in held]
+            return is_frame(content)
+        points = [np.ndim(person["keypoints"]) for person in content]
     except (ClipError, TypeError, KeyError, ValueError):
         return False
-    return set(points) == {2} and not _numbered(held)
+    return set(points) == {2} and not _numbered(content)
 
 
 def _by_image(persons: list[Any]) -> dict[int, list[dict]]:
@@ -108,6 +108,6 @@ def _numbered(frames: list[Any]) -> bool:
     return all(isinstance(f, dict) and isinstance(f.get("frame_id"), int) for f in frames)
 
 
-def _size(held: dict) -> tuple[float, float] | None:
-    about = held.get("meta_info")
+def _size(content: dict) -> tuple[float, float] | None:
+    about = content.get("meta_info")
     return image_size(about.get("img_shape")) if isinstance(about, dict) else None

@@ -81,17 +81,17 @@ def _is_frame(members, name: str) -> bool:
         return False
 
 
-def frames_in(held: Any) -> dict[int, dict] | None:
+def frames_in(content: Any) -> dict[int, dict] | None:
     """The frames of a clip in one file by their numbers, a list or by names; None where it holds others."""
-    held = held.get("frames", held) if isinstance(held, dict) else held
-    if isinstance(held, list):
-        frames = dict(enumerate(held))
-    elif isinstance(held, dict):
-        frames = {number_of(name): held[name] for name in sorted(held, key=number_of)}
+    content = content.get("frames", content) if isinstance(content, dict) else content
+    if isinstance(content, list):
+        frames = dict(enumerate(content))
+    elif isinstance(content, dict):
+        frames = {number_of(name): content[name] for name in sorted(content, key=number_of)}
     else:
         return None
     sound = all(isinstance(frame, dict) and "people" in frame for frame in frames.values())
-    return frames if sound and 0 < len(frames) == len(held) else None
+    return frames if sound and 0 < len(frames) == len(content) else None
 
 
 def clip_of_frames(frames: Sequence[Any], numbers: Sequence[int], names: Sequence[str]) -> RawClip:

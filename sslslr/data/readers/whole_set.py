@@ -147,11 +147,15 @@ def _array(members, name: str) -> np.ndarray:
         raise ClipError(f"not a sound array ({error})") from None
 
 
-def _of_pickle(held: Any) -> np.ndarray:
+def _of_pickle(content: Any) -> np.ndarray:
     """Labels of a pickle: a list of them, or names and labels side by side."""
-    if isinstance(held, list | tuple) and len(held) == 2 and isinstance(held[1], list | np.ndarray):
-        held = held[1]
-    labels = held if isinstance(held, np.ndarray) else np.array(held)
+    if (
+        isinstance(content, list | tuple)
+        and len(content) == 2
+        and isinstance(content[1], list | np.ndarray)
+    ):
+        content = content[1]
+    labels = content if isinstance(content, np.ndarray) else np.array(content)
     if labels.dtype.kind not in "iufSU":
         raise ClipError("labels that are neither numbers nor text")
     return labels

@@ -140,7 +140,7 @@ def asked(results: Results) -> list[str]:
 
 def headlines(results: Results) -> list[str]:
     """For the first targets, the best frozen encoder beside chance's rivals and the ceiling."""
-    linear, said = results.table("linear"), []
+    linear, sentences = results.table("linear"), []
     protocols = protocols_in_order(linear["protocol"][linear["method"] != CEILING])
     unfitted = set(linear["protocol"][linear["fitted"] == 0])  # what they say is not the features'
     first = next((name for name in protocols if name not in unfitted), protocols[0])
@@ -162,8 +162,8 @@ def headlines(results: Results) -> list[str]:
             if len(rows)
         ]
         probe = protocol_title(best["protocol"])
-        said.append(f"On {target} ({probe}, n = {best['n_test']:,.0f}) {_listed(parts)}.")
-    return said[:TARGETS]
+        sentences.append(f"On {target} ({probe}, n = {best['n_test']:,.0f}) {_listed(parts)}.")
+    return sentences[:TARGETS]
 
 
 def _points(row: dict[str, Any]) -> tuple[float, float, float] | None:

@@ -31,19 +31,19 @@ def write_report(path: Path, out: Path) -> list[str]:
     refuse_foreign(out, FILES, "report of quality")
     store = ClipStore.open(path)
     table = measure(store)
-    found = summary(table)
+    totals = summary(table)
     with atomic_folder(out) as folder:
         with atomic_file(folder / "quality.csv") as temporary:
             write_csv(table, temporary, float_format="%.4f")
-        write_text(folder / "quality.md", as_markdown(store, table, found))
+        write_text(folder / "quality.md", as_markdown(store, table, totals))
         for name, figure in (("quality", distributions(table)), ("worst", drawn(store, table))):
             with matplotlib.rc_context(STYLE):
                 figure.savefig(folder / f"{name}.png", metadata={"Software": None})
-    rates = ", ".join(f"{label} in {_percent(found[key])}" for key, label in PARTS.items())
+    rates = ", ".join(f"{label} in {_percent(totals[key])}" for key, label in PARTS.items())
     return [
-        f"{store.name}: {found['clips']} clips, {found['frames']} frames; {rates} of the frames.",
-        f"{store.name}: hands look exchanged in {_percent(found['hands_exchanged'])} of the frames "
-        f"that tell; {found['clips_without_a_hand']} clips have no hand. Report in {out}.",
+        f"{store.name}: {totals['clips']} clips, {totals['frames']} frames; {rates} of the frames.",
+        f"{store.name}: hands look exchanged in {_percent(totals['hands_exchanged'])} of the frames "
+        f"that tell; {totals['clips_without_a_hand']} clips have no hand. Report in {out}.",
     ]
 
 
@@ -51,24 +51,24 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %" if np.isfinite(share) else "none"
 
 
-def as_markdown(store: ClipStore, table: pd.DataFrame, found: dict[str, float]) -> str:
+def as_markdown(store: ClipStore, table: pd.DataFrame, totals: dict[str, float]) -> str:
     """The summary and the worst clips, as quality.md shows them."""
     made = store.card.get("extraction") or {}
     source = f"{made.get('model')} ({made.get('backend')})" if made else "not estimated here"
-    jitter = f"{found['jitter']:.4f}" if np.isfinite(found["jitter"]) else "cannot be told"
+    jitter = f"{totals['jitter']:.4f}" if np.isfinite(totals["jitter"]) else "cannot be told"
     lines = [
         f"# Keypoints of {store.name}",
         "",
         "| measure | value |",
         "| :--- | ---: |",
         f"| model | {source} |",
-        f"| clips | {found['clips']} |",
+        f"| clips | {totals['clips']} |",
         f"| left out | {store.card['dropped']['count']} |",
-        f"| frames a clip: shortest, median, longest | {found['shortest']}, "
-        f"{found['median_frames']:g}, {found['longest']} |",
-        *(f"| frames with {label} | {_percent(found[key])} |" for key, label in PARTS.items()),
-        f"| clips without a hand | {found['clips_without_a_hand']} |",
-        f"| hands look exchanged, of the frames that tell | {_percent(found['hands_exchanged'])} |",
+        f"| frames a clip: shortest, median, longest | {totals['shortest']}, "
+        f"{totals['median_frames']:g}, {totals['longest']} |",
+        *(f"| frames with {label} | {_percent(totals[key])} |" for key, label in PARTS.items()),
+        f"| clips without a hand | {totals['clips_without_a_hand']} |",
+        f"| hands look exchanged, of the frames that tell | {_percent(totals['hands_exchanged'])} |",
         f"| jitter of hands and arms, shoulder widths, median | {jitter} |",
         "",
         "The hands look exchanged in a frame where they are nearer to the body's other wrists. Jitter",
