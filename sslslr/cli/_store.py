@@ -6,7 +6,7 @@ import numpy as np
 
 from sslslr.data.leaks import signers_of
 from sslslr.data.store import ClipStore, summarise_drops
-from sslslr.utils.tables import near_equal
+from sslslr.utils.tables import several_spellings
 from sslslr.utils.words import some
 
 PART_NAMES = {"left_hand": "left hand", "right_hand": "right hand", "body": "body"}
@@ -71,9 +71,8 @@ def _glosses(glosses) -> Iterator[str]:
     shown = ", ".join(f"{name} {count}" for name, count in sizes.iloc[:GLOSSES].items())
     more = f" ... {sizes.index[-1]} {sizes.iloc[-1]}" if len(sizes) > GLOSSES else ""
     yield f"clips by gloss, rarest first: {shown}{more}"
-    if alike := near_equal(glosses):
-        examples = "; ".join(" = ".join(map(repr, group)) for group in alike[:3])
-        yield f"glosses written in several ways: {len(alike)} ({examples}); import with --fold-glosses"
+    if spellings := several_spellings(glosses, "gloss", "glosses"):
+        yield f"{spellings}; import with --fold-glosses"
 
 
 def _lengths(lengths: np.ndarray) -> Iterator[str]:
