@@ -13,6 +13,7 @@ def splits_of(clips: pd.DataFrame, target: TargetConfig, dataset: str) -> np.nda
 
     Args:
         clips: of the whole store: a clip that preprocessing drops later moves no other.
+        dataset: the data set's name.
     """
     split = clips["split"].to_numpy(dtype=object, na_value=None)  # pd.NA cannot be compared
     if target.split_by == "clips":

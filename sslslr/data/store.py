@@ -60,6 +60,8 @@ class ClipStore:
 
     Attributes:
         keypoints: float16 (sum of frames, 75, 2).
+        clips: the table, one row a clip.
+        card: the parsed card.json.
     """
 
     def __init__(self, path: Path, keypoints: np.ndarray, clips: pd.DataFrame, card: dict):

@@ -105,6 +105,8 @@ class Layout:
     """A named order of a file's points.
 
     Attributes:
+        name: as `named` takes it.
+        points: how many.
         places: int64 (75,), see the module.
     """
 

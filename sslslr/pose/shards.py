@@ -45,6 +45,7 @@ def list_videos(folder: Path, table: Path | None) -> tuple[list[Entry], list[tup
     """The videos of a data set, in the order of the table, and what is left out from the start.
 
     Args:
+        folder: the videos.
         table: csv with `file` (relative to the folder), `gloss`, and where known `clip_id`,
             `split`, `signer`, `language`. None: a sub-folder a gloss, `book/1.mp4`.
 

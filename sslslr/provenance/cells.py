@@ -26,6 +26,7 @@ class Cell:
     """A cell of a table.
 
     Attributes:
+        table: name of the table.
         csv: its machine form; `row` is the number of the row in it, from 0.
         text: the cell as the CSV has it.
         key: the row's values of the table's key columns.

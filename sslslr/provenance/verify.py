@@ -42,6 +42,8 @@ class Outcome:
     Attributes:
         stored, computed: the cell, as the table's CSV has it.
         comparable: made alone on this device, with this number of threads and these versions.
+        agrees: the verdict.
+        seconds: what it took.
         differing: encoders, metrics and predictions that are not the same files.
     """
 

@@ -53,6 +53,8 @@ def bootstrap_interval(
     Args:
         correct: (seeds, n) or (n,), 0/1 or a score a clip; column i is the same clip in each row.
         level: coverage, between 0 and 1.
+        resamples: bootstrap samples of n clips.
+        seed: of the resampling.
 
     Returns:
         low, high; they stay within the range of `correct`.
@@ -87,7 +89,9 @@ def bootstrap_balanced_accuracy(
     on such sets the interval is too narrow, and the number of clips a class must be shown.
 
     Args:
+        labels: (n,).
         predicted: (seeds, n) or (n,).
+        level, resamples, seed: as in :func:`bootstrap_interval`.
     """
     class_of, right = _classes(labels, predicted)
     values, value_of = np.unique(right.mean(axis=0), return_inverse=True)

@@ -63,9 +63,11 @@ class Dictionary:
     """A dictionary that was read.
 
     Attributes:
+        store: its entries.
         features: float32 (entries, width).
         glosses: sorted, each once.
         gloss_of: int (entries,), a place in `glosses`.
+        about: dictionary.json.
     """
 
     path: Path

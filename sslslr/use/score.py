@@ -35,6 +35,7 @@ class Queries:
     """Clips that ask, as the scores need them.
 
     Attributes:
+        rows: of the store's table.
         features: of each, by the dictionary's encoder.
         right: place of each one's gloss among the dictionary's.
         barred: bool (queries, entries), itself and its copies.

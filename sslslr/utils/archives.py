@@ -57,6 +57,7 @@ class Limits:
     """Beyond these an archive is taken for a bomb.
 
     Attributes:
+        members: how many.
         member: bytes of one.
         ratio: unpacked bytes in all, for each byte of the archive.
         free: unpacked bytes in all that are never too many.

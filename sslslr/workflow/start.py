@@ -32,6 +32,8 @@ class Start:
     """The start of a workflow.
 
     Args:
+        workflow: Snakemake's `workflow`.
+        runs: the study's runs by id.
         error: what Snakemake raises to say a sentence and end.
     """
 

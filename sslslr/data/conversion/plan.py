@@ -65,6 +65,7 @@ class Plan:
         filler: a number that stands for a missing coordinate besides, or None.
         threshold: least score of a joint.
         scale: of coordinates in a multiple of the shoulders' width, that width; 0 where they stay as they are.
+        why: sentences.
         unlike: what is no signer's in the sample, or "".
     """
 

@@ -40,6 +40,7 @@ def extract_folder(
     """Make the clip store `out` of a folder of videos.
 
     Args:
+        name: what the data set is called.
         values: options of the data set `videos`.
         work: folder of the model and the shards; may be removed afterwards.
         progress: called with (videos done, videos).

@@ -129,6 +129,7 @@ class OpenHands(Dataset):
     """A set whose keypoints are an archive of OpenHands, and whose clips are in official lists.
 
     Attributes:
+        language: ISO 639-3.
         fps, aspect: of the recordings, where they are known.
         sources: what is downloaded, where options change nothing: the archive, then the lists.
     """

@@ -21,6 +21,7 @@ class Task:
     """One encoder on one labelled data set.
 
     Attributes:
+        dataset: name of the data set.
         features: float32 (clips, width), all clips of the data set.
         clips: Batch of the same clips.
         labels: int64 (clips,), index into `classes`; -1 where the gloss is not learnt.
@@ -28,6 +29,7 @@ class Task:
         train, test: rows of the clips that a probe learns from, and that are scored.
         fresh_encoder: makes a trainable copy of the encoder on `device`.
         seed: of the encoder's run.
+        device: where to compute.
         kept: fits that several protocols need, by what they are of.
         signers: object (clips,), names; None where a clip's is not known.
         pretrained: bool (clips,), whether pretraining saw the clip, unlabelled; None where it saw clips

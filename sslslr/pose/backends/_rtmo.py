@@ -63,6 +63,7 @@ class Detector:
     Args:
         name: one of `DETECTORS`.
         state: its weights by name.
+        device: where it runs, as torch names it.
     """
 
     def __init__(self, name: str, state: dict[str, Any], device: str):

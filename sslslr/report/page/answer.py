@@ -27,9 +27,11 @@ class Line:
     """A line of a forest plot.
 
     Attributes:
+        name: what is compared.
         at: (difference, low, high) in percentage points; None where nothing was measured.
         said: the same in words, with n and seeds.
         outcome: one of `OUTCOMES` or `UNMEASURED`; `verdict` is the same with its reason.
+        lines: the comparisons behind it.
         source: who claims it, of `SOURCES`; "" for what is no claim.
     """
 

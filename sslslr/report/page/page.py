@@ -268,6 +268,7 @@ def content(*, config: dict[str, Any], runs: list[dict[str, Any]], **shown: Any)
     """The page as HTML.
 
     Args:
+        config: the resolved study, as plain values.
         runs: contents of run.json files.
         shown: asked, claims, ablations, grids, tables, figures, cards, note and clips; see :func:`render`.
     """

@@ -29,6 +29,7 @@ class Column:
     """A column for people.
 
     Attributes:
+        title: what stands above it.
         source: column of the CSV that it shows, the first where it shows several.
         text: the cell from a row; None: the value as it is.
         about: what the number means, for the caption; empty where the title says it.
@@ -52,6 +53,7 @@ class Table:
         reads: what of the results the rows are made of (:meth:`sslslr.report.results.Results.paths`).
         key: columns of the CSV that name a row.
         words: further columns of the CSV that hold text.
+        columns: what people see.
         section: of the page: "main" (always open, methods by data sets), else folded away: "verdicts",
             "tables" or "budget".
         place: in its section, smallest first.

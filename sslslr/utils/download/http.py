@@ -44,6 +44,8 @@ class DownloadSettings:
 
     Attributes:
         cache: folder of whole and of partial downloads; None: `.downloads` beside the target.
+        checksums: the lock file.
+        parallel: files at once.
         allow_http: permit addresses without TLS, also as the target of a redirect.
         tries: attempts without a byte gained, before a file is given up.
         backoff: seconds, of which the pauses between attempts are multiples that double each time.
