@@ -92,7 +92,11 @@ def in_plane(points: Tensor) -> Tensor:
 
 
 def compose(steps: list[dict[str, Any]], where: str = "augmentations") -> View:
-    """A view from a list of `{name: ..., setting: ...}`; an empty list is the identity."""
+    """A view from a list of `{name: ..., setting: ...}`; an empty list is the identity.
+
+    Raises:
+        UserError: an unknown transform or setting.
+    """
     transforms = []
     for number, step in enumerate(steps):
         settings = dict(step)

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def find_run(run_id: str, config: Path, spec: str) -> tuple["RunSpec", Path]:
-    """The run and the study's results folder, from JSON settings or from an id and a study."""
+    """The run and the study's results folder, from JSON settings or from an id and a study.
+
+    Raises:
+        UserError: neither was given, or the study has no such run.
+    """
     from sslslr.config.load import load
     from sslslr.config.run import RunSpec
     from sslslr.config.settings import parse
@@ -28,7 +32,11 @@ def find_run(run_id: str, config: Path, spec: str) -> tuple["RunSpec", Path]:
 
 
 def from_json(text: str, where: str) -> Any:
-    """Parse JSON of a command-line option, an object."""
+    """Parse JSON of a command-line option, an object.
+
+    Raises:
+        UserError: not JSON, or no object.
+    """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -14,7 +14,11 @@ FILES = ("Snakefile", "config", "profiles", "workflow")
 
 
 def study_files() -> Path:
-    """The folder that holds `FILES`: in the package (setup.py), or the repository around it."""
+    """The folder that holds `FILES`: in the package (setup.py), or the repository around it.
+
+    Raises:
+        UserError: an installation without them.
+    """
     for folder in (PACKAGE / "study_files", PACKAGE.parent):
         if all((folder / name).exists() for name in FILES):
             return folder
@@ -25,7 +29,11 @@ def study_files() -> Path:
 
 
 def write_study(folder: Path) -> None:
-    """Copy the files of a study; a file that is there already stays, and then nothing is written."""
+    """Copy the files of a study; a file that is there already stays, and then nothing is written.
+
+    Raises:
+        UserError: the folder has such files, or cannot be written.
+    """
     from sslslr.utils.files import atomic_file, atomic_folder
 
     source = study_files()

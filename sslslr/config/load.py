@@ -38,7 +38,11 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The keys of a YAML file, not yet checked."""
+    """The keys of a YAML file, not yet checked.
+
+    Raises:
+        UserError: no such file, not YAML, a key that stands twice.
+    """
     try:
         values = yaml.load(read_user_text(path, LARGEST), _Loader)
     except RecursionError:
@@ -66,5 +70,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def load(path: str | Path) -> StudyConfig:
-    """Read a study's YAML file."""
+    """Read a study's YAML file.
+
+    Raises:
+        UserError: no such file, not YAML, or an invalid key or value.
+    """
     return parse(StudyConfig, read_yaml(path), str(path))

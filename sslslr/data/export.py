@@ -33,7 +33,11 @@ RATE = 25.0  # of a .pose file whose clip states none
 
 
 def export(store: ClipStore, out: str | Path, form: Format) -> int:
-    """Write every clip of a store into a new folder, whole or not at all; how many."""
+    """Write every clip of a store into a new folder, whole or not at all; how many.
+
+    Raises:
+        UserError: the folder holds something else.
+    """
     if Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
         what = "is not empty" if Path(out).is_dir() else "is no folder"
         raise UserError(f"{out}: {what}. Name a new folder.")

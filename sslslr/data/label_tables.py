@@ -25,7 +25,11 @@ class Table(NamedTuple):
 def tables_of(
     members: Members, folder: Path, named: str | None
 ) -> tuple[list[Table], Collection[str]]:
-    """The tables of labels, and which members they are; none where the clips say their labels."""
+    """The tables of labels, and which members they are; none where the clips say their labels.
+
+    Raises:
+        UserError: several folders have one each.
+    """
     table = table_of(folder, named)
     inside, data = _within(table, folder), None
     if named is None and inside and holds_clips(members, inside):
@@ -55,7 +59,11 @@ def holds_clips(members: Members, name: str) -> bool:
 
 
 def table_inside(members: Members, folder: Path) -> str | None:
-    """The table of labels within an archive, or in the one folder within a folder."""
+    """The table of labels within an archive, or in the one folder within a folder.
+
+    Raises:
+        UserError: several folders have one each.
+    """
     near = [name for name in members.names if name.count("/") < 2 and not hidden(name)]
     for wanted in (wanted for depth in (0, 1) for wanted in ((depth, name) for name in TABLES)):
         found = [n for n in near if (n.count("/"), n.rpartition("/")[2].lower()) == wanted]

@@ -49,7 +49,11 @@ def membership(clips: pd.DataFrame, card: dict[str, Any]) -> dict[str, Any]:
 
 
 def published(content: Any, path: Path) -> dict[str, Any]:
-    """What `sslslr data splits --out` wrote, checked."""
+    """What `sslslr data splits --out` wrote, checked.
+
+    Raises:
+        UserError: other JSON.
+    """
     try:
         lists = [part["clip_ids"] for part in content["splits"].values()]
         sound = all(isinstance(ids, list) and all(isinstance(i, str) for i in ids) for ids in lists)

@@ -203,6 +203,9 @@ def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
 
     Args:
         all_splits: a clip whose split is none of the three has none, instead of a fault.
+
+    Raises:
+        UserError: no such folder, no clip, a table that cannot be read.
     """
     folder = at_home(options.folder)
     if options.format:

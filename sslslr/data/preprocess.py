@@ -77,6 +77,9 @@ def preprocess(
         indices: rows of the store's table; all of them for None.
         joints: bool (75,), the joints to use; the others are missing in every frame, before
             anything is measured by them. All of them for None.
+
+    Raises:
+        UserError: no clip is left.
     """
     indices = store.indices() if indices is None else np.asarray(indices)
     if len(indices) == 0:

@@ -218,6 +218,9 @@ def forget_splits(rows: list[Row]) -> dict[str, int]:
 def _of_folders(units: list[Unit], folder: Path) -> list[Row]:
     """The clips of a set without a table: a clip's folder is its gloss, and around it may be those of a split or
     a signer, or of the clip itself (GLOSS/NUMBER/pose.npy).
+
+    Raises:
+        UserError: a clip lies in no folder that could be its gloss.
     """
     paths = [PurePosixPath(unit.name) for unit in units]
     own = [path for path, unit in zip(paths, units, strict=True) if "gloss" not in unit.columns]

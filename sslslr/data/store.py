@@ -184,7 +184,11 @@ class ClipStore:
 
 
 def joined_hash(sha256: dict[str, str]) -> str:
-    """What a run records as the data it was made from, of the hashes in a card."""
+    """What a run records as the data it was made from, of the hashes in a card.
+
+    Raises:
+        UserError: one of them is absent.
+    """
     if absent := {KEYPOINTS, CLIPS} - set(sha256):
         raise UserError(
             f"a card states no sha256 of {sorted(absent)[0]}. Build its clip store again."

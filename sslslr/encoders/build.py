@@ -19,6 +19,9 @@ def encoder_options(config: EncoderConfig, where: str = "encoder", most: int | N
 
     Args:
         most: of the lines that say what is wrong; None: all.
+
+    Raises:
+        UserError: an encoder or a setting that there is not, with its place.
     """
     return parse(ENCODERS.get(config.variant).Options, config.options, where, most)
 

@@ -29,6 +29,9 @@ def refuse_other(run: dict[str, Any], wanted: RunSpec, folder: Path, say: Log) -
     Args:
         run: the encoder's run.json.
         say: is told which stated settings this version does not know; they are not compared.
+
+    Raises:
+        UserError: names what differs.
     """
     record, unknown = _meant(run, str(folder))
     study, _ = _meant({"spec": wanted.model_dump(mode="json")}, str(folder))

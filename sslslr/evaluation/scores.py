@@ -65,6 +65,9 @@ def score(
 
     Args:
         clip_ids: of all clips of the data set.
+
+    Raises:
+        UserError: scores that are not finite.
     """
     try:
         best = best_classes(prediction.scores)

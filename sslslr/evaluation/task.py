@@ -89,6 +89,9 @@ def task_of(
     Args:
         clips: embedded.
         pooled: what the pool of data sets holds that the encoder was pretrained on, where it was one.
+
+    Raises:
+        UserError: a split without clips, a single gloss, a test gloss that train lacks, ...
     """
     spec, store = clips.spec, clips.store
     rows = store.clips.iloc[clips.prepared.indices]

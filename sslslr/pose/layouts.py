@@ -143,7 +143,11 @@ def by_names(names: tuple[str, ...] | list[str], title: str) -> Layout:
 
 @cache
 def named(name: str) -> Layout:
-    """The layout called `name`."""
+    """The layout called `name`.
+
+    Raises:
+        UserError: a part that is not known.
+    """
     if name == "coco133":
         return Layout(name, 133, FROM_WHOLEBODY)
     parts = name.split("-")

@@ -71,7 +71,11 @@ def local_weights(settings: Extraction) -> list[Path]:
 
 
 def prepared_model(settings: Extraction, folder: Path) -> dict[str, Any]:
-    """model.json of a prepared folder."""
+    """model.json of a prepared folder.
+
+    Raises:
+        UserError: not prepared, or for other settings.
+    """
     model = read_object(folder / MODEL)
     recorded = {"backend": model.get("backend"), "options": model.get("options")}
     if recorded != {"backend": settings.backend, "options": _recorded(backend_options(settings))}:

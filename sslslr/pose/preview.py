@@ -44,6 +44,9 @@ def preview(
 
     Returns:
         A sentence: what was found and where it is drawn.
+
+    Raises:
+        UserError: the video or the backend cannot be used, or another ending than .mp4, .png.
     """
     if out.suffix.lower() not in (".mp4", ".png"):
         raise UserError(f"{out}: a preview is an .mp4 (overlay) or a .png (strip).")

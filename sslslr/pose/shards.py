@@ -51,6 +51,9 @@ def list_videos(folder: Path, table: Path | None) -> tuple[list[Entry], list[tup
 
     Returns:
         Entries, and (name, reason) of files that are no part of the data set.
+
+    Raises:
+        UserError: no such folder or table, a row without a file, two clips of one name.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder of videos.")
@@ -137,7 +140,11 @@ def n_shards(n_videos: int, shard_size: int) -> int:
 
 
 def shard_of(entries: list[Entry], shard_size: int, number: int) -> list[Entry]:
-    """The videos of shard `number`, counted from 0."""
+    """The videos of shard `number`, counted from 0.
+
+    Raises:
+        UserError: there is no such shard.
+    """
     count = n_shards(len(entries), shard_size)
     if not 0 <= number < count:
         raise UserError(f"shard {number} of {count}: there is no such shard.")

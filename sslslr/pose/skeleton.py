@@ -151,7 +151,11 @@ def from_parts(
 
 
 def to_75(keypoints: np.ndarray) -> np.ndarray:
-    """Bring (frames, 75, 2) or hands-only (frames, 42, 2) keypoints to the 75-joint layout."""
+    """Bring (frames, 75, 2) or hands-only (frames, 42, 2) keypoints to the 75-joint layout.
+
+    Raises:
+        ValueError: another number of joints, or not two coordinates.
+    """
     if keypoints.ndim != 3 or keypoints.shape[2] != 2:
         raise ValueError(f"expected (frames, joints, 2), found shape {keypoints.shape}")
     joints = keypoints.shape[1]
@@ -166,7 +170,11 @@ def to_75(keypoints: np.ndarray) -> np.ndarray:
 
 
 def from_wholebody(keypoints: np.ndarray) -> np.ndarray:
-    """COCO-WholeBody keypoints (..., 133, channels) in the 75-joint layout, (..., 75, channels)."""
+    """COCO-WholeBody keypoints (..., 133, channels) in the 75-joint layout, (..., 75, channels).
+
+    Raises:
+        ValueError: another number of keypoints.
+    """
     if keypoints.ndim < 2 or keypoints.shape[-2] != N_WHOLEBODY:
         raise ValueError(f"expected (..., {N_WHOLEBODY}, channels), found shape {keypoints.shape}")
     return keypoints[..., FROM_WHOLEBODY, :]

@@ -50,7 +50,11 @@ class Cell:
 
 
 def find(reference: str) -> Cell:
-    """The cell that `FILE:ROW:COLUMN` names."""
+    """The cell that `FILE:ROW:COLUMN` names.
+
+    Raises:
+        UserError: no such file, row or column; the nearest known one is named.
+    """
     parts = reference.rsplit(":", 2)
     if len(parts) < 3 or not all(parts):
         raise UserError(
@@ -88,7 +92,11 @@ def titles(table: type[Table] | Table) -> dict[str, str]:
 
 
 def read(csv: Path) -> pd.DataFrame:
-    """A table's CSV as text."""
+    """A table's CSV as text.
+
+    Raises:
+        UserError: absent or not CSV.
+    """
     try:
         return read_written(csv)
     except UserFileError as error:

@@ -47,7 +47,11 @@ Entity = dict[str, Any]
 
 
 def write(results: Results) -> Path:
-    """Write provenance.json of a study's results."""
+    """Write provenance.json of a study's results.
+
+    Raises:
+        UserError: a file is absent, unreadable, or not what the evaluation recorded.
+    """
     out = results.folder / PROVENANCE
     write_json(out, {"@context": CONTEXT, "@graph": graph(results)})
     return out

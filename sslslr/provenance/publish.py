@@ -100,6 +100,9 @@ def ended(study: StudyConfig, folder: Path) -> Iterator[Results]:
 
     The report is written beside the results, into a folder that goes away: theirs is the workflow's,
     which writes it when the last run has ended. What a claim needs and lacks is named in its verdict.
+
+    Raises:
+        UserError: no run has ended.
     """
     every = evaluations(study)
     done = {
@@ -172,7 +175,11 @@ class _Hashes(BaseModel):
 
 
 def _stated(file: Path) -> dict[str, Any]:
-    """The hashes of a published folder, which may come from anybody."""
+    """The hashes of a published folder, which may come from anybody.
+
+    Raises:
+        UserError: a file of another shape.
+    """
     stated: dict[str, Any] = parse(_Hashes, read_json(file), str(file), most=1).model_dump()
     return stated
 

@@ -39,7 +39,11 @@ class Sources:
 
 
 def results_of(folder: Path) -> Results:
-    """The results in a folder, by the study of its provenance.json."""
+    """The results in a folder, by the study of its provenance.json.
+
+    Raises:
+        UserError: the folder has none.
+    """
     study = study_of(folder)
     return Results(study, evaluations(study), folder)
 

@@ -57,7 +57,11 @@ class Outcome:
 
 
 def choose(results: Path, seed: int, number: int) -> list[Cell]:
-    """Random cells of the linear table: a row each, and a column that is a score."""
+    """Random cells of the linear table: a row each, and a column that is a score.
+
+    Raises:
+        UserError: no table, or fewer rows than cells asked for.
+    """
     csv = Path(results) / "tables" / "linear.csv"
     frame, draws = read(csv), random.Random(seed)
     if not 1 <= number <= len(frame):
@@ -79,7 +83,11 @@ def estimate(cells: list[Cell]) -> str:
 
 
 def in_a_process(command: commands.Command) -> None:
-    """Run a command of `sslslr` by itself, as a job of the workflow does."""
+    """Run a command of `sslslr` by itself, as a job of the workflow does.
+
+    Raises:
+        UserError: it failed; with the end of what it printed.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "sslslr", *command[1:]], text=True, capture_output=True
     )
@@ -102,6 +110,9 @@ def verify(
         tolerance: largest difference of the score (0..1) that agrees. None: none where the runs
             can be repeated to the byte, else half the width of the cell's 95 % interval.
         execute: runs a command; the commands write to a temporary folder.
+
+    Raises:
+        UserError: the cell cannot be traced, or a command failed.
     """
     if cell.table != "linear":
         raise UserError(f"{cell}: only cells of linear.csv are computed from scratch.")

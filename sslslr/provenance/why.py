@@ -42,7 +42,11 @@ class Answer:
 
 
 def why(cell: Cell) -> Answer:
-    """What stands behind a cell."""
+    """What stands behind a cell.
+
+    Raises:
+        UserError: the metrics have no row for the cell, or a file is absent or unreadable.
+    """
     found = sources.trace(cell)
     results, stale = cell.results, []
     computed = found.computed.get(cell.column)

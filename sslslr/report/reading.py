@@ -142,7 +142,11 @@ def _metrics(path: Path) -> pd.DataFrame:
 
 
 def read_predictions(paths: Paths) -> pd.DataFrame:
-    """Rows of many predictions.parquet; `best` holds lists, best guess first."""
+    """Rows of many predictions.parquet; `best` holds lists, best guess first.
+
+    Raises:
+        UserError: no file given; a file is absent, is not parquet or lacks a column.
+    """
     frames = []
     for path in map(Path, _some(paths, "predictions")):
         _read(path, refuse_vast_texts)
@@ -168,7 +172,11 @@ def _check_names(path: Path, frame: pd.DataFrame) -> None:
 
 
 def read_histories(paths: Paths) -> dict[str, pd.DataFrame]:
-    """history.csv files by run id (the name of the folder a file lies in), sorted by run id."""
+    """history.csv files by run id (the name of the folder a file lies in), sorted by run id.
+
+    Raises:
+        UserError: no file given; a file is absent, lacks a column, or holds text for a number.
+    """
     histories = {}
     for path in map(Path, _some(paths, "history")):
         frame = _read(path, read_written)
@@ -179,24 +187,40 @@ def read_histories(paths: Paths) -> dict[str, pd.DataFrame]:
 
 
 def read_runs(paths: Paths) -> list[dict[str, Any]]:
-    """run.json files, sorted by run id."""
+    """run.json files, sorted by run id.
+
+    Raises:
+        UserError: a file is absent, is not JSON or lacks a key.
+    """
     runs = [_mapping(Path(path), _Run, lambda run: run["spec"]) for path in paths]
     return sorted(runs, key=lambda run: run["spec"]["run_id"])
 
 
 def read_evaluations(paths: Paths) -> list[dict[str, Any]]:
-    """evaluation.json files, sorted by run id."""
+    """evaluation.json files, sorted by run id.
+
+    Raises:
+        UserError: a file is absent, is not JSON or lacks a key.
+    """
     entries = [_mapping(Path(path), _Evaluation, lambda e: e["spec"]["run"]) for path in paths]
     return sorted(entries, key=lambda entry: entry["spec"]["run"]["run_id"])
 
 
 def read_cards(paths: Paths) -> list[dict[str, Any]]:
-    """card.json files of clip stores, sorted by data set."""
+    """card.json files of clip stores, sorted by data set.
+
+    Raises:
+        UserError: a file is absent, is not JSON or lacks a key.
+    """
     return sorted((_mapping(Path(path), _Card) for path in paths), key=lambda c: c["dataset"])
 
 
 def read_paper_numbers(path: str | Path) -> list[dict[str, Any]]:
-    """Entries of config/paper_numbers.yaml; `value` in percent."""
+    """Entries of config/paper_numbers.yaml; `value` in percent.
+
+    Raises:
+        UserError: the file is absent, is not a YAML list, or an entry lacks a key.
+    """
     entries = _read(Path(path), lambda file: yaml.safe_load(read_user_text(file)))
     if not isinstance(entries, list):
         raise UserError(f"{path}: expected a list of numbers, found {type(entries).__name__}.")

@@ -247,7 +247,11 @@ class Results:
 
 
 def study_of(folder: str | Path) -> StudyConfig:
-    """The study that built a results folder, of its provenance.json."""
+    """The study that built a results folder, of its provenance.json.
+
+    Raises:
+        UserError: the folder has none.
+    """
     path = Path(folder) / PROVENANCE
     if not path.is_file():
         raise UserError(
@@ -265,7 +269,11 @@ def study_of(folder: str | Path) -> StudyConfig:
 
 
 def entities(path: Path) -> list[dict[str, Any]]:
-    """What a provenance.json lists, each with its `@id`."""
+    """What a provenance.json lists, each with its `@id`.
+
+    Raises:
+        UserError: a file of another shape.
+    """
     crate = read_json(path)
     graph = crate.get("@graph") if isinstance(crate, dict) else None
     if isinstance(graph, list) and all(

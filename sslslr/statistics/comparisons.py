@@ -73,6 +73,9 @@ def paired_p_value(
     the other sign (Fisher 1935). Differences of one size are flipped together: of c of them,
     Binomial(c, 1/2) keep their sign. p = (1 + more extreme) / (1 + flips), which is never 0 (Phipson
     and Smyth 2010).
+
+    Raises:
+        ValueError: as :func:`paired_difference`.
     """
     a, b = _paired(correct_a, correct_b)
     # Averages over seeds carry rounding noise, which would make equal sizes look different.
@@ -95,6 +98,9 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     """Step-down adjusted p values (Holm, Scand. J. Stat. 6, 1979), in the order given.
 
     The i-th smallest of m becomes max over j <= i of min(1, (m - j + 1) p_(j)).
+
+    Raises:
+        ValueError: a value outside 0..1 or NaN.
     """
     p = np.asarray(p_values, dtype=float)
     if not ((p >= 0) & (p <= 1)).all():
@@ -121,6 +127,9 @@ def smallest_detectable_difference(
 
     Returns:
         delta in 0..1; NaN where no difference is possible that n clips could show (delta > psi).
+
+    Raises:
+        ValueError: a number out of range.
     """
     if n < 1 or not 0 <= psi <= 1 or not 0.5 <= power < 1 or not 0 < level < 1:
         raise ValueError(

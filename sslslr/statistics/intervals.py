@@ -30,6 +30,9 @@ def wilson_interval(
 
     Returns:
         low, high in [0, 1], of the broadcast shape; NaN where n is 0.
+
+    Raises:
+        ValueError: counts out of range or a level outside (0, 1).
     """
     successes, n = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
     if (n < 0).any() or (successes < 0).any() or (successes > n).any():
@@ -58,6 +61,9 @@ def bootstrap_interval(
 
     Returns:
         low, high; they stay within the range of `correct`.
+
+    Raises:
+        ValueError: no clip, NaN, another number of dimensions, or a level outside (0, 1).
     """
     per_clip = _per_clip(correct)
     values, counts = np.unique(per_clip, return_counts=True)
@@ -71,6 +77,9 @@ def balanced_accuracy(labels: ArrayLike, predicted: ArrayLike) -> float:
 
     Args:
         labels, predicted: (n,), any type with equality.
+
+    Raises:
+        ValueError: lengths differ or no clip.
     """
     class_of, right = _classes(labels, predicted)
     return float(np.mean(np.bincount(class_of, weights=right[0]) / np.bincount(class_of)))
@@ -92,6 +101,9 @@ def bootstrap_balanced_accuracy(
         labels: (n,).
         predicted: (seeds, n) or (n,).
         level, resamples, seed: as in :func:`bootstrap_interval`.
+
+    Raises:
+        ValueError: lengths differ, no clip, or a level outside (0, 1).
     """
     class_of, right = _classes(labels, predicted)
     values, value_of = np.unique(right.mean(axis=0), return_inverse=True)
@@ -111,7 +123,11 @@ def bootstrap_balanced_accuracy(
 
 
 def mean_std(values: ArrayLike) -> tuple[float, float]:
-    """Mean and sample standard deviation (ddof 1); the latter is NaN for a single value."""
+    """Mean and sample standard deviation (ddof 1); the latter is NaN for a single value.
+
+    Raises:
+        ValueError: no value.
+    """
     array = np.asarray(values, dtype=float)
     if array.size == 0:
         raise ValueError("no value to average")
@@ -119,7 +135,11 @@ def mean_std(values: ArrayLike) -> tuple[float, float]:
 
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Student's t interval of the mean over seeds; NaN, NaN for a single value."""
+    """Student's t interval of the mean over seeds; NaN, NaN for a single value.
+
+    Raises:
+        ValueError: no value, or a level outside (0, 1).
+    """
     mean, std = mean_std(values)
     n = np.size(values)
     if n == 1:

@@ -49,6 +49,9 @@ def best_encoder(results: Path) -> tuple[Path, str]:
 
     Args:
         results: the study's folder, with `encoders/` and `metrics/`.
+
+    Raises:
+        UserError: it has no pretrained encoder that was evaluated.
     """
     files = sorted(results.glob("metrics/*/metrics.csv"))
     if not files:

@@ -61,7 +61,11 @@ class Clips:
             yield f"left out: {len(dropped) - SHOWN} more."
 
     def labelled(self, path: str | Path) -> ClipStore:
-        """The store, of clips whose signs are known."""
+        """The store, of clips whose signs are known.
+
+        Raises:
+            UserError: nobody said which clip of `path` is which sign.
+        """
         if self.unlabelled:
             raise UserError(_NO_SIGNS.format(path))
         return self.store
@@ -81,6 +85,9 @@ def clips_of(
         backend: the pose extractor of videos (mediapipe, mmpose; installed by `make pose`).
         table: csv of the clips (file, gloss, ...); without it, labels.csv and the like in the folder.
         labelled: refuse clips without signs before they are read: videos take minutes.
+
+    Raises:
+        UserError: there is nothing, or nothing that can be read.
     """
     path = at_home(path)
     if not path.exists():

@@ -79,7 +79,11 @@ class Dictionary:
 
     @classmethod
     def open(cls, path: str | Path) -> "Dictionary":
-        """Read a dictionary."""
+        """Read a dictionary.
+
+        Raises:
+            UserError: a file is missing, or they do not belong together.
+        """
         path = at_home(path)
         if not (path / DICTIONARY).is_file():
             raise UserError(
@@ -127,7 +131,11 @@ class Dictionary:
         return self.about["threshold"]["similarity"]
 
     def encoder(self) -> Encode:
-        """The encoder that made the entries."""
+        """The encoder that made the entries.
+
+        Raises:
+            UserError: it is not in the folder, or another is.
+        """
         encode = load_encoder(self.path / MODEL)
         same = sha256_of(encode.folder / WEIGHTS) == self.about.get("encoder_sha256")
         if not same or encode.width != self.features.shape[1]:
@@ -172,6 +180,9 @@ def build(
     Args:
         per_sign: at most so many entries a sign, taken from its signers in turn.
         splits: of the entries; `train` for None where the store has it, else every clip.
+
+    Raises:
+        UserError: no clip, a clip that cannot be used, or `out` holds something else.
     """
     out = Path(out)
     refuse_foreign(out, FILES, "dictionary", record=(DICTIONARY, "centre"))

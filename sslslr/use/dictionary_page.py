@@ -53,6 +53,9 @@ def make_page(
 
     Args:
         tarball: MediaPipe Holistic as npm packs it; None fetches it.
+
+    Raises:
+        UserError: as :func:`write_page`; or `tarball` is not what it should be.
     """
     page_settings(dictionary.encoder())  # before 25 MB are fetched
     with ExitStack() as stack:
@@ -76,6 +79,9 @@ def write_page(dictionary: Dictionary, out: str | Path, holistic: Path | None) -
 
     Args:
         holistic: folder of MediaPipe's files; None makes a page without video.
+
+    Raises:
+        UserError: the page cannot run this encoder; or `out` holds something else.
     """
     out, encode, store = Path(out), dictionary.encoder(), dictionary.store
     about = {
@@ -106,7 +112,11 @@ def write_page(dictionary: Dictionary, out: str | Path, holistic: Path | None) -
 
 
 def page_settings(encode: Encode) -> dict[str, Any]:
-    """Encoder and preprocessing as the page reads them."""
+    """Encoder and preprocessing as the page reads them.
+
+    Raises:
+        UserError: the page cannot run this encoder.
+    """
     config = EncoderConfig.model_validate(encode.run["spec"]["encoder"])
     name, options = (
         ENCODERS.get(config.variant).name,

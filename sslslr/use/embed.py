@@ -30,6 +30,9 @@ def write_features(
 
     Args:
         unlabelled: whether the store's glosses are none.
+
+    Raises:
+        UserError: not one clip can be embedded, or `out` cannot be written.
     """
     if Path(out).is_dir():
         raise UserError(f"{out}: a folder, where a file is to be made, such as features.parquet.")

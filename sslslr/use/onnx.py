@@ -53,7 +53,11 @@ def lacking() -> str | None:
 
 
 def to_onnx(encoder: nn.Module, frames: int) -> bytes:
-    """The encoder as an ONNX file, for any number of clips of `frames` frames."""
+    """The encoder as an ONNX file, for any number of clips of `frames` frames.
+
+    Raises:
+        UserError: the encoder has an operation that ONNX has not.
+    """
     example = torch.randn(2, frames, N_JOINTS, 2), torch.tensor([frames, max(1, frames // 2)])
     stream = io.BytesIO()
     torch.onnx.register_custom_op_symbolic("aten::cummax", _running(1.0, frames), OPSET)

@@ -43,7 +43,11 @@ Row = dict[str, Any]
 def review(
     encode: Encode, store: ClipStore, out: str | Path, say: Callable[[str], None] = print
 ) -> pd.DataFrame:
-    """Write `suspects.csv` and a page with two strips side by side each."""
+    """Write `suspects.csv` and a page with two strips side by side each.
+
+    Raises:
+        UserError: fewer than two signs, no clip that can be embedded, or `out` holds something else.
+    """
     refuse_foreign(out, (SUSPECTS, PAGE), "review", record=None)
     encode.measure(store)
     embedded = encode.store(store, parts=True)

@@ -63,6 +63,9 @@ def score(
     Args:
         splits: of the queries; all clips for None.
         baselines: also a random encoder and dynamic time warping.
+
+    Raises:
+        UserError: no query has its sign in the dictionary.
     """
     encode = dictionary.encoder()
     queries = ask(dictionary, store, splits)

@@ -303,7 +303,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_object(path: str | os.PathLike) -> dict[str, Any]:
-    """Read a JSON file that holds an object."""
+    """Read a JSON file that holds an object.
+
+    Raises:
+        UserError: see :func:`read_json`; or it holds something else.
+    """
     content = read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: must hold a JSON object, {{...}}.")

@@ -10,7 +10,11 @@ from sslslr.utils.errors import UserError
 
 
 def choose_accelerator(setting: str) -> str:
-    """`cuda` or `cpu`: `auto` is a CUDA GPU where there is one (no other kind is supported)."""
+    """`cuda` or `cpu`: `auto` is a CUDA GPU where there is one (no other kind is supported).
+
+    Raises:
+        UserError: `cuda` was asked for and none is usable.
+    """
     if setting == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "pretrain.accelerator is cuda, but torch sees no CUDA GPU here. Set it to auto or cpu, or "
@@ -50,7 +54,10 @@ def cpu_multiplies_bf16() -> bool:
 
 
 def check_devices(accelerator: str, devices: int) -> None:
-    """Refuse to train on more GPUs than this machine, or this job, has."""
+    """
+    Raises:
+        UserError: this machine, or this job, has fewer GPUs than `pretrain.devices`.
+    """
     found = torch.cuda.device_count() if accelerator == "cuda" else devices
     if found < devices:
         raise UserError(

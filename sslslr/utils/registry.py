@@ -124,7 +124,11 @@ def _place(entry: Any) -> str:
 
 
 def _import_extensions() -> None:
-    """Import the files of the environment's `EXTENSIONS`, each once a process."""
+    """Import the files of the environment's `EXTENSIONS`, each once a process.
+
+    Raises:
+        UserError: a file that is not there.
+    """
     for path in map(Path, filter(None, os.environ.get(EXTENSIONS, "").split(os.pathsep))):
         name = f"{_EXTENSION_PACKAGE}.{path.stem}"
         if name in sys.modules:

@@ -166,7 +166,11 @@ def read_user_bytes(path: str | os.PathLike, limit: int = LARGEST) -> bytes:
 
 
 def read_user_text(path: str | os.PathLike, limit: int = LARGEST) -> str:
-    """The text of a file in UTF-8, with or without a mark at its beginning."""
+    """The text of a file in UTF-8, with or without a mark at its beginning.
+
+    Raises:
+        UserFileError: it cannot be read, or is not UTF-8.
+    """
     try:
         return read_user_bytes(path, limit).decode("utf-8-sig")
     except UnicodeDecodeError as error:

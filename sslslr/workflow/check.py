@@ -29,6 +29,9 @@ def check(study: StudyConfig) -> int:
 
     Returns:
         The number of runs.
+
+    Raises:
+        UserError: the first setting that is wrong, with its place in the file.
     """
     from sslslr.augment import compose
 

@@ -129,7 +129,11 @@ def _expand(study: StudyConfig, block: RunBlock, where: str) -> list[RunSpec]:
 
 
 def _swept(block: RunBlock, where: str) -> list[RunBlock]:
-    """A block without `sweep` for each combination of its values, with a tag that says which."""
+    """A block without `sweep` for each combination of its values, with a tag that says which.
+
+    Raises:
+        UserError: a key that is not one of the block's overrides.
+    """
     if not block.sweep:
         return [block]
     for key in block.sweep:
@@ -243,7 +247,11 @@ def dataset_options(study: StudyConfig, name: str) -> Any:
 
 
 def members(study: StudyConfig, dataset: str) -> dict[str, float]:
-    """The data sets that a pool is made of, with the share of each; of any other data set none."""
+    """The data sets that a pool is made of, with the share of each; of any other data set none.
+
+    Raises:
+        UserError: a member that is not defined, or that is a pool itself.
+    """
     if dataset not in study.datasets:
         return {}
     source, where = study.datasets[dataset].source, f"datasets.{dataset}.options.members"

@@ -31,7 +31,11 @@ def lock_path(output: Path) -> Path:
 
 @contextlib.contextmanager
 def held(output: Path, say: Callable[[str], None], poll: float = POLL) -> Iterator[bool]:
-    """Hold the lock of `output`; waits while another job that lives has it. Yields: did it wait?"""
+    """Hold the lock of `output`; waits while another job that lives has it. Yields: did it wait?
+
+    Raises:
+        UserError: the lock cannot be written.
+    """
     path = lock_path(Path(output))
     lease = SoftFileLease(path, lease_duration=LEASE)
     try:

@@ -50,6 +50,9 @@ def enter(results: str | Path, cluster: bool = False, locks: str | Path = "") ->
 
     Returns:
         Sentences on what was found and done.
+
+    Raises:
+        UserError: another workflow works there, or the folder cannot be written.
     """
     results = Path(results)
     stream = _open(results)

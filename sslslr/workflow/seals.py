@@ -73,7 +73,11 @@ def break_seal(seal: Path) -> Path:
 
 
 def write(seal: str | Path, outputs: Iterable[str | Path]) -> None:
-    """Seal a job's outputs, of a folder all files in it; paths are kept relative to the results."""
+    """Seal a job's outputs, of a folder all files in it; paths are kept relative to the results.
+
+    Raises:
+        UserError: the disk is full, or the folder cannot be written.
+    """
     seal = Path(seal)
     results = _results_of(seal)
     files: dict[str, Any] = {}

@@ -153,7 +153,11 @@ def member_files(study: StudyConfig, name: str) -> list[str]:
 
 
 def local_files(study: StudyConfig, name: str) -> list[str]:
-    """Files of the user's that a data set is made of."""
+    """Files of the user's that a data set is made of.
+
+    Raises:
+        UserError: one that is absent, or that Snakemake cannot name.
+    """
     source = DATASETS.get(study.datasets[name].source)
     files = [str(path) for path in source.inputs(dataset_options(study, name))]
     for path in filter(re.compile(r"\{\s*\w").search, files):

@@ -31,6 +31,9 @@ def shared_files(folder: str | None, name: str) -> list[Path]:
 
     Args:
         folder: where they lie; None: in `name` under $SSLSLR_SHARED_DATA, else ../shared/data.
+
+    Raises:
+        UserError: they are not there; says where it looked.
     """
     base = Path(os.environ.get(VARIABLE) or DEFAULT)
     place = Path(folder) if folder is not None else base / name
@@ -51,6 +54,9 @@ def read_instances(
 
     Args:
         extra: columns that the table must have besides clip_id and gloss.
+
+    Raises:
+        UserError: see :class:`NpzClips` and :func:`read_table`; or the two differ.
     """
     clips, rows = NpzClips(npz), read_table(table, required=("clip_id", "gloss", *extra))
     if len(clips) != len(rows):

@@ -61,7 +61,11 @@ class Listed:
 
 
 def raw_folder(source: str, raw: Path | None, files: Sequence[File]) -> Path:
-    """`raw`, if all files are there."""
+    """`raw`, if all files are there.
+
+    Raises:
+        UserError: says what is missing and how to fetch it.
+    """
     absent = [file.name for file in files if raw is None or not (raw / file.name).is_file()]
     if raw is None or absent:
         raise UserError(
@@ -80,7 +84,11 @@ def text_of(file: Path) -> str:
 
 
 def rows_of(file: Path, columns: int, delimiter: str = ",") -> list[list[str]]:
-    """A list's rows, stripped; empty lines are passed over."""
+    """A list's rows, stripped; empty lines are passed over.
+
+    Raises:
+        UserError: a row with fewer columns or an empty cell, by its line.
+    """
     rows, reader = [], csv.reader(io.StringIO(text_of(file)), delimiter=delimiter)
     try:
         for row in reader:

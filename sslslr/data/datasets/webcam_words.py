@@ -86,7 +86,11 @@ class WebcamOptions(Deal):
 
 
 def repositories(options: WebcamOptions) -> list[Repository]:
-    """The repositories, of the options or of their table."""
+    """The repositories, of the options or of their table.
+
+    Raises:
+        UserError: a table that is absent or wrong, by its row.
+    """
     if options.table is None:
         return options.repositories
     try:

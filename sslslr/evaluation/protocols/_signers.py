@@ -9,7 +9,11 @@ from sslslr.utils.errors import UserError
 
 
 def named_rows(task: Task, protocol: str) -> np.ndarray:
-    """Rows of the target's training and test clips whose sign is learnt and whose signer is named."""
+    """Rows of the target's training and test clips whose sign is learnt and whose signer is named.
+
+    Raises:
+        UserError: fewer than two signers are named.
+    """
     rows = np.union1d(task.train, task.test)
     signers = np.array([None] * len(task.labels) if task.signers is None else task.signers, object)
     named = np.array([isinstance(signer, str) and signer != "" for signer in signers[rows]], bool)

@@ -7,7 +7,11 @@ from torch import Generator, Tensor
 
 
 def check_amounts(fractions: Sequence[float], shots: Sequence[int]) -> None:
-    """Refuse amounts of labels that are named twice, or none at all."""
+    """Refuse amounts of labels that are named twice, or none at all.
+
+    Raises:
+        ValueError: says which.
+    """
     for name, values in (("fractions", fractions), ("shots", shots)):
         if len(set(values)) < len(values):
             raise ValueError(f"{name} {list(values)} names an amount twice")

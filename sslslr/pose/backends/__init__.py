@@ -39,7 +39,11 @@ def missing(package: str, error: ImportError, command: str = "make pose") -> Use
 
 
 def ready_backend() -> str:
-    """The first backend by name that can be used as it is, without naming or fetching weights."""
+    """The first backend by name that can be used as it is, without naming or fetching weights.
+
+    Raises:
+        UserError: there is none.
+    """
     for name, kind in BACKENDS.classes().items():
         if getattr(kind, "ready", bool)():
             return name

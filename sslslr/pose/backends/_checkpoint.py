@@ -121,6 +121,9 @@ def load_state(model: Any, state: dict[str, Any], file: Path, option: str = "mod
 
     Args:
         option: which option of the backend names the model, for the error.
+
+    Raises:
+        UserError: the tensors are another model's.
     """
     try:
         missing, unexpected = model.load_state_dict(state, strict=False)

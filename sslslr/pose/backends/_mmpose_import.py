@@ -20,7 +20,11 @@ from sslslr.utils.errors import UserError
 
 
 def import_mmpose() -> Any:
-    """The module mmpose, with its models and transforms registered."""
+    """The module mmpose, with its models and transforms registered.
+
+    Raises:
+        UserError: mmpose or what it needs is not installed.
+    """
     try:
         with _stand_ins(), warnings.catch_warnings():
             warnings.simplefilter("ignore")

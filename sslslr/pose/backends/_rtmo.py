@@ -33,7 +33,11 @@ CANDIDATES = 300  # best-scored cells that compete for the persons; bounds the t
 
 
 def build_detector(name: str) -> tuple[Any, Any]:
-    """The model without weights, and its preprocessing of a frame."""
+    """The model without weights, and its preprocessing of a frame.
+
+    Raises:
+        UserError: mmpose is not installed.
+    """
     from sslslr.pose.backends._mmpose_import import import_mmpose
 
     mmpose = import_mmpose()

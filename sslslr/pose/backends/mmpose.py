@@ -95,7 +95,11 @@ def _config(options: Options) -> Any:
 
 
 def build_model(options: Options) -> tuple[Any, Any, dict[str, Any]]:
-    """The model without weights, its preprocessing of a frame, and the keypoints' metadata."""
+    """The model without weights, its preprocessing of a frame, and the keypoints' metadata.
+
+    Raises:
+        UserError: mmpose is not installed.
+    """
     config = _config(options)
     from mmengine.dataset import Compose
     from mmengine.model.utils import revert_sync_batchnorm

@@ -62,7 +62,11 @@ class Options(TopDownOptions):
 
 
 def _model(kind: str, file: Path, device: str, **settings: Any) -> Any:
-    """rtmlib's model of a file; its input has the size that the file states."""
+    """rtmlib's model of a file; its input has the size that the file states.
+
+    Raises:
+        UserError: rtmlib is not installed, or the file is no model with pictures of a fixed size.
+    """
     try:
         import onnxruntime
         import rtmlib

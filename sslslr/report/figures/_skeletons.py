@@ -53,6 +53,9 @@ def clip_strip(
         max_frames: longer clips are thinned evenly.
         order: per row the original frame at every position, or None where nothing moved. The
             number below a skeleton is its original frame; a tint marks those that moved.
+
+    Raises:
+        ValueError: no row, a wrong shape, or a length outside 1..T.
     """
     clips = [_checked(*row) for row in rows]
     if not clips:

@@ -63,6 +63,9 @@ def save(figure: Figure, stem: str | Path, strips: str | None = None) -> list[Pa
 
     Args:
         strips: what the PNG keeps under the key `STRIPS`.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
     """
     undated: dict[str, dict[str, Any]] = {
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},

@@ -52,6 +52,9 @@ def augmentation_sheet(
 
     Args:
         augmentations: the study's compositions. One that has a transform's name takes its row.
+
+    Raises:
+        UserError: preprocessing leaves nothing of the chosen clip.
     """
     row = typical_clip(store)
     clip = preprocess(store, preprocess_config, np.array([row])).batch

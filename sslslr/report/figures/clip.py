@@ -73,7 +73,11 @@ def first_permutation(steps: list[dict[str, Any]]) -> TemporalPermutation:
 def permuted_views(
     store: ClipStore, config: PreprocessConfig, permutation: TemporalPermutation
 ) -> Drawing:
-    """The clip as the encoder gets it, and two views with beginning and end shuffled."""
+    """The clip as the encoder gets it, and two views with beginning and end shuffled.
+
+    Raises:
+        UserError: preprocessing leaves nothing of the chosen clip.
+    """
     row = typical_clip(store)
     prepared = preprocess(store, config, np.array([row]))
     if len(prepared.batch) == 0:

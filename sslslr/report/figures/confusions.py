@@ -106,6 +106,9 @@ def confusion_figure(
     Args:
         target: settings of the target that was scored: which clips the probe learnt from. Without
             them the data set's own training clips are taken.
+
+    Raises:
+        UserError: the store is not the one that was scored.
     """
     if predictions.empty:
         with matplotlib.rc_context(STYLE):
@@ -133,6 +136,9 @@ def in_pairs(
 
     Args:
         clips: rows of the store, a pair a line; `titles` stand above them, `about` above all.
+
+    Raises:
+        UserError: preprocessing leaves nothing of a clip.
     """
     rows = np.array(clips).T.ravel()
     order, inverse = np.unique(rows, return_inverse=True)

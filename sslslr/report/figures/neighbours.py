@@ -61,7 +61,11 @@ class Neighbours(Figure):
 
 
 def read_features(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
-    """features.npy and clips.csv of a folder that `sslslr evaluate` wrote."""
+    """features.npy and clips.csv of a folder that `sslslr evaluate` wrote.
+
+    Raises:
+        UserError: a file is absent or cannot be read.
+    """
     try:
         features = np.load(folder / "features.npy", allow_pickle=False)
         clips = read_written(folder / "clips.csv")

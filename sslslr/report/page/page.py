@@ -56,7 +56,11 @@ class Grid:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure of the page; `alt` says in words what it shows, `clips` whether it draws clips."""
+    """A figure of the page; `alt` says in words what it shows, `clips` whether it draws clips.
+
+    Raises:
+        UserError: there is no such file, or it is not a PNG.
+    """
 
     name: str
     title: str
@@ -174,7 +178,11 @@ def figures(results: Results, clips: bool = True) -> list[Drawn]:
 
 
 def png(path: Path) -> bytes:
-    """Content of a PNG."""
+    """Content of a PNG.
+
+    Raises:
+        UserError: no such file, or not a PNG.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:

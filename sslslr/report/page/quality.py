@@ -27,6 +27,9 @@ def write_report(path: Path, out: Path) -> list[str]:
 
     Returns:
         What was found, a sentence each.
+
+    Raises:
+        UserError: no store, or `out` cannot be written or holds other files.
     """
     refuse_foreign(out, FILES, "report of quality")
     store = ClipStore.open(path)

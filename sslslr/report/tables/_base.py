@@ -100,6 +100,9 @@ class Table:
 
         Args:
             key: the row's values of the columns `key`, as text.
+
+        Raises:
+            UserError: the metrics have none.
         """
         own = self.own(results)
         return {"runs": matching(own, **{k: v for k, v in key.items() if k in own})}
@@ -116,7 +119,11 @@ class Table:
         return f"column {column} of these rows of the metrics"
 
     def read(self, path: str | Path) -> pd.DataFrame:
-        """The rows, of the CSV that :meth:`write` wrote; empty names stay empty names."""
+        """The rows, of the CSV that :meth:`write` wrote; empty names stay empty names.
+
+        Raises:
+            UserError: the file is absent, is not CSV, or is of another table or version.
+        """
         try:
             # A data set may be called 007, and a tag 1e5.
             frame = read_written(path)
@@ -145,6 +152,9 @@ class Table:
 
         Args:
             note: ends the caption. The LaTeX label is `tab:STEM`.
+
+        Raises:
+            UserError: the disk is full or the folder cannot be written.
         """
         shown, caption = self.shown(rows), self.about(rows) + note
         texts = {
@@ -162,7 +172,11 @@ class Table:
 
 
 def matching(frame: pd.DataFrame, **names: str) -> pd.DataFrame:
-    """Rows that have these values, numbers to the table's decimals."""
+    """Rows that have these values, numbers to the table's decimals.
+
+    Raises:
+        UserError: there is none.
+    """
     for column, value in names.items():
         if pd.api.types.is_numeric_dtype(frame[column]):
             frame = frame[(frame[column] - float(value)).abs() < 10**-DECIMALS]

@@ -44,7 +44,11 @@ def shortened(missing: str) -> str:
 
 
 def line(verdicts: pd.DataFrame, claim: str) -> str:
-    """A claim's verdict for a terminal: `pretraining_works: holds; +23.8 [+14.0, +33.1] against ...`."""
+    """A claim's verdict for a terminal: `pretraining_works: holds; +23.8 [+14.0, +33.1] against ...`.
+
+    Raises:
+        UserError: the table has no such claim.
+    """
     found = verdicts[verdicts["claim"] == claim]
     if found.empty:
         raise UserError(f"verdicts: no claim {claim!r}. {nearest(claim, verdicts['claim'])}")

@@ -71,7 +71,11 @@ class VerdictsComparisons(Table):
 
 
 def claim_of(key: Mapping[str, str], results: Results) -> Claim:
-    """The claim that a row is about."""
+    """The claim that a row is about.
+
+    Raises:
+        UserError: the study no longer has it.
+    """
     for claim in results.claims.claims:
         if claim.id == key["claim"]:
             return claim

@@ -128,7 +128,12 @@ class Claims(Settings):
 
 
 def load(path: str | Path) -> Claims:
-    """Read the claims' YAML file."""
+    """Read the claims' YAML file.
+
+    Raises:
+        UserError: no such file, not YAML, an invalid key or one that stands twice, or an id that two
+            claims share.
+    """
     claims = parse(Claims, read_yaml(path), str(path))
     ids = [claim.id for claim in claims.claims]
     if twice := [name for name in ids if ids.count(name) > 1]:

@@ -37,6 +37,9 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
 
     Args:
         waiting: called where another holds it; this one then waits.
+
+    Raises:
+        UserError: the folder cannot be written.
     """
     lock = FileLock(path)
     try:
@@ -61,7 +64,11 @@ class Checksums:
         self.path = Path(path)
 
     def read(self) -> dict[str, Sum]:
-        """Address to sum, of every line."""
+        """Address to sum, of every line.
+
+        Raises:
+            UserError: a line that is not one of ours, as in a file that was cut.
+        """
         try:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -92,7 +99,11 @@ class Checksums:
         return self.read().get(key)
 
     def verify(self, key: str, file: str | Path, advice: str = "Fetch it again.") -> Sum:
-        """Check a file against its line, or record the line where there is none."""
+        """Check a file against its line, or record the line where there is none.
+
+        Raises:
+            UserError: another content than at the first download.
+        """
         found = Sum(sha256_of(file), Path(file).stat().st_size)
         self.verify_sum(key, found, str(file), advice)
         return found

@@ -312,6 +312,9 @@ def mirrored(files: Sequence[File], mirror: str | None, named: dict[str, str]) -
     Args:
         mirror: an address or a folder that holds files of the same names.
         named: file name to an address or a file, before the mirror.
+
+    Raises:
+        UserError: a name that is none of the files'.
     """
     names = [file.name for file in files]
     for name in named:
