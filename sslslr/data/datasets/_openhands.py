@@ -8,9 +8,10 @@ of the archive, so that nothing is unpacked.
 import contextlib
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -19,8 +20,7 @@ from sslslr.config.settings import Settings
 from sslslr.data.conversion.clip import to_clip_alone
 from sslslr.data.conversion.plan import Conversion
 from sslslr.data.datasets import Dataset
-from sslslr.data.finder import Finder
-from sslslr.data.readers import ClipError, Unit
+from sslslr.data.readers import ClipError
 from sslslr.data.readers._unpickle import UnsafePickle
 from sslslr.data.readers.openhands import OpenHands as OpenHandsPickle
 from sslslr.data.store import ClipWriter
@@ -174,7 +174,7 @@ class OpenHands(Dataset):
         title = f"{writer.card['dataset']}: clips"
         archive = folder / files[0].name
         with opened(archive, writer) as members, advancing(title, len(clips)) as advance:
-            find = Finder([Unit(name, (name,)) for name in members.names if name.endswith(".pkl")])
+            find = Finder(members.names, ".pkl")
             for clip in clips:
                 advance(1)
                 if clip.clip_id in seen:
@@ -182,7 +182,7 @@ class OpenHands(Dataset):
                     continue
                 seen.add(clip.clip_id)
                 try:
-                    name = named_file(find, clip)
+                    name = find(clip.path or clip.clip_id)
                     content = read_clip(members.read(name), options.min_confidence)
                 except FileNotFoundError:
                     writer.drop(clip.clip_id, "no file in the archive", clip.split, found=False)
@@ -220,16 +220,36 @@ def opened(archive: Path, writer: ClipWriter) -> Iterator[Members]:
         yield members
 
 
-def named_file(find: Finder, clip: Listed) -> str:
-    """The member that holds a clip, whatever folders the archive puts before it.
+class Finder:
+    """Finds a file by the end of its path, whatever folders the archive puts before it."""
 
-    Raises:
-        FileNotFoundError: there is none.
-        ClipError: there are several.
-    """
-    units = find(clip.path or clip.clip_id)
-    if len(units) > 1:
-        raise ClipError("several files of this name in the archive")
-    if not units:
-        raise FileNotFoundError(clip.clip_id)
-    return units[0].name
+    def __init__(self, names: Iterable[str], ending: str):
+        self._paths = [
+            (_parts(name.removesuffix(ending)), name) for name in names if name.endswith(ending)
+        ]
+        self._tables: dict[int, dict[tuple[str, ...], list[str]]] = {}
+
+    def __call__(self, path: str) -> str:
+        """The member's name.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ClipError: there are several.
+        """
+        wanted = _parts(path)
+        if len(wanted) not in self._tables:
+            table: dict[tuple[str, ...], list[str]] = {}
+            for parts, name in self._paths:
+                table.setdefault(parts[-len(wanted) :], []).append(name)
+            self._tables[len(wanted)] = table
+        found = self._tables[len(wanted)].get(wanted, [])
+        if not found:
+            raise FileNotFoundError(path)
+        if len(found) > 1:
+            raise ClipError("several files of this name in the archive")
+        return found[0]
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    # An accent may be one character or two, by the system that packed the archive.
+    return PurePosixPath(unicodedata.normalize("NFC", path)).parts

@@ -10,10 +10,9 @@ import pytest
 from openhands_toys import SETS, gsl, pickled, pose, zipped
 from servers import Fault, download_settings, serving
 from sslslr.data.datasets import DATASETS, build, download, notice
-from sslslr.data.datasets._openhands import Listed, named_file, read_clip
-from sslslr.data.finder import Finder
+from sslslr.data.datasets._openhands import Finder, read_clip
 from sslslr.data.membership import differences, membership
-from sslslr.data.readers import ClipError, Unit
+from sslslr.data.readers import ClipError
 from sslslr.data.store import ClipStore
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 from sslslr.utils.errors import UserError
@@ -220,16 +219,11 @@ def test_a_mark_at_the_beginning_of_a_list(tmp_path, settings):
 
 
 def test_finding_files():
-    names = ["a/b/c.pkl", "a/x/c.pkl", "d.pkl", "Α\u0301.pkl"]
-    finder = Finder([Unit(name, (name,)) for name in names])
-
-    def find(path):
-        return named_file(finder, Listed("id", "gloss", "train", path=path))
-
+    find = Finder(["a/b/c.pkl", "a/x/c.pkl", "d.pkl", "Α\u0301.pkl", "a/b.txt"], ".pkl")
     assert find("b/c") == "a/b/c.pkl"
     assert find("d") == "d.pkl"
     assert find("\u0386") == "Α\u0301.pkl"  # one character or two
-    for absent in ("e", "z/b/c", "b"):
+    for absent in ("e", "z/b/c", "b", "b.txt"):
         with pytest.raises(FileNotFoundError):
             find(absent)
     with pytest.raises(ClipError, match="several files"):
