@@ -121,4 +121,4 @@ def _wide(table) -> RawClip:
     points = table[columns].to_numpy(np.float32).reshape(len(table), -1, 2)
     clip = RawClip(points, layout=by_names(names, "of its columns"))
     frames = table[index["frame"]].to_numpy() if "frame" in index else np.empty(0)
-    return by_numbers(clip, frames.tolist()) if frames.dtype.kind in "iu" else clip
+    return by_numbers(clip, list(map(int, frames))) if frames.dtype.kind in "iu" else clip
