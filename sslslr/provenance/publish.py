@@ -112,7 +112,9 @@ def ended(study: StudyConfig, folder: Path) -> Iterator[Results]:
     }
     if not done:
         raise UserError(f"{folder}: none of the {len(every)} runs of {study.name!r} has ended.")
-    note = f"{study.note} Of {len(every)} runs, the {len(done)} that had ended are here.".strip()
+    note = study.note
+    if len(done) < len(every):
+        note = f"{note} Of {len(every)} runs, the {len(done)} that had ended are here.".strip()
     with tempfile.TemporaryDirectory(prefix=".ended-", dir=folder) as scratch:
         for name in ("data", "encoders", "metrics"):
             (Path(scratch) / name).symlink_to((folder / name).resolve())
