@@ -5,6 +5,7 @@ import pytest
 
 from claimed import joined, judged, make_against, make_claims, runs
 from sslslr.statistics import claims as c
+from sslslr.statistics.claims.matching import cells_of, sides
 
 
 def test_missing_runs_protocols_and_targets_are_named():
@@ -161,7 +162,15 @@ def test_a_frozen_encoder_is_compared_with_the_ceiling_by_the_ceilings_own_proto
     verdict, comparisons = judged(make_against(ceiling), found)
     assert (verdict.verdict, verdict.seeds, len(comparisons)) == (c.HOLDS, 3, 1)
     assert 0.3 < verdict.difference < 0.5
-    assert comparisons.iloc[0].opponent == "supervised, temporal_permutation, by fine_tune"
+    row = comparisons.iloc[0]
+    assert row.opponent == "supervised, temporal_permutation, by fine_tune"
+    claims = make_against(ceiling)
+    cells = cells_of(claims, claims.claims[0], found[0])
+    parts = sides(cells, "linear", "lsa64", "lsa64", row.subject, row.opponent)
+    assert {name: set(part["protocol"]) for name, part in parts.items()} == {
+        "subject": {"linear"},
+        "opponent": {"fine_tune"},
+    }
     claims = make_against({"method": "supervised", "protocol": "knn"})
     assert judged(claims, found)[0].missing == "no metrics of protocol knn at label_fraction 1"
 
