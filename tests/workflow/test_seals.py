@@ -5,6 +5,7 @@ import os
 import pytest
 
 from sslslr.cli.provenance import check_results
+from sslslr.utils import files
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import write_json
 from sslslr.workflow import seals
@@ -192,5 +193,5 @@ def test_a_file_that_says_it_is_empty_is_not_read(sealed, monkeypatch):
     results, file, seal = sealed
     file.write_bytes(b"")
     seals.write(seal, [file])
-    monkeypatch.setattr(seals, "sha256_of", lambda path: pytest.fail("read"))
+    monkeypatch.setattr(files, "open", lambda *given: pytest.fail("read"), raising=False)
     assert seals.examine(results, thorough=True, renew=False) == ([], 1)
