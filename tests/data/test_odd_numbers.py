@@ -172,3 +172,12 @@ def test_a_mask_that_may_mean_either_is_said_not_to_be_used(tmp_path):
     said = []
     one(tmp_path, ".npz", npz(keypoints=CLIP, mask=np.isnan(GAPPED[..., 0])), said)
     assert any(line.startswith("x: 'mask' was not used in 1 clip") for line in said)
+
+
+def test_labels_that_are_no_numbers_are_refused(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "X.npy", np.stack([CLIP, CLIP + 0.01]))
+    np.save(folder / "y.npy", np.array([1.0, np.inf]))
+    with pytest.raises(UserError, match="labels that are NaN or infinite"):
+        imported(folder, tmp_path / "s")

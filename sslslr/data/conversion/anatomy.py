@@ -235,6 +235,7 @@ def watched(points: np.ndarray) -> dict[str, int]:
     return {name: int(frames.sum()) for name, frames in telling(points).items()}
 
 
+@np.errstate(invalid="ignore")  # infinities, which the store refuses with a sentence
 def telling(points: np.ndarray) -> dict[str, np.ndarray]:
     """What the joints of each frame tell, bool (frames,).
 

@@ -20,11 +20,8 @@ BODY = (
 )  # fmt: skip
 BODIES = {33: "body", 25: "body25", 23: "body23"}
 HANDS = ("hands", "hand_landmarks", "hand_keypoints", "multi_hand_landmarks")  # of both
-SIDES = (
-    "handedness",
-    "handednesses",
-    "multi_handedness",
-)  # which of HANDS, or of `landmarks`, is which
+# What says which of HANDS, or of `landmarks`, is which; and below what name a category has its word.
+SIDES = ("handedness", "handednesses", "multi_handedness")
 SIDE = ("category_name", "label", "display_name", "classification", "categories")
 PERSONS = ("instances", "predictions", "people")  # around those of a frame
 INNER = (
@@ -69,29 +66,29 @@ def plain_names(content: dict) -> dict:
 
 def _with_sides(content: dict) -> dict:
     """A frame of MediaPipe's hands as a part a hand, by what is said of their sides; another as it is."""
-    said = next((content[name] for name in SIDES if name in content), None)
+    sides = next((content[name] for name in SIDES if name in content), None)
     called = next((name for name in (*HANDS, "landmarks") if name in content), None)
     hands = content.get(called)
-    if not isinstance(said, list) or not isinstance(hands, list) or len(said) != len(hands):
+    if not isinstance(sides, list) or not isinstance(hands, list) or len(sides) != len(hands):
         return content
-    found: dict[str, Any] = {"left": None, "right": None}
-    for hand, side in zip(map(_bare, hands), map(_side, said), strict=True):
-        if side not in found or not isinstance(hand, list) or len(hand) != 21:
+    by_side: dict[str, Any] = {"left": None, "right": None}
+    for hand, side in zip(map(_bare, hands), map(_side, sides), strict=True):
+        if side not in by_side or not isinstance(hand, list) or len(hand) != 21:
             return content
-        if found[side] is None:  # a second one of a side is the less sure
-            found[side] = hand
+        if by_side[side] is None:  # a second one of a side is the less sure
+            by_side[side] = hand
     rest = {name: value for name, value in content.items() if name not in (called, *SIDES)}
-    return {**rest, "left_hand": found["left"], "right_hand": found["right"]}
+    return {**rest, "left_hand": by_side["left"], "right_hand": by_side["right"]}
 
 
-def _side(said: Any) -> str:
+def _side(category: Any) -> str:
     """left or right of "Left", of a category with its name, or of a list of such."""
-    while isinstance(said, list) and said:
-        said = said[0]
-    if isinstance(said, dict):
-        said = {plain(name): value for name, value in said.items()}
-        return _side(next((said[name] for name in SIDE if name in said), ""))
-    return said.strip().lower() if isinstance(said, str) else ""
+    while isinstance(category, list) and category:
+        category = category[0]
+    if isinstance(category, dict):
+        category = {plain(name): value for name, value in category.items()}
+        return _side(next((category[name] for name in SIDE if name in category), ""))
+    return category.strip().lower() if isinstance(category, str) else ""
 
 
 def _are_two_hands(both: np.ndarray) -> bool:

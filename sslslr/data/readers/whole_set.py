@@ -207,6 +207,8 @@ def _texts(labels: np.ndarray) -> list[str]:
     labels = labels.reshape(len(labels))
     if labels.dtype.kind == "S":
         return [label.decode("utf-8", "replace") for label in labels]
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError("labels that are NaN or infinite")
     if labels.dtype.kind == "f" and (labels == np.round(labels)).all():
         labels = labels.astype(int)
     return [str(label) for label in labels]

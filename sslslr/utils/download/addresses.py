@@ -45,17 +45,29 @@ TOKEN = r"secret|token|(?:api|access|account|private|auth|secret)[ _-]?key|crede
 MIXED = r"(?=\S{0,80}\d)(?=\S{0,80}[^\W\d])"
 IS = r"[\w-]{0,20}[\"'`]?\s{0,3}(?::=|=>|[:=])\s{0,3}[\"'`]?"
 SAID = re.compile(
-    r"(?:password|secret|token|api_?key|access_key|account_?key)\w{0,20}=(?![0-9.]+\b)[^\s&;=#]{6,}"
-    rf"|(?:{PASSWORD}){IS}(?:{MIXED}\S{{4,}}|(?!none|not|required|needed|unknown|optional|protected|n/a|yes)"
-    r"[^\s.,;:)\"'`]{4,}[\"'`]?[.,;)]{0,2}(?=\s*$|[\s.,;)]*\n|[.,;)]))"
-    rf"|(?:{PASSWORD})[\w-]{{0,20}}\s{{1,3}}(?:is |was |ist )?[\"'`]?{MIXED}\S{{6,}}"
-    rf"|(?:{TOKEN}){IS}{MIXED}[^\s()<>{{}}\[\]]{{12,}}|(?<![a-z])(?:pass|pw)(?![a-z]){IS}{MIXED}\S{{6,}}"
-    rf"|(?:{TOKEN})\s{{1,3}}(?:is )?(?-i:{MIXED}(?=\S{{0,80}}[a-z])(?=\S{{0,80}}[A-Z]))[\w+/=.-]{{20,}}"
-    rf"|--[a-z-]{{0,20}}(?:password\s{{1,3}}\S{{4,}}|(?:token|secret|api-?key)\s{{1,3}}{MIXED}\S{{8,}})"
-    rf"|authorization[\"']?\s?[:=]\s?[\"']?(?:\w{{1,20}} )?{MIXED}\S{{8,}}|cookie[\"']?: ?[\w-]{{1,40}}=[^\s;]{{6,}}"
-    rf"|\b(?:sshpass|mysql\w{{0,9}}|docker login)\b[^\n]{{0,80}}\s-p ?\S{{4,}}|\bsig(?:nature)?={MIXED}\S{{8,}}",
+    "|".join((
+        # API_TOKEN=value
+        r"(?:password|secret|token|api_?key|access_key|account_?key)\w{0,20}=(?![0-9.]+\b)[^\s&;=#]{6,}",
+        # password: value, or password: word at the end of a clause
+        rf"(?:{PASSWORD}){IS}(?:{MIXED}\S{{4,}}|(?!none|not|required|needed|unknown|optional|protected|n/a|yes)"
+        r"[^\s.,;:)\"'`]{4,}[\"'`]?[.,;)]{0,2}(?=\s*$|[\s.,;)]*\n|[.,;)]))",
+        # the password is value
+        rf"(?:{PASSWORD})[\w-]{{0,20}}\s{{1,3}}(?:is |was |ist )?[\"'`]?{MIXED}\S{{6,}}",
+        # token: value; pw: value; the token is VALUE
+        rf"(?:{TOKEN}){IS}{MIXED}[^\s()<>{{}}\[\]]{{12,}}",
+        rf"(?<![a-z])(?:pass|pw)(?![a-z]){IS}{MIXED}\S{{6,}}",
+        rf"(?:{TOKEN})\s{{1,3}}(?:is )?(?-i:{MIXED}(?=\S{{0,80}}[a-z])(?=\S{{0,80}}[A-Z]))[\w+/=.-]{{20,}}",
+        # --password value, --token value
+        rf"--[a-z-]{{0,20}}(?:password\s{{1,3}}\S{{4,}}|(?:token|secret|api-?key)\s{{1,3}}{MIXED}\S{{8,}})",
+        # headers
+        rf"authorization[\"']?\s?[:=]\s?[\"']?(?:\w{{1,20}} )?{MIXED}\S{{8,}}",
+        r"cookie[\"']?: ?[\w-]{1,40}=[^\s;]{6,}",
+        # programs that take it behind -p, and addresses that are signed
+        r"\b(?:sshpass|mysql\w{0,9}|docker login)\b[^\n]{0,80}\s-p ?\S{4,}",
+        rf"\bsig(?:nature)?={MIXED}\S{{8,}}",
+    )),
     re.IGNORECASE,
-)
+)  # fmt: skip
 # One of these stands in every text that SAID finds something in; it is a slow search.
 STEMS = (
     *("pass", "pw", "kennwort", "mot de", "contrase", "senha", "пароль", "密", "パス"),
