@@ -114,6 +114,10 @@ def test_hdf5_in_groups_and_as_x_and_y(tmp_path):
     store = imported(tmp_path / "groups", tmp_path / "s")
     assert store.clips["gloss"].tolist() == ["book", "drink"]
     same(store.frames(1), OTHER)
+    with h5py.File(tmp_path / "groups/all.h5", "w") as file:
+        file["a/xyz"], file["b/xyz"] = CLIP, OTHER  # of one name: all of a clip
+    (tmp_path / "groups/labels.csv").write_text("file,gloss\na,book\nb,drink\n")
+    same(imported(tmp_path / "groups", tmp_path / "u").frames(1), OTHER)
     with h5py.File(tmp_path / "arrays/all.h5", "w") as file:
         file["X"], file["y"] = np.stack([CLIP, OTHER]), ["book", "drink"]
     store = imported(tmp_path / "arrays", tmp_path / "t")

@@ -91,21 +91,34 @@ def _plain(values) -> np.ndarray:
     return values.astype("S") if values.dtype.kind == "O" else values
 
 
-def _clips(group, name: str) -> list[Unit]:
-    """A clip a group that holds points or parts, and a clip an array elsewhere."""
+def _clips(file, name: str) -> list[Unit]:
+    """A clip a group that holds points or parts, and a clip an array elsewhere.
+
+    An array alone in its group is all of the group's clip where such arrays have one name (CLIP/xyz), and
+    else a clip of the group's gloss (GLOSS/CLIP).
+    """
+    nodes = list(_nodes(file))
+    inner = [node.name.rpartition("/")[2] for node, alone in nodes if alone]
+    grouped = len(inner) > 1 == len(set(inner)) and not inner[0].isdecimal()
+    found = [node.parent if alone and grouped else node for node, alone in nodes]
+    return [
+        Unit(node.name.strip("/") or name, (name,), "h5", (None, node.name), _said(node))
+        for node in found
+    ]
+
+
+def _nodes(group):
+    """Groups and arrays that are clips, and whether each is an array alone in its group."""
     arrays = [key for key in _own(group) if hasattr(group[key], "shape")]
-    path = group.name.strip("/")
-    whole = any(plain(key) in (*POINTS, *LEFT, *RIGHT) for key in arrays)
-    if arrays and (whole or (path and len(arrays) == 1)):
-        return [Unit(path or name, (name,), "h5", (None, group.name), _said(group))]
-    units = []
+    if any(plain(key) in (*POINTS, *LEFT, *RIGHT) for key in arrays):
+        yield group, False
+        return
     for key in _own(group):
         node = group[key]
         if not hasattr(node, "shape"):
-            units += _clips(node, name)
+            yield from _nodes(node)
         elif node.ndim >= 2 and node.dtype.kind in "iuf":
-            units.append(Unit(node.name.strip("/"), (name,), "h5", (None, node.name), _said(node)))
-    return units
+            yield node, len(arrays) == 1 and group.name != "/"
 
 
 def _said(node) -> dict[str, str]:
