@@ -3,7 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
@@ -68,12 +68,35 @@ def units_of(members: Members, tables: Collection[str] = ()) -> tuple[list[Unit]
             why[reader.name] = str(error).removesuffix(".")
             continue
         if claimed:
-            found += claimed
+            found += _apart(claimed) if reader.together else claimed
             why[reader.name] = reader.why
             used = {file for unit in claimed for file in unit.files}
             names = [name for name in names if name not in used]
     found += [Unit(name, (name,)) for name in names if name.lower().endswith(endings())]
     return found, why
+
+
+def _apart(units: list[Unit]) -> list[Unit]:
+    """The clips of one or more files that hold several, under names that occur once and in the splits of their files.
+
+    Of `train.npz` and `test.npz`, or of an X.npy in folders of those names, each file is a split, where every file
+    is called like one. A clip that is called like another's is `train/x_0`.
+    """
+    files = {unit.files[0]: without_suffix(unit.files[0]) for unit in units}
+    if len(files) < 2:
+        return units
+    words = {file: re.split(r"[^a-z]+", stem.lower()) for file, stem in files.items()}
+    splits = {file: _split_among(each[::-1]) for file, each in words.items()}
+    of_files = splits if all(splits.values()) and len(set(splits.values())) > 1 else {}
+    often = Counter(unit.name for unit in units)
+    return [
+        replace(
+            unit,
+            name=unit.name if often[unit.name] == 1 else f"{files[unit.files[0]]}/{unit.name}",
+            columns={**({"split": of_files[unit.files[0]]} if of_files else {}), **unit.columns},
+        )
+        for unit in units
+    ]
 
 
 def rows_of(
@@ -230,7 +253,7 @@ def _of_folders(units: list[Unit], folder: Path) -> list[Row]:
         columns = dict(unit.columns)
         if "gloss" not in columns:
             folders = path.parts[: -2 if alone else -1]
-            columns = {"gloss": None, "split": _split_among(folders[:-1])}
+            columns.setdefault("split", _split_among(folders[:-1]))
             if signers := [part for part in folders if SIGNER.fullmatch(part)]:
                 columns["signer"] = signers[-1]
             columns["gloss"] = next((p for p in reversed(folders) if p not in signers), None)

@@ -105,6 +105,38 @@ def test_clips_called_x_and_y_are_no_set(tmp_path):
         assert len(imported(tmp_path, tmp_path / "s")) == 2
 
 
+@pytest.mark.parametrize(
+    "form", ["{}.npz", "{}.pkl", "{}.h5", "{}/X.npy", "set_{}/all.npz", "{}_clips.h5"]
+)
+def test_several_files_of_clips_are_the_splits_that_they_are_called(tmp_path, form):
+    for split, clip in (("training", CLIP), ("test", OTHER)):
+        file = tmp_path / form.format(split)
+        file.parent.mkdir(exist_ok=True)
+        clips, glosses = np.stack([clip, clip + 1]), ["book", "drink"]
+        if form.endswith(".h5"):
+            with pytest.importorskip("h5py").File(file, "w") as inner:
+                if "clips" in form:  # GLOSS/CLIP
+                    inner["book/0"], inner["drink/0"] = clips
+                else:
+                    inner["X"], inner["y"] = clips, glosses
+        elif form.endswith(".npz"):
+            np.savez(file, X=clips, y=glosses)
+        elif form.endswith(".pkl"):
+            file.write_bytes(
+                pickle.dumps(
+                    [{"keypoints": c, "gloss": g} for c, g in zip(clips, glosses, strict=True)]
+                )
+            )
+        else:
+            np.save(file, clips)
+            np.save(file.parent / "y.npy", glosses)
+    store = imported(tmp_path, tmp_path / "store")
+    assert store.clips.groupby("split")["gloss"].agg(list).to_dict() == {
+        "test": ["book", "drink"], "train": ["book", "drink"],
+    }  # fmt: skip
+    same(store.frames(store.clips["split"].tolist().index("test")), OTHER)
+
+
 def test_hdf5_in_groups_and_as_x_and_y(tmp_path):
     h5py = pytest.importorskip("h5py")
     for name in ("groups", "arrays"):
@@ -116,6 +148,10 @@ def test_hdf5_in_groups_and_as_x_and_y(tmp_path):
     same(store.frames(1), OTHER)
     with h5py.File(tmp_path / "groups/all.h5", "w") as file:
         file["a/xyz"], file["b/xyz"] = CLIP, OTHER  # of one name: all of a clip
+        file["b/label"] = "drink"
+        file["a/label"] = "book"
+    store = imported(tmp_path / "groups", tmp_path / "v")
+    assert store.clips["gloss"].tolist() == ["book", "drink"]
     (tmp_path / "groups/labels.csv").write_text("file,gloss\na,book\nb,drink\n")
     same(imported(tmp_path / "groups", tmp_path / "u").frames(1), OTHER)
     with h5py.File(tmp_path / "arrays/all.h5", "w") as file:

@@ -109,7 +109,7 @@ def _clips(file, name: str) -> list[Unit]:
 
 def _nodes(group):
     """Groups and arrays that are clips, and whether each is an array alone in its group."""
-    arrays = [key for key in _own(group) if hasattr(group[key], "shape")]
+    arrays = [key for key in _own(group) if getattr(group[key], "shape", ())]
     if any(plain(key) in (*POINTS, *LEFT, *RIGHT) for key in arrays):
         yield group, False
         return
@@ -122,8 +122,12 @@ def _nodes(group):
 
 
 def _said(node) -> dict[str, str]:
-    """Gloss, signer and split of a node's attributes."""
-    return columns_of({key: _text(value) for key, value in node.attrs.items()})
+    """Gloss, signer and split of a node's attributes and of the single values in a group."""
+    said = dict(node.attrs.items())
+    for key in _own(node) if not hasattr(node, "shape") else ():
+        if getattr(node[key], "shape", None) == () and not node[key].external:
+            said[key] = node[key][()]
+    return columns_of({key: _text(value) for key, value in said.items()})
 
 
 def _text(value):
