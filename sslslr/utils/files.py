@@ -71,24 +71,44 @@ def sweep(folder: str | os.PathLike) -> list[Path]:
     Returns:
         What was found and cleared away, or put back.
     """
-    import psutil
-
     cleared = []
     for base, folders, names in os.walk(folder):
-        for name in [*folders, *names]:
-            match = LEFT_OVER.fullmatch(name)
-            if not match or match["host"] != HOST or psutil.pid_exists(int(match["pid"])):
-                continue
-            left, target = Path(base, name), Path(base, match["name"])
-            if match["kind"] == "old" and not target.exists():
-                os.rename(left, target)
-            elif left.is_dir() and not left.is_symlink():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
-            cleared.append(left)
+        cleared += [Path(base, name) for name in [*folders, *names] if _cleared(Path(base, name))]
         folders[:] = [name for name in folders if not LEFT_OVER.fullmatch(name)]
     return cleared
+
+
+def _cleared(left: Path) -> bool:
+    """Whether a path is what a dead process left; then it is removed, or put back."""
+    match = LEFT_OVER.fullmatch(left.name)
+    if not match or match["host"] != HOST or _is_running(int(match["pid"])):
+        return False
+    target = left.with_name(match["name"])
+    if match["kind"] == "old" and not target.exists():
+        os.rename(left, target)
+    elif left.is_dir() and not left.is_symlink():
+        shutil.rmtree(left, ignore_errors=True)
+    else:
+        left.unlink(missing_ok=True)
+    return True
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
+def _sweep_beside(path: Path) -> None:
+    """As :func:`sweep`, of one file or folder that is about to be written."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(path.parent):
+            if (match := LEFT_OVER.fullmatch(name)) and match["name"] == path.name:
+                _cleared(path.with_name(name))
 
 
 def _same_branch(about: Path, path: Path) -> bool:
@@ -137,6 +157,7 @@ def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
         UserError: the disk is full, or the folder cannot be written.
     """
     path = Path(path)
+    _sweep_beside(path)
     temporary = _temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -206,6 +227,7 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     place = Path(os.path.realpath(path)) if path.is_symlink() else path
+    _sweep_beside(place)
     temporary = _temporary_beside(place)
     try:
         temporary.mkdir(parents=True)

@@ -4,6 +4,8 @@
 
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from disks import read_only, small_disk
 from sslslr.utils import files
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import (
+    HOST,
     atomic_file,
     atomic_folder,
     read_json,
@@ -35,6 +38,31 @@ def test_a_failure_keeps_the_old_file(tmp_path):
         raise RuntimeError
     assert (tmp_path / "b.txt").read_text() == "old"
     assert os.listdir(tmp_path) == ["b.txt"]
+
+
+@pytest.mark.parametrize(("write", "name"), [(atomic_file, "a.csv"), (atomic_folder, "store")])
+def test_what_a_killed_command_left_goes_with_the_next_of_its_target(tmp_path, write, name):
+    code = (
+        "import os, signal, sys; from sslslr.utils.files import *; w = eval(sys.argv[1])(sys.argv[2]); w.__enter__();"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, write.__name__, str(tmp_path / name)], cwd=tmp_path)
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
+    )
+    pid = int(dead.stdout)
+    kinds = ("tmp", "old") if write is atomic_folder else ("tmp",)
+    halves = [f".{name}.{HOST}.{pid}.0123abcd.{kind}" for kind in kinds]
+    others = [f".{name}.{HOST}.{os.getpid()}.0123abcd.tmp", f".another.{HOST}.{pid}.0123abcd.tmp"]
+    for half in (*halves, *others):
+        (tmp_path / half).mkdir()
+        (tmp_path / half / "x").write_text("half")
+    with write(tmp_path / name) as temporary:
+        file = temporary / "x" if temporary.is_dir() else temporary
+        file.write_text("whole")
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, name])
+    whole = tmp_path / name
+    assert (whole / "x" if whole.is_dir() else whole).read_text() == "whole"
 
 
 def test_a_failure_keeps_the_old_folder(tmp_path):

@@ -127,7 +127,7 @@ def test_half_written_files_of_the_dead_go_and_those_of_the_living_stay(results)
         path.write_text("half")
     aside = results / f".data.{HOST}.{pid}.0123abcd.old"
     aside.mkdir()
-    with atomic_file(folder / "run.json") as living:
+    with atomic_file(folder / "history.csv") as living:
         living.write_text("mine")
         (said,) = results_lock.enter(results)
         assert living.exists()
