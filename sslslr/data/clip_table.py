@@ -196,12 +196,40 @@ def _check_size(file: Path, size: int) -> None:
         raise StoreError(file, f"has {size} bytes of values; at most {LARGEST_TABLE} are read.")
 
 
-def refuse_vast_texts(file: Path) -> None:
-    """Raise StoreError where a text that stands once in a parquet file would fill the memory, a row each."""
+def refuse_vast(file: Path, most_rows: int, most_values: int) -> None:
+    """Raise StoreError where a small parquet file would fill the memory: rows without end, a vast text in each.
+
+    Args:
+        most_values: of a column, where a row holds a list.
+    """
     with pq.ParquetFile(file) as opened:
-        texts = [field.name for field in opened.schema_arrow if _is_text(field.type)]
-    table = pq.read_table(file, columns=texts, read_dictionary=texts)
-    _check_size(file, sum(_size_of(column) for column in table.columns))
+        about, schema = opened.metadata, opened.schema
+        if about.num_rows > most_rows:
+            raise StoreError(file, f"has {about.num_rows} rows; at most {most_rows} are read.")
+        if len(schema) > MOST_COLUMNS:
+            raise StoreError(file, f"has {len(schema)} columns; at most {MOST_COLUMNS} are read.")
+        groups = [about.row_group(number) for number in range(about.num_row_groups)]
+        for place in range(len(schema)):
+            values = sum(group.column(place).num_values for group in groups)
+            if values > most_values:
+                name = schema.column(place).path.partition(".")[0]
+                rule = f"column {name!r} has {values} values; at most {most_values} are read."
+                raise StoreError(file, rule)
+        texts = [
+            leaf.path
+            for leaf in map(schema.column, range(len(schema)))
+            if leaf.physical_type == "BYTE_ARRAY"
+        ]
+    names = list(dict.fromkeys(path.partition(".")[0] for path in texts))
+    columns = pq.read_table(file, columns=names, read_dictionary=texts).columns
+    size = 0
+    for column in columns:
+        while pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+            column = pc.list_flatten(column)
+        if not pa.types.is_dictionary(column.type):
+            raise StoreError(file, f"a column is nested ({str(column.type)[:60]}).")
+        size += _size_of(column)
+    _check_size(file, size)
 
 
 def _is_text(kind: pa.DataType) -> bool:

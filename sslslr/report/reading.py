@@ -16,7 +16,7 @@ from pydantic import Field
 
 from sslslr.config.run import RUN_ID
 from sslslr.config.settings import NAME, parse
-from sslslr.data.clip_table import DATASET, Counts, Member, Shape, refuse_vast_texts
+from sslslr.data.clip_table import DATASET, Counts, Member, Shape, refuse_vast
 from sslslr.utils.errors import UserError
 from sslslr.utils.files import read_json
 from sslslr.utils.tables import read_written
@@ -31,6 +31,8 @@ PREDICTIONS = (
     "run_id", "dataset", "protocol", "label_fraction", "shots", "probe_seed", "clip_id", "label",
     "best",
 )  # fmt: skip
+# The ten best of 20,000 clips under 75 settings of a probe: less than a GB.
+MOST_PREDICTIONS, MOST_GUESSES = 1_500_000, 15_000_000
 HISTORY = (
     "epoch", "step", "loss", "projection_spread", "projection_rank", "embedding_spread",
     "embedding_rank", "collapsed",
@@ -149,11 +151,11 @@ def read_predictions(paths: Paths) -> pd.DataFrame:
     """
     frames = []
     for path in map(Path, _some(paths, "predictions")):
-        _read(path, refuse_vast_texts)
+        _read(path, lambda file: refuse_vast(file, MOST_PREDICTIONS, MOST_GUESSES))
         frame = _read(path, pd.read_parquet)
         _check_columns(path, frame, PREDICTIONS)
         _check_names(path, frame)
-        if len(frame) and not frame["best"].map(lambda best: isinstance(best, np.ndarray)).all():
+        if not all(isinstance(best, np.ndarray) for best in frame["best"]):
             raise UserError(f"{path}: column 'best' must hold lists. {AGAIN}")
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
@@ -162,7 +164,7 @@ def read_predictions(paths: Paths) -> pd.DataFrame:
 def _check_names(path: Path, frame: pd.DataFrame) -> None:
     """Run ids and data sets name folders: none may lead elsewhere."""
     for column, pattern in (("run_id", RUN_ID), ("dataset", NAME)):
-        names = frame[column].astype(str)
+        names = pd.Series(frame[column].unique()).astype(str)
         if not (plain := names.str.fullmatch(pattern)).all():
             raise UserError(
                 f"{path}: column {column!r} holds {shown(names[~plain].iloc[0])!r}, which is no name of "

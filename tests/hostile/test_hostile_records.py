@@ -243,12 +243,29 @@ def test_a_file_of_a_terabyte_is_refused_at_once(read, said, tmp_path):
         read(tmp_path / "vast")
 
 
-def test_predictions_in_which_one_text_fills_the_memory_are_refused(tmp_path):
+ONCE = pa.DictionaryArray.from_arrays(np.zeros(100_000, "i4"), pa.array(["x" * 900_000]))
+VAST = {
+    "a_text_in_every_row": ({"label": ONCE}, "bytes of values; at most"),
+    "a_text_in_every_list": (
+        {"best": pa.ListArray.from_arrays(np.arange(100_001, dtype="i4"), ONCE)},
+        "bytes of values; at most",
+    ),
+    "rows": ({"shots": np.zeros(20_000_000, "i1")}, "20000000 rows; at most 1500000"),
+    "a_list": (
+        {"best": pa.ListArray.from_arrays([0, 20_000_000], pa.array(np.zeros(20_000_000, "i1")))},
+        "'best' has 20000000 values; at most 15000000",
+    ),
+    "columns": ({f"c{n}": [1] for n in range(2000)}, "2000 columns; at most"),
+    "a_mapping_of_texts": ({"best": [{"a": "b"}]}, "nested"),
+}
+
+
+@pytest.mark.parametrize("name", VAST)
+def test_predictions_that_would_fill_the_memory_are_refused(name, tmp_path):
     """90 GB in a file of a megabyte: a text that stands there once, and in every row."""
-    rows = 100_000
-    texts = pa.DictionaryArray.from_arrays(np.zeros(rows, "i4"), pa.array(["x" * 900_000]))
-    pq.write_table(pa.table({"label": texts}), tmp_path / "predictions.parquet")
-    with one_line("bytes of values; at most"):
+    columns, said = VAST[name]
+    pq.write_table(pa.table(columns), tmp_path / "predictions.parquet")
+    with one_line(said):
         read_predictions([tmp_path / "predictions.parquet"])
 
 
