@@ -28,8 +28,20 @@ def study_files() -> Path:
     )
 
 
+def _content(place: Path) -> dict[str, bytes]:
+    """Bytes of a file, or of the files of a folder that a study needs, by their paths."""
+    if not place.is_dir():
+        return {"": place.read_bytes()}
+    inner = [(file, file.relative_to(place)) for file in place.rglob("*") if file.is_file()]
+    return {
+        str(path): file.read_bytes()
+        for file, path in inner
+        if not any(part == "__pycache__" or part.startswith(".") for part in path.parts)
+    }
+
+
 def write_study(folder: Path) -> None:
-    """Copy the files of a study; a file that is there already stays, and then nothing is written.
+    """Copy the files of a study; files of another content stay, and then nothing is written.
 
     Raises:
         UserError: the folder has such files, or cannot be written.
@@ -37,7 +49,9 @@ def write_study(folder: Path) -> None:
     from sslslr.utils.files import atomic_file, atomic_folder
 
     source = study_files()
-    if there := [name for name in FILES if (folder / name).exists()]:
+    # What is the same is what a killed command wrote.
+    there = [name for name in FILES if (folder / name).exists()]
+    if there := [name for name in there if _content(folder / name) != _content(source / name)]:
         raise UserError(
             f"{folder} has {' and '.join(there)} already; nothing was written. Name a folder without."
         )
@@ -45,6 +59,8 @@ def write_study(folder: Path) -> None:
     try:
         for name in FILES:
             place = folder / name
+            if place.exists():
+                continue
             if (source / name).is_dir():
                 with atomic_folder(place) as temporary:
                     junk = shutil.ignore_patterns("__pycache__", ".*")
@@ -53,7 +69,7 @@ def write_study(folder: Path) -> None:
                 with atomic_file(place) as temporary:
                     shutil.copyfile(source / name, temporary)
             made.append(place)
-    except BaseException:  # a part alone would be refused the next time
+    except BaseException:
         for place in made:
             shutil.rmtree(place) if place.is_dir() else place.unlink()
         raise

@@ -1,5 +1,7 @@
 """`sslslr init`: the files of a study, from a repository; tests/test_wheel.py does it from a wheel."""
 
+import shutil
+
 import pytest
 
 from disks import small_disk
@@ -22,6 +24,17 @@ def test_nothing_of_the_users_is_overwritten(tmp_path):
     with pytest.raises(UserError, match="has config already; nothing was written"):
         write_study(tmp_path)
     assert [path.name for path in tmp_path.rglob("*")] == ["config", "mine.yaml"]
+
+
+def test_what_a_killed_init_left_is_gone_on_with(tmp_path):
+    write_study(tmp_path)
+    for name in FILES[2:]:
+        shutil.rmtree(tmp_path / name)
+    write_study(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
+    (tmp_path / "config" / "demo.yaml").write_text("name: mine\n")
+    with pytest.raises(UserError, match="has config already; nothing was written"):
+        write_study(tmp_path)
 
 
 def test_a_folder_that_is_a_file_is_one_line(tmp_path):
