@@ -16,6 +16,7 @@ from sslslr.data.conversion.clip import to_clip
 from sslslr.data.conversion.plan import FARTHEST, Conversion, Plan, make_plan
 from sslslr.data.conversion.tally import Tally
 from sslslr.data.deal import Deal
+from sslslr.data.label_names import with_names
 from sslslr.data.label_tables import tables_of
 from sslslr.data.readers import (
     READERS,
@@ -215,6 +216,7 @@ def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
     with open_members(folder) as members:
         tables, inside = tables_of(members, folder, options.table)
         units, why = units_of(members, inside)
+        units, about_names = with_names(members, units) if not tables else (units, "")
         refuse_none(folder, members, units)
         try:
             rows, finder, unused, about_frames = rows_of(units, tables, folder, linked(members))
@@ -228,7 +230,7 @@ def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
         source.why.append(
             f"labels: {source.called or 'the folder of each clip, or the files themselves'}"
         )
-        source.said = [about_frames] if about_frames else []
+        source.said = [note for note in (about_frames, about_names) if note]
         source.why += source.said
         source.tally.renamed = dict(finder.how)
         if all_splits:

@@ -1,0 +1,49 @@
+"""Names of signs beside labels that are numbers."""
+
+import json
+
+import numpy as np
+import pytest
+from bodies import signer
+from kinds import CLIP, imported
+
+NAMES = ["book", "drink", "house"]
+# name of the file: its content, and the glosses that come of labels 0, 2 and 0
+CASES = {
+    "classes.npy": (np.array(NAMES), True),
+    "label_map.json": (json.dumps({name: number for number, name in enumerate(NAMES)}), True),
+    "id_to_gloss.json": (json.dumps(dict(enumerate(NAMES))), True),
+    "glosses.json": (json.dumps(NAMES), True),
+    "labels.txt": ("book\ndrink\nhouse\n", True),
+    "class_list.txt": ("0\tbook\n1\tdrink\n2\thouse\n", True),
+    "words.txt": ("book, 0\ndrink, 1\nhouse, 2\n", True),
+    # A list of something else, a name twice, a number without a name, numbers alone, a damaged file.
+    "video_ids.txt": ("a\nb\nc\nd\n", False),
+    "signs.json": (json.dumps({"0": "book", "2": "book"}), False),
+    "gloss_map.json": (json.dumps({"0": "book", "1": "drink"}), False),
+    "label_counts.json": (json.dumps({"0": 2, "2": 1}), False),
+    "classes.json": ("{", False),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_names_beside_numbers_are_the_glosses(name, tmp_path, capsys):
+    content, known = CASES[name]
+    (tmp_path / "in").mkdir()
+    np.save(tmp_path / "in/X.npy", np.stack([CLIP, signer(8, 1), signer(8, 2)]))
+    np.save(tmp_path / "in/y.npy", [0, 2, 0])
+    if isinstance(content, str):
+        (tmp_path / "in" / name).write_text(content)
+    else:
+        np.save(tmp_path / "in" / name, content)
+    store = imported(tmp_path / "in", tmp_path / "out", on_bad="drop")
+    expected = [NAMES[0], NAMES[2], NAMES[0]] if known else ["0", "2", "0"]
+    assert store.clips["gloss"].tolist() == expected
+
+
+def test_two_lists_of_names_that_differ_name_nothing(tmp_path):
+    np.save(tmp_path / "X.npy", np.stack([CLIP, signer(8, 1)]))
+    np.save(tmp_path / "y.npy", [0, 1])
+    (tmp_path / "classes.txt").write_text("book\ndrink\n")
+    (tmp_path / "labels.txt").write_text("buch\ntrinken\n")
+    assert imported(tmp_path, tmp_path / "out").clips["gloss"].tolist() == ["0", "1"]
