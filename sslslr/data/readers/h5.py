@@ -8,7 +8,7 @@ from sslslr.data.readers import ClipError, RawClip, Reader, Unit, damaged_alone,
 from sslslr.data.readers._held import POINTS, clip_of
 from sslslr.data.readers._parts import LEFT, RIGHT, plain
 from sslslr.data.readers.many import columns_of
-from sslslr.data.readers.whole_set import pairs
+from sslslr.data.readers.whole_set import FREE, LABELS, PACKED, pairs, role
 from sslslr.utils.errors import UserError
 from sslslr.utils.user_files import shown
 
@@ -79,7 +79,9 @@ def _set_of(file, name: str) -> list[Unit]:
     arrays = {key.lower(): key for key in _own(file) if hasattr(file[key], "shape")}
     found = pairs(
         arrays,
-        lambda key: _plain(_array(file[arrays[key]], LARGEST_SET)),
+        lambda key: _plain(
+            _array(file[arrays[key]], LABELS if role(key)[0] == "y" else LARGEST_SET)
+        ),
         lambda key: (name, arrays[key]),
     )
     return [Unit(unit.name, (name,), "h5", unit.key, unit.columns) for unit in found]
@@ -97,7 +99,7 @@ def _clips(file, name: str) -> list[Unit]:
     An array alone in its group is all of the group's clip where such arrays have one name (CLIP/xyz), and
     else a clip of the group's gloss (GLOSS/CLIP).
     """
-    nodes = list(_nodes(file))
+    nodes = list(_nodes(file, set()))
     inner = [node.name.rpartition("/")[2] for node, alone in nodes if alone]
     grouped = len(inner) > 1 == len(set(inner)) and not inner[0].isdecimal()
     found = [node.parent if alone and grouped else node for node, alone in nodes]
@@ -107,8 +109,16 @@ def _clips(file, name: str) -> list[Unit]:
     ]
 
 
-def _nodes(group):
-    """Groups and arrays that are clips, and whether each is an array alone in its group."""
+def _nodes(group, seen: set[int]):
+    """Groups and arrays that are clips, and whether each is an array alone in its group.
+
+    Each is looked at once: links within a file can make rings of groups, and paths without end.
+    """
+    import h5py
+
+    if (place := h5py.h5o.get_info(group.id).addr) in seen:
+        return
+    seen.add(place)
     arrays = [key for key in _own(group) if getattr(group[key], "shape", ())]
     if any(plain(key) in (*POINTS, *LEFT, *RIGHT) for key in arrays):
         yield group, False
@@ -116,7 +126,7 @@ def _nodes(group):
     for key in _own(group):
         node = group[key]
         if not hasattr(node, "shape"):
-            yield from _nodes(node)
+            yield from _nodes(node, seen)
         elif node.ndim >= 2 and node.dtype.kind in "iuf":
             yield node, len(arrays) == 1 and group.name != "/"
 
@@ -155,6 +165,7 @@ def _held(node):
 def _array(node, largest: int = LARGEST) -> np.ndarray:
     if node.is_virtual or node.external:  # its numbers are the bytes of other files
         raise ClipError(f"{shown(node.name)}: keeps its numbers in another file")
-    if node.size > largest:
+    unfolded = node.nbytes > max(FREE, PACKED * node.file.id.get_filesize())
+    if node.size > largest or unfolded:
         raise ClipError(f"an array of {node.size} numbers")
     return np.asarray(node[()])

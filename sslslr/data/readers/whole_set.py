@@ -115,7 +115,7 @@ def pairs(
         try:
             clips = array(stem)
         except (ValueError, EOFError, UserError):
-            clips = None  # said of every clip, when it is read
+            clips = None  # said of its first clip, when that is read
         list_like = labels is None or labels.ndim in (1, 2)  # else it may be a clip called y
         if unfit and clips is not None and list_like and len(texts) != len(clips):
             unfit(place(stem), clips, place(other), why or counted(len(texts), "label"))
@@ -123,7 +123,7 @@ def pairs(
             continue
         where, beside = place(stem), place(other)
         files, inner = ((where, beside), "") if isinstance(where, str) else ((where[0],), where[1])
-        for number, label in enumerate(texts):
+        for number, label in enumerate(texts if clips is not None else texts[:1]):
             said = {"gloss": label, **({"split": split_name(split)} if split else {})}
             units.append(Unit(f"{last}_{number}", files, "whole_set", (number, inner), said))
     return units
