@@ -142,11 +142,17 @@ def _check_kind(place: str, mode: int) -> None:
 def bounded(stream: IO[bytes], limit: int) -> bytes:
     """All bytes of a stream, or `limit` + 1 of them where it has more.
 
-    The first are read apart: to read up to so many, Python makes room for all before it looks, which
+    They are read in growing parts: to read up to so many, Python makes room for all before it looks, which
     costs more than a small file's own bytes.
     """
-    first = stream.read(min(FIRST, limit + 1))
-    return first if len(first) < FIRST else first + stream.read(limit + 1 - len(first))
+    parts = [stream.read(min(FIRST, limit + 1))]
+    size = len(parts[0])
+    while size <= limit and (
+        part := stream.read(min(size, limit + 1 - size)) if size >= FIRST else b""
+    ):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
 
 
 def read_user_bytes(path: str | os.PathLike, limit: int = LARGEST) -> bytes:

@@ -63,15 +63,11 @@ class H5(Reader):
     def read_unit(cls, members, unit: Unit) -> RawClip:
         number, path = unit.key
         name = unit.files[0]
-        if number is None:
-            with _opened(members.read(name, LARGEST_FILE)) as file:
-                return clip_of(_held(file[path]))
-
-        def whole() -> np.ndarray:
-            with _opened(members.read(name, LARGEST_FILE)) as file:
-                return _array(file[path], LARGEST_SET)
-
-        return RawClip(kept(members, (name, path), whole)[number])
+        file = kept(members, ("h5", name), lambda: _opened(members.read(name, LARGEST_FILE)))
+        node = file[path]
+        return (
+            clip_of(_held(node)) if number is None else RawClip(_checked(node, LARGEST_SET)[number])
+        )
 
 
 def _set_of(file, name: str) -> list[Unit]:
@@ -163,9 +159,18 @@ def _held(node):
 
 
 def _array(node, largest: int = LARGEST) -> np.ndarray:
-    if node.is_virtual or node.external:  # its numbers are the bytes of other files
+    return np.asarray(_checked(node, largest)[()])
+
+
+def _checked(node, largest: int):
+    """An array of the file, unread.
+
+    Raises:
+        ClipError: its numbers are another file's bytes, or more than is read.
+    """
+    if node.is_virtual or node.external:
         raise ClipError(f"{shown(node.name)}: keeps its numbers in another file")
     unfolded = node.nbytes > max(FREE, PACKED * node.file.id.get_filesize())
     if node.size > largest or unfolded:
         raise ClipError(f"an array of {node.size} numbers")
-    return np.asarray(node[()])
+    return node
