@@ -1,14 +1,19 @@
-"""Finding the run that a command line means."""
+"""What several verbs take: the run that a command line means, and options in JSON."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from sslslr.utils.download.addresses import without_secrets
 from sslslr.utils.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from sslslr.config.run import RunSpec
+
+RunId = Annotated[str, typer.Argument(help="A run of the study (see `sslslr config runs`).")]
+Config = Annotated[Path, typer.Option(help="The study's configuration.")]
 
 
 def find_run(run_id: str, config: Path, spec: str) -> tuple["RunSpec", Path]:

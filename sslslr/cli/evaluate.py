@@ -5,14 +5,12 @@ from typing import Annotated
 
 import typer
 
+from sslslr.cli._arguments import Config, RunId, find_run, from_json
+
 
 def evaluate(
-    run_id: Annotated[
-        str, typer.Argument(help="A run of the study (see `sslslr config runs`).")
-    ] = "",
-    config: Annotated[Path, typer.Option(help="The study's configuration.")] = Path(
-        "config/demo.yaml"
-    ),
+    run_id: RunId = "",
+    config: Config = Path("config/demo.yaml"),
     spec: Annotated[
         str, typer.Option(help="The evaluation's settings as JSON, instead of RUN_ID.")
     ] = "",
@@ -22,7 +20,6 @@ def evaluate(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """Embed each target data set once and run every protocol on the features."""
-    from sslslr.cli._arguments import find_run, from_json
     from sslslr.config.load import load
     from sslslr.config.run import EvaluateSpec, clip_store
     from sslslr.config.settings import parse

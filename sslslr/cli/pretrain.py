@@ -8,14 +8,12 @@ from typing import Annotated
 
 import typer
 
+from sslslr.cli._arguments import Config, RunId, find_run
+
 
 def pretrain(
-    run_id: Annotated[
-        str, typer.Argument(help="A run of the study (see `sslslr config runs`).")
-    ] = "",
-    config: Annotated[Path, typer.Option(help="The study's configuration.")] = Path(
-        "config/demo.yaml"
-    ),
+    run_id: RunId = "",
+    config: Config = Path("config/demo.yaml"),
     spec: Annotated[
         str, typer.Option(help="The run's settings as JSON, instead of RUN_ID and --config.")
     ] = "",
@@ -34,7 +32,6 @@ def pretrain(
     Asked to stop (SIGTERM), it saves its state after the step that is under way and exits with
     status 75; the same command goes on from there.
     """
-    from sslslr.cli._arguments import find_run
     from sslslr.config.run import NO_DATASET, clip_store
     from sslslr.data.store import ClipStore
     from sslslr.encoders import artifact
