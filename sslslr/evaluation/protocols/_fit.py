@@ -13,7 +13,6 @@ from sslslr.evaluation.protocols._logistic import (
     Fitted,
     fit_logistic,
     principal_axes,
-    softmax_strength,
     standardised,
 )
 
@@ -39,7 +38,5 @@ def reference_accuracy(task: Task, rows: Tensor) -> float:
         features = torch.as_tensor(task.features).to(task.device)
         clips, _ = principal_axes(*[standardised(features, rows)[rows]] * 2)
         labels = torch.as_tensor(task.labels).to(task.device)[rows]
-        n_classes = len(task.classes)
-        strength = softmax_strength(STRENGTH, n_classes)
-        task.kept[key] = fit_logistic(clips, labels, n_classes, strength).accuracy
+        task.kept[key] = fit_logistic(clips, labels, len(task.classes), STRENGTH).accuracy
     return task.kept[key]

@@ -54,9 +54,8 @@ def fit_logistic(
     features: Tensor,
     labels: Tensor,
     n_classes: int,
-    strength: float,
+    c: float,
     max_iter: int = 100,
-    tolerance: float = TOLERANCE,
     start: Fitted | None = None,
 ) -> Fitted:
     """Fit one problem.
@@ -64,12 +63,14 @@ def fit_logistic(
     Args:
         features: (n, d), standardised, best along their principal axes.
         labels: int64 (n,).
-        strength: scikit-learn's C.
-        max_iter, tolerance: steps of Newton's method at most; stop where no entry of the gradient
-            exceeds the tolerance.
-        start: a fit of the same clips with another strength.
+        c: scikit-learn's C.
+        max_iter: steps of Newton's method at most, where the gradient does not reach `TOLERANCE`.
+        start: a fit of the same clips with another C.
     """
     n = len(features)
+    # Of two classes scikit-learn has one margin m; here they are -m / 2 and m / 2, whose weights
+    # together are half as long.
+    strength = c / 2 if n_classes == 2 else c
     x = torch.cat([features.double(), features.new_ones(n, 1).double()], dim=1)
     w = x.new_zeros(x.shape[1], n_classes)
     if start is not None:
@@ -92,7 +93,7 @@ def fit_logistic(
     gradient = slope(w, log_p)
     outstanding = 0
     for _ in range(max_iter):
-        if (largest := gradient.abs().max().item()) <= tolerance:
+        if (largest := gradient.abs().max().item()) <= TOLERANCE:
             break
         p = log_p.float().exp()
         step, products = _direction(
@@ -209,15 +210,6 @@ def linear_scores(scored: Tensor, fitted: Fitted) -> Iterator[np.ndarray]:
     """Blocks (clips, classes) of scored (clips, d) @ weights + bias."""
     for rows in blocks(torch.arange(len(scored), device=scored.device), fitted.weights.shape[1]):
         yield (scored[rows] @ fitted.weights + fitted.bias).float().cpu().numpy()
-
-
-def softmax_strength(c: float, n_classes: int) -> float:
-    """The C of :func:`fit_logistic` that regularises as scikit-learn's does.
-
-    Of two classes scikit-learn has one margin m; here they are -m / 2 and m / 2, whose weights
-    together are half as long.
-    """
-    return c / 2 if n_classes == 2 else c
 
 
 def standardised(features: Tensor, rows: Tensor) -> Tensor:

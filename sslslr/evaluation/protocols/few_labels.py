@@ -28,7 +28,6 @@ from sslslr.evaluation.protocols._logistic import (
     fit_logistic,
     linear_scores,
     principal_axes,
-    softmax_strength,
     standardised,
 )
 from sslslr.evaluation.protocols._subsets import check_amounts, stratified_subset
@@ -168,11 +167,10 @@ def _logistic(task: Task, options: FewLabelsConfig, found: list[Problem]) -> End
     features = standardised(torch.as_tensor(task.features).to(task.device), train)
     labels = torch.as_tensor(task.labels).to(task.device)
     n_classes = len(task.classes)
-    strength = softmax_strength(options.C, n_classes)
     for problem in found:
         rows = train[problem.mask]
         clips, scored = principal_axes(features[rows], features[test])
-        fitted = fit_logistic(clips, labels[rows], n_classes, strength, options.max_iter)
+        fitted = fit_logistic(clips, labels[rows], n_classes, options.C, options.max_iter)
         yield problem, linear_scores(scored, fitted), of_logistic(fitted)
 
 

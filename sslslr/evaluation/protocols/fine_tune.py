@@ -9,6 +9,7 @@ of them.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from typing import Annotated, Any
 
 import numpy as np
@@ -22,9 +23,10 @@ from sslslr.config.settings import FASTEST, MOST, Distinct, Settings
 from sslslr.evaluation.features import embedded_blocks
 from sslslr.evaluation.protocols import Fit, Prediction, Predictions, Protocol, Task, register
 from sslslr.evaluation.protocols._subsets import stratified_subset
+from sslslr.training.loop import rate_factor
 from sslslr.utils.seeds import derive, generator
 
-WARMUP_SHARE = 0.1
+WARMUP_SHARE = Fraction(1, 10)
 
 
 class EndToEndConfig(Settings):
@@ -134,7 +136,8 @@ class FineTune(Protocol):
                 features = model["encoder"](batch.keypoints, batch.lengths, noise)
                 logits = model["head"](features)
                 loss = F.cross_entropy(logits, labels[rows])
-                group["lr"], done = options.learning_rate * _cosine(done, steps), done + 1
+                factor = rate_factor("cosine", done, steps, WARMUP_SHARE)
+                group["lr"], done = options.learning_rate * factor, done + 1
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
@@ -153,11 +156,3 @@ class FineTune(Protocol):
         encoder, seed = model["encoder"], derive(task.seed, "fine_tune test")
         for features in embedded_blocks(encoder, task.clips[rows], seed, task.device, averaged):
             yield model["head"](features).float().cpu().numpy()
-
-
-def _cosine(step: int, steps: int) -> float:
-    """Factor of the learning rate: linear warm-up over the first tenth, then half a cosine to 0."""
-    warmup = max(1, int(WARMUP_SHARE * steps))
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))

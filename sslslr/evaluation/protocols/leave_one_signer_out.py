@@ -20,7 +20,6 @@ from sslslr.evaluation.protocols._logistic import (
     fit_logistic,
     linear_scores,
     principal_axes,
-    softmax_strength,
     standardised,
 )
 from sslslr.evaluation.protocols._signers import folds, named_rows, seen_in_pretraining
@@ -104,9 +103,8 @@ def probe(
     scaled = standardised(features, rows)
     clips, scored = principal_axes(scaled[rows], scaled[torch.as_tensor(scored_rows)])
     shown, labels = np.unique(np.asarray(task.labels)[fitted_rows], return_inverse=True)
-    strength = softmax_strength(options.C, len(shown))
     labels = torch.as_tensor(labels).to(task.device)
-    fitted = fit_logistic(clips, labels, len(shown), strength, options.max_iter)
+    fitted = fit_logistic(clips, labels, len(shown), options.C, options.max_iter)
     found = np.concatenate(list(linear_scores(scored, fitted)))
     scores = np.full((len(scored_rows), len(task.classes)), found.min() - 1, np.float32)
     scores[:, shown] = found

@@ -23,7 +23,6 @@ from sslslr.evaluation.protocols._logistic import (
     fit_logistic,
     linear_scores,
     principal_axes,
-    softmax_strength,
     standardised,
 )
 from sslslr.evaluation.protocols._subsets import stratified_subset
@@ -101,6 +100,5 @@ def _fits(
     train, test = principal_axes(scaled[fitted_rows], scaled[scored_rows])
     n_classes, start = len(task.classes), None
     for c in strengths:
-        strength = softmax_strength(c, n_classes)
-        start = fit_logistic(train, labels, n_classes, strength, max_iter, start=start)
+        start = fit_logistic(train, labels, n_classes, c, max_iter, start=start)
         yield test, start
