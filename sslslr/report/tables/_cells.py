@@ -64,6 +64,7 @@ ENCODER = _dashed("Encoder", "variant")
 TAG = _dashed("Tag", "tag")
 READ_OUT = _dashed("Read-out", "read_out")
 PROTOCOL = Column("Protocol", "protocol", lambda row: protocol_title(row["protocol"]))
+SCORED = (TARGET, METHOD, SOURCE, VIEWS, ENCODER, READ_OUT, TAG, PROTOCOL)  # what a score is of
 DETECTABLE = Column(
     "Detectable", "smallest_difference", smallest,
     "smallest difference that so many clips would show with a power of 80 % (none: so few clips can "

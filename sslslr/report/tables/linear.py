@@ -27,19 +27,7 @@ from sslslr.report.names import (
 from sslslr.report.results import PAPER, Results
 from sslslr.report.tables import register
 from sslslr.report.tables._base import Column, Row, Table
-from sslslr.report.tables._cells import (
-    ENCODER,
-    METHOD,
-    PROTOCOL,
-    READ_OUT,
-    SOURCE,
-    TAG,
-    TARGET,
-    VIEWS,
-    bracket,
-    percent,
-    read_out_of,
-)  # fmt: skip
+from sslslr.report.tables._cells import SCORED, bracket, percent, read_out_of
 from sslslr.statistics import intervals
 from sslslr.statistics.correctness import Guesses, keys_of, with_labels
 from sslslr.utils.errors import UserError
@@ -89,7 +77,7 @@ class Linear(Table):
     words = ("read_out", "paper_sureness")
     place = 10
     columns = (
-        TARGET, METHOD, SOURCE, VIEWS, ENCODER, READ_OUT, TAG, PROTOCOL,
+        *SCORED,
         Column("Top-1", "top1_mean",
                lambda row: score(row, "top1") + (" (1 seed)" if row["seeds"] == 1 else "")),
         Column("95 % over clips", "top1_low", lambda row: bracket(row["top1_low"], row["top1_high"]),

@@ -14,19 +14,7 @@ from sslslr.report.names import few_labels
 from sslslr.report.results import Results
 from sslslr.report.tables import register
 from sslslr.report.tables._base import Column, Row, Table, matching
-from sslslr.report.tables._cells import (
-    ENCODER,
-    METHOD,
-    PROTOCOL,
-    READ_OUT,
-    SOURCE,
-    TAG,
-    TARGET,
-    VIEWS,
-    difference,
-    percent,
-    read_out_of,
-)  # fmt: skip
+from sslslr.report.tables._cells import SCORED, difference, percent, read_out_of
 from sslslr.statistics.correctness import with_labels
 from sslslr.statistics.intervals import t_interval
 
@@ -55,7 +43,7 @@ class SignerGap(Table):
     words = ("read_out",)
     place = 40
     columns = (
-        TARGET, METHOD, SOURCE, VIEWS, ENCODER, READ_OUT, TAG, PROTOCOL,
+        *SCORED,
         Column("New signers", "independent", lambda row: percent(row["independent"])),
         Column("Known signers", "dependent", lambda row: percent(row["dependent"])),
         Column("Gap", "difference", _gap,
