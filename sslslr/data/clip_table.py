@@ -30,9 +30,8 @@ from sslslr.utils.user_files import shown
 
 AGAIN = "Build it again."
 MOST_COLUMNS = 500
-MOST_VALUES = (
-    10**7
-)  # of a card: a large set may drop a hundred thousand clips, each with its reason
+# Of a card: a large set may drop a hundred thousand clips, each with its reason.
+MOST_VALUES = 10**7
 # Bytes of all texts. One that stands once in the file may fill millions of rows.
 LARGEST_TABLE = 512 << 20
 ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}

@@ -31,9 +31,8 @@ class Method(nn.Module):
 
     name: ClassVar[str]
     title: ClassVar[str]  # in tables and figures
-    line: ClassVar[tuple[int, ...] | None] = (
-        None  # colour and dash in figures (report/figures/_style)
-    )
+    # Colour and dash in figures (report/figures/_style).
+    line: ClassVar[tuple[int, ...] | None] = None
     pretrains: ClassVar[bool] = True  # False: nothing is learnt before evaluation
     # Settings that the method fixes; a mapping as a value changes what it names, and leaves the rest.
     encoder_settings: ClassVar[dict[str, Any]] = {}

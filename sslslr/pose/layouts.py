@@ -78,9 +78,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     # SAM-SLR's graphs (Jiang et al., CVPRW 2021), of COCO-WholeBody: the nose and the arms, or the face, too.
     "samslr27": (*_body((_COCO[0], *_COCO[5:11])), *_27_HANDS),
     "samslr31": (*_body(_COCO[:11]), *_27_HANDS),
-    "body17": _body(
-        (*BODY_NAMES[:15], *BODY_NAMES[23:25])
-    ),  # OpenHands' top body: no wrists, no legs
+    # OpenHands' top body: no wrists, no legs.
+    "body17": _body((*BODY_NAMES[:15], *BODY_NAMES[23:25])),
 }
 # Orders that are tried for a number of points, the usual one first.
 _TRIED = (

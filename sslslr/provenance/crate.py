@@ -195,9 +195,7 @@ class _Crate:
         data = [{"@id": f"#data-{spec.dataset}"}] if run["data_hash"] else []
         command = commands.pretrain(spec, self.named, run["cost"].get("threads") or 1)
         title = f"Pretraining of {name}, seed {spec.seed}"
-        self._action(
-            f"pretrain-{name}", "pretrain", title, run, command, data, made, None
-        )  # fmt: skip
+        self._action(f"pretrain-{name}", "pretrain", title, run, command, data, made, None)
         settings: EvaluateSpec = parse(EvaluateSpec, evaluation["spec"], "evaluation.json")
         metrics = self.results / "metrics" / name
         self.metrics.append(metrics / "metrics.csv")

@@ -181,9 +181,8 @@ def _repeatable(run: dict[str, Any], evaluation: dict[str, Any]) -> bool:
     spec: RunSpec = parse(RunSpec, run["spec"], "run.json")
     made_in = run["cost"].get("precision")
     accelerator = hardware.choose_accelerator(spec.pretrain.accelerator)
-    precision, _ = hardware.choose_precision(
-        accelerator, spec.pretrain.precision
-    )  # not every CPU's
+    # Not every CPU's.
+    precision, _ = hardware.choose_precision(accelerator, spec.pretrain.precision)
     here = versions()
     return (
         accelerator == "cpu" == run["cost"].get("device") == evaluation["cost"].get("device")

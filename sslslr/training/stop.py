@@ -13,9 +13,8 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-EXIT_CODE = (
-    75  # EX_TEMPFAIL of sysexits.h: "try again later"; what RequeueExit of slurm.conf may name
-)
+# EX_TEMPFAIL of sysexits.h: "try again later"; what RequeueExit of slurm.conf may name.
+EXIT_CODE = 75
 
 
 class Stopped(Exception):

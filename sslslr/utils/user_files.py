@@ -41,9 +41,8 @@ def printable(text: str) -> str:
     """A text in which bytes that are no UTF-8 and control characters are escaped, line ends too."""
     if text.isascii() and text.isprintable():  # as most are: a table may name 200,000
         return text
-    with contextlib.suppress(
-        UnicodeEncodeError
-    ):  # half a pair, as JSON can state it: escaped below
+    # Half a pair, as JSON can state it: escaped below.
+    with contextlib.suppress(UnicodeEncodeError):
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 

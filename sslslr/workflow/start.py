@@ -124,9 +124,8 @@ class Start:
             source = DATASETS.get(entry.source)
             published[name] = source.published(dataset_options(self._study, name))
         known = {name: clips for name, clips in published.items() if clips is not None}
-        for (
-            name
-        ) in self._study.datasets:  # at most: of a member its training clips alone are in a pool
+        # At most: of a member its training clips alone are in a pool.
+        for name in self._study.datasets:
             shares = members(self._study, name)
             if shares and all(member in known | built for member in shares):
                 known[name] = round(sum((known | built)[m] * share for m, share in shares.items()))
