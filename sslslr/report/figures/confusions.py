@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
@@ -15,7 +14,7 @@ from sslslr.data.store import ClipStore
 from sslslr.report.figures import register
 from sslslr.report.figures._base import Figure
 from sslslr.report.figures._skeletons import clip_strip, in_two_columns
-from sslslr.report.figures._style import STYLE, message, shown
+from sslslr.report.figures._style import message, shown
 from sslslr.report.figures.clip import drawable, typical_clip
 from sslslr.report.names import protocol_title
 from sslslr.report.reading import read_predictions
@@ -111,18 +110,14 @@ def confusion_figure(
         UserError: the store is not the one that was scored.
     """
     if predictions.empty:
-        with matplotlib.rc_context(STYLE):
-            return message(
-                "No protocol learnt from all labels, so there are no confusions to show."
-            )
+        return message("No protocol learnt from all labels, so there are no confusions to show.")
     pairs = worst_pairs(predictions, k)
-    with matplotlib.rc_context(STYLE):
-        if pairs.empty:
-            return message("No test clip was mistaken for another sign.")
-        learnt = _learnt_from(predictions, store, target or TargetConfig())
-        chosen = [_clips_of(pair, store, learnt) for pair in pairs.to_dict("records")]
-        titles = [(_title(pair), str(pair["predicted"])) for pair in pairs.to_dict("records")]
-        return in_pairs(store, preprocess_config, chosen, titles, _of_what(predictions))
+    if pairs.empty:
+        return message("No test clip was mistaken for another sign.")
+    learnt = _learnt_from(predictions, store, target or TargetConfig())
+    chosen = [_clips_of(pair, store, learnt) for pair in pairs.to_dict("records")]
+    titles = [(_title(pair), str(pair["predicted"])) for pair in pairs.to_dict("records")]
+    return in_pairs(store, preprocess_config, chosen, titles, _of_what(predictions))
 
 
 def in_pairs(

@@ -1,6 +1,5 @@
 """Top-1 over the amount of labels."""
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
@@ -9,7 +8,7 @@ from matplotlib.patches import Patch
 
 from sslslr.report.figures import register
 from sslslr.report.figures._base import Figure
-from sslslr.report.figures._style import STYLE, WIDTH, legend_columns, line_styles, message
+from sslslr.report.figures._style import WIDTH, legend_columns, line_styles, message
 from sslslr.report.names import NO_DATA
 from sslslr.report.results import Results
 from sslslr.report.tables.few_labels import AMOUNT
@@ -46,34 +45,33 @@ def few_labels_curves(scores: pd.DataFrame) -> Drawing:
     Args:
         scores: rows of :func:`sslslr.report.tables.few_labels.few_labels`.
     """
-    with matplotlib.rc_context(STYLE):
-        if scores.empty:
-            return message("No run was scored with few labels, so there is no curve to show.")
-        scores = scores.assign(group=_groups(scores))
-        if scores["group"].nunique() > MANY:  # ablations have a table of their own
-            scores = scores[scores["tag"] == ""]
-        styles = line_styles(scores["group"])
-        targets = sorted(scores["dataset"].unique())
-        pairs = min(2, len(targets))
-        rows = -(-len(targets) // pairs)
-        columns = legend_columns(style["label"] for style in styles.values())
-        height = 2.3 * rows + 0.17 * -(-(len(styles) + 2) // columns) + 0.25
-        figure = Drawing(figsize=(WIDTH, height), layout="constrained")
-        grid = figure.add_gridspec(rows, 2 * pairs, width_ratios=[3, 1.3] * pairs)
-        for i, target in enumerate(targets):
-            row, column = divmod(i, pairs)
-            here = scores[scores["dataset"] == target]
-            shares = figure.add_subplot(grid[row, 2 * column])
-            shots = figure.add_subplot(grid[row, 2 * column + 1], sharey=shares)
-            _label_panels(shares, shots, here, styles)
-            shares.set_title(f"{target}, n = {here['n_test'].max():.0f}", loc="left",
-                             fontweight="bold", parse_math=False)  # fmt: skip
-        entries: list = [Line2D([], [], markersize=3.5, **style) for style in styles.values()]
-        entries.append(Line2D([], [], color="#333333", linewidth=0.7, label="chance"))
-        if (scores["seeds"] >= BAND_SEEDS).any():
-            entries.append(Patch(facecolor="#333333", alpha=0.15, label="95 % over encoder seeds"))
-        figure.legend(handles=entries, loc="outside lower center", ncols=columns, handlelength=3)
-        return figure
+    if scores.empty:
+        return message("No run was scored with few labels, so there is no curve to show.")
+    scores = scores.assign(group=_groups(scores))
+    if scores["group"].nunique() > MANY:  # ablations have a table of their own
+        scores = scores[scores["tag"] == ""]
+    styles = line_styles(scores["group"])
+    targets = sorted(scores["dataset"].unique())
+    pairs = min(2, len(targets))
+    rows = -(-len(targets) // pairs)
+    columns = legend_columns(style["label"] for style in styles.values())
+    height = 2.3 * rows + 0.17 * -(-(len(styles) + 2) // columns) + 0.25
+    figure = Drawing(figsize=(WIDTH, height), layout="constrained")
+    grid = figure.add_gridspec(rows, 2 * pairs, width_ratios=[3, 1.3] * pairs)
+    for i, target in enumerate(targets):
+        row, column = divmod(i, pairs)
+        here = scores[scores["dataset"] == target]
+        shares = figure.add_subplot(grid[row, 2 * column])
+        shots = figure.add_subplot(grid[row, 2 * column + 1], sharey=shares)
+        _label_panels(shares, shots, here, styles)
+        shares.set_title(f"{target}, n = {here['n_test'].max():.0f}", loc="left",
+                         fontweight="bold", parse_math=False)  # fmt: skip
+    entries: list = [Line2D([], [], markersize=3.5, **style) for style in styles.values()]
+    entries.append(Line2D([], [], color="#333333", linewidth=0.7, label="chance"))
+    if (scores["seeds"] >= BAND_SEEDS).any():
+        entries.append(Patch(facecolor="#333333", alpha=0.15, label="95 % over encoder seeds"))
+    figure.legend(handles=entries, loc="outside lower center", ncols=columns, handlelength=3)
+    return figure
 
 
 def _groups(scores: pd.DataFrame) -> list[tuple[str, ...]]:

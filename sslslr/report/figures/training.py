@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from sslslr.report.figures import register
 from sslslr.report.figures._base import Figure
-from sslslr.report.figures._style import STYLE, WIDTH, legend_columns, line_styles, message
+from sslslr.report.figures._style import WIDTH, legend_columns, line_styles, message
 from sslslr.report.results import Results
 
 THIN = 0.5
@@ -52,31 +51,30 @@ def training_curves(
         collapse_rank: effective rank below which a run counts as collapsed.
     """
     trained = {run: table for run, table in histories.items() if table["epoch"].max() > 0}
-    with matplotlib.rc_context(STYLE):
-        if not trained:
-            return message("No run was trained, so there is no curve to show.")
-        runs = {run: _parts(run) for run in trained}
-        datasets = sorted({parts["dataset"] for parts in runs.values()})
-        styles = line_styles(parts["group"] for parts in runs.values())
-        columns = legend_columns(style["label"] for style in styles.values())
-        legend_rows = -(-(len(styles) + 4) // columns)
-        height = 2.0 * len(datasets) + 0.17 * legend_rows + 0.35
-        figure = Drawing(figsize=(WIDTH, height), layout="constrained")
-        panels = figure.subplots(len(datasets), 3, squeeze=False)
-        for row, dataset in zip(panels, datasets, strict=True):
-            here = {run: trained[run] for run in trained if runs[run]["dataset"] == dataset}
-            colours = {run: styles[runs[run]["group"]] for run in here}
-            _loss_panel(row[0], here, colours)
-            _spread_panel(row[1], here, colours, collapse_spread)
-            _rank_panel(row[2], here, colours, collapse_rank)
-            row[0].set_title(f"pretrained on {dataset}", loc="left", fontweight="bold")
-            for panel in row:
-                panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-        for panel in panels[-1]:
-            panel.set_xlabel("epoch")
-        collapsed = any((table["collapsed"] == 1).any() for table in trained.values())
-        _curve_legend(figure, styles, columns, collapsed)
-        return figure
+    if not trained:
+        return message("No run was trained, so there is no curve to show.")
+    runs = {run: _parts(run) for run in trained}
+    datasets = sorted({parts["dataset"] for parts in runs.values()})
+    styles = line_styles(parts["group"] for parts in runs.values())
+    columns = legend_columns(style["label"] for style in styles.values())
+    legend_rows = -(-(len(styles) + 4) // columns)
+    height = 2.0 * len(datasets) + 0.17 * legend_rows + 0.35
+    figure = Drawing(figsize=(WIDTH, height), layout="constrained")
+    panels = figure.subplots(len(datasets), 3, squeeze=False)
+    for row, dataset in zip(panels, datasets, strict=True):
+        here = {run: trained[run] for run in trained if runs[run]["dataset"] == dataset}
+        colours = {run: styles[runs[run]["group"]] for run in here}
+        _loss_panel(row[0], here, colours)
+        _spread_panel(row[1], here, colours, collapse_spread)
+        _rank_panel(row[2], here, colours, collapse_rank)
+        row[0].set_title(f"pretrained on {dataset}", loc="left", fontweight="bold")
+        for panel in row:
+            panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    for panel in panels[-1]:
+        panel.set_xlabel("epoch")
+    collapsed = any((table["collapsed"] == 1).any() for table in trained.values())
+    _curve_legend(figure, styles, columns, collapsed)
+    return figure
 
 
 def _parts(run_id: str) -> dict[str, Any]:
