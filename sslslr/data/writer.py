@@ -36,15 +36,8 @@ COLUMNS = {
     "aspect": "float64",  # image width / height, null = unknown: makes x and y one unit
     "source": "string",  # the file the clip came from
 }
-STATED = (
-    "gloss",
-    "language",
-    "signer",
-    "split",
-    "fps",
-    "aspect",
-    "source",
-)  # what `add` is told of a clip
+# What `add` is told of a clip.
+STATED = ("gloss", "language", "signer", "split", "fps", "aspect", "source")
 ASPECTS = (0.1, 10.0)  # width / height of an image; beyond, scores would be at chance silently
 SPEEDS = (0.1, 10_000.0)  # frames a second
 LONGEST_TEXT = 1000  # characters of an id, a gloss or a path

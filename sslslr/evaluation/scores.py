@@ -20,6 +20,12 @@ from sslslr.utils.files import atomic_file
 BEST = 10  # labels kept of each prediction
 TOP = (1, 3, 5, 10)
 METRICS, PREDICTIONS = "metrics.csv", "predictions.parquet"
+# Of metrics.csv, behind those of the run.
+COLUMNS = (
+    *("dataset", "target_dataset", "protocol", "label_fraction", "shots", "seed", "probe_seed"),
+    *("metric", "value", "low", "high", "n_train", "n_test", "n_classes", "n_joints"),
+    *("n_joints_masked", "train_accuracy", "gradient", "fitted"),
+)
 MAX_VALUES = 4_000_000  # scores that are ranked at once
 
 
@@ -177,17 +183,9 @@ def write(run: RunSpec, rows: list[dict], predictions: list[pd.DataFrame], out: 
         "tag": run.tag or "",
         "pretrain_dataset": run.dataset,
     }
-    metrics = pd.DataFrame(rows)
-    for position, (name, value) in enumerate(about.items()):
-        metrics.insert(position, name, value)
-    metrics.insert(metrics.columns.get_loc("probe_seed"), "seed", run.seed)
-    own = metrics.pop("target_dataset")
-    metrics.insert(metrics.columns.get_loc("dataset") + 1, own.name, own)
-    order = ["metric", "value", "low", "high", "n_train", "n_test", "n_classes"]
-    order += ["n_joints", "n_joints_masked", "train_accuracy", "gradient", "fitted"]
+    metrics = pd.DataFrame(rows).assign(**about, seed=run.seed)[[*about, *COLUMNS]]
     metrics["fitted"] = metrics["fitted"].astype("Int64")
     metrics["gradient"] = [None if pd.isna(g) else f"{g:.2e}" for g in metrics["gradient"]]
-    metrics = metrics[[c for c in metrics.columns if c not in order] + order]
     table = pd.concat(predictions, ignore_index=True)
     table.insert(0, "run_id", run.run_id)
     with atomic_file(out / PREDICTIONS) as temporary:

@@ -11,8 +11,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-# Resampled counts held at once: 2e7 int64 are 160 MB.
-MAX_COUNTS = 20_000_000
+from sslslr.statistics.intervals import MAX_COUNTS, percentiles, tail
 
 
 def paired_difference(
@@ -43,11 +42,10 @@ def paired_difference(
         ValueError: shapes that do not fit, no clip, NaN, or a level outside (0, 1).
     """
     a, b = _paired(correct_a, correct_b)
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, found {level}")
+    quantile = 1 - tail(level)
     difference = float(a.mean() - b.mean())
     generator = np.random.default_rng(seed)
-    wider = _student_over_normal(len(a) + len(b) - 2, (1 + level) / 2)
+    wider = _student_over_normal(len(a) + len(b) - 2, quantile)
     seeds_a, seeds_b = (_seed_weights(len(x), resamples, generator, wider) for x in (a, b))
     seeds = np.concatenate([seeds_a, -seeds_b], axis=1)
     # Clips that all encoders score alike are exchangeable: count them instead of drawing each.
@@ -60,8 +58,7 @@ def paired_difference(
         clips = generator.multinomial(a.shape[1], counts / a.shape[1], size=size)
         means = clips @ patterns.T / a.shape[1]
         samples[some] = (means * seeds[some]).sum(axis=1)
-    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
-    return difference, float(low), float(high)
+    return difference, *percentiles(samples, level)
 
 
 def paired_p_value(

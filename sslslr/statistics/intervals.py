@@ -15,7 +15,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Resampled counts held at once in the stratified bootstrap: 2e7 int64 are 160 MB.
+# Resampled counts held at once: 2e7 int64 are 160 MB.
 MAX_COUNTS = 20_000_000
 
 
@@ -37,7 +37,7 @@ def wilson_interval(
     successes, n = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
     if (n < 0).any() or (successes < 0).any() or (successes > n).any():
         raise ValueError(f"need 0 <= successes <= n, found {successes} of {n}")
-    z = -NormalDist().inv_cdf(_tail(level))
+    z = -NormalDist().inv_cdf(tail(level))
     with np.errstate(divide="ignore", invalid="ignore"):
         share = successes / n
         centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -69,7 +69,7 @@ def bootstrap_interval(
     values, counts = np.unique(per_clip, return_counts=True)
     n = counts.sum()
     drawn = np.random.default_rng(seed).multinomial(n, counts / n, size=resamples)
-    return _percentiles(drawn @ values / n, level)
+    return percentiles(drawn @ values / n, level)
 
 
 def balanced_accuracy(labels: ArrayLike, predicted: ArrayLike) -> float:
@@ -119,7 +119,7 @@ def bootstrap_balanced_accuracy(
         shares = counts[some] / sizes[some, None]
         drawn = generator.multinomial(sizes[some], shares, size=(resamples, len(shares)))
         total += (drawn @ values / sizes[some]).sum(axis=1)
-    return _percentiles(total / n_classes, level)
+    return percentiles(total / n_classes, level)
 
 
 def mean_std(values: ArrayLike) -> tuple[float, float]:
@@ -146,18 +146,24 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
         return float("nan"), float("nan")
     from scipy import special  # here: an evaluation job has no use for it
 
-    half = -float(special.stdtrit(n - 1, _tail(level))) * std / np.sqrt(n)
+    half = -float(special.stdtrit(n - 1, tail(level))) * std / np.sqrt(n)
     return float(mean - half), float(mean + half)
 
 
-def _tail(level: float) -> float:
+def tail(level: float) -> float:
+    """What an interval leaves out on either side.
+
+    Raises:
+        ValueError: a level outside (0, 1).
+    """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, found {level}")
     return (1 - level) / 2
 
 
-def _percentiles(samples: np.ndarray, level: float) -> tuple[float, float]:
-    low, high = np.quantile(samples, [_tail(level), 1 - _tail(level)])
+def percentiles(samples: np.ndarray, level: float) -> tuple[float, float]:
+    """The ends of a percentile interval of resampled values (resamples,)."""
+    low, high = np.quantile(samples, [tail(level), 1 - tail(level)])
     return float(low), float(high)
 
 

@@ -7,19 +7,8 @@ from sslslr.encoders.inputs import register
 from sslslr.encoders.inputs._hands import Hands, length
 
 NOSE, LEFT_EAR, RIGHT_EAR = 0, 7, 8  # within the body
-JOINTS = [
-    NOSE,
-    LEFT_EAR,
-    RIGHT_EAR,
-    9,
-    10,
-    11,
-    12,
-    13,
-    14,
-    15,
-    16,
-]  # mouth, shoulders, elbows, wrists
+# The last eight: mouth, shoulders, elbows, wrists.
+JOINTS = [NOSE, LEFT_EAR, RIGHT_EAR, *range(9, 17)]
 
 
 @register

@@ -52,15 +52,8 @@ class FewLabels(Table):
     words = ("read_out",)
     place = 20
     plain = False
-    columns = (
-        TARGET,
-        TAGGED_METHOD,
-        SOURCE,
-        VIEWS,
-        ENCODER,
-        READ_OUT,
-        PROTOCOL,
-    )  # and one an amount of labels
+    # And one an amount of labels.
+    columns = (TARGET, TAGGED_METHOD, SOURCE, VIEWS, ENCODER, READ_OUT, PROTOCOL)
 
     def rows(self, results: Results) -> pd.DataFrame:
         return few_labels(results.metrics)
