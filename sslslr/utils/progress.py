@@ -26,11 +26,13 @@ def say_imports(name: str) -> None:
 
 def size_text(number: float) -> str:
     """Bytes for people: `96.0 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000 or unit == "GB":
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+    if number < 1000:
+        return f"{number:.0f} B"
+    for unit in ("kB", "MB", "GB"):
         number /= 1000
-    raise AssertionError
+        if number < 1000:
+            break
+    return f"{number:.1f} {unit}"
 
 
 @contextlib.contextmanager

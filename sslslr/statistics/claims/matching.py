@@ -78,10 +78,12 @@ def cells_of(claims: Claims, claim: Claim, metrics: pd.DataFrame) -> pd.DataFram
 
 
 def scored_by(cells: pd.DataFrame, protocol: str) -> pd.DataFrame:
+    """Cells of one protocol."""
     return cells[cells["protocol"] == protocol]
 
 
 def matching(cells: pd.DataFrame, selector: Selector) -> pd.DataFrame:
+    """Cells of the runs that a selector names, whatever they were pretrained on."""
     for column in SELECTED:
         if (value := getattr(selector, column)) is not None:
             cells = cells[cells[column] == value]
@@ -110,6 +112,7 @@ def subjects_of(claims: Claims, claim: Claim, cells: pd.DataFrame) -> pd.DataFra
 
 
 def places(cells: pd.DataFrame) -> list[tuple[str, str]]:
+    """Each target with each pretraining set, sorted."""
     return sorted(set(zip(cells["dataset"], cells["pretrain_dataset"], strict=True)))
 
 

@@ -62,6 +62,8 @@ class Selector(Settings):
 
 
 class Opponent(Selector):
+    """What a subject is compared with."""
+
     protocol: ProtocolName | None = Field(
         None, description="Left out: the claim's. `fine_tune` for `supervised`, which has no other."
     )
@@ -69,6 +71,8 @@ class Opponent(Selector):
 
 
 class Claim(Settings):
+    """A subject is said to score higher than each of its opponents."""
+
     id: Name
     statement: str
     source: Literal["paper", "ours"] = Field(description="Who claims it.")
@@ -87,6 +91,8 @@ class Claim(Settings):
 
 
 class Claims(Settings):
+    """The keys of `config/claims.yaml`."""
+
     protocol: ProtocolName = Field("linear", description="Protocol that claims are judged by.")
     level: float = Field(0.95, gt=0, lt=1, description="Coverage of the intervals.")
     alpha: float = Field(0.05, gt=0, lt=1, description="Of the corrected p value.")
