@@ -50,8 +50,8 @@ def pretrain(
     code = stages.code_hash(*stages.pretrain_code(run))
     out = out or results / "encoders" / run.run_id
     checkpoint = checkpoint or results / "checkpoints" / f"{run.run_id}.ckpt"
-    if slurm.job_id():
-        say(slurm.about())
+    if job := slurm.about():
+        say(job)
     with held(out, say) as waited:
         if waited and artifact.is_made(out, run, code, clips and clips.data_hash):
             say(f"{out}: the other job has made it; nothing is left to do")

@@ -31,9 +31,9 @@ EPSILON = 1e-4  # under the root of the standard deviation (the paper's section 
 
 
 @full_precision
-def variance_term(z: Tensor, gamma: float = 1.0, epsilon: float = EPSILON) -> Tensor:
+def variance_term(z: Tensor, gamma: float = 1.0) -> Tensor:
     """How far the standard deviations of (N, d) fall short of gamma; gamma - 0.01 if constant."""
-    return F.relu(gamma - torch.sqrt(z.var(dim=0) + epsilon)).mean()
+    return F.relu(gamma - torch.sqrt(z.var(dim=0) + EPSILON)).mean()
 
 
 @full_precision

@@ -69,8 +69,8 @@ class Limits:
     free: int = 1 << 30
 
 
-def check_name(name: str, archive: str | Path) -> str:
-    """The name, if it stays within the folder that it is unpacked in.
+def check_name(name: str, archive: str | Path) -> None:
+    """Check that a member stays within the folder that it is unpacked in.
 
     Raises:
         UserError: it does not.
@@ -86,7 +86,6 @@ def check_name(name: str, archive: str | Path) -> str:
             f"{archive}: member {shown(name)!r} {fault}. The archive is refused as a whole: it could "
             "write where it should not."
         )
-    return name
 
 
 class Members:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from sslslr.utils.download.addresses import check_address, public
-from sslslr.utils.download.versions import (
+from sslslr.utils.download.notes import (
     content_range,
     notes_of,
     number_of,

@@ -1,4 +1,4 @@
-"""What tells one version of a published file from another: kept beside the part that was fetched."""
+"""Notes beside a part of a file: what tells the version that it is of from another."""
 
 import json
 import re
