@@ -26,13 +26,11 @@ def say_imports(name: str) -> None:
 
 def size_text(number: float) -> str:
     """Bytes for people: `96.0 MB`."""
-    if number < 1000:
-        return f"{number:.0f} B"
-    for unit in ("kB", "MB", "GB"):
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000 or unit == "GB":
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1000
-        if number < 1000:
-            break
-    return f"{number:.1f} {unit}"
+    raise AssertionError
 
 
 @contextlib.contextmanager
