@@ -5,6 +5,7 @@ what a living one writes (:func:`sweep`).
 """
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import json
@@ -246,6 +247,8 @@ def _swap_folder(new: Path, path: Path) -> None:
     if not path.exists():
         os.rename(new, path)
         return
+    if path.is_dir() and _exchanged(new, path):  # the old one has the temporary name, and goes
+        return
     old = _temporary_beside(path, "old")
     os.rename(path, old)
     try:
@@ -257,6 +260,13 @@ def _swap_folder(new: Path, path: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         old.unlink()
+
+
+def _exchanged(a: Path, b: Path) -> bool:
+    """Let two paths change places, if system and disk can: killed at any moment, neither is missing."""
+    exchange = getattr(ctypes.CDLL(None), "renameat2", None)  # of Linux
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(exchange) and exchange(here, os.fsencode(a), here, os.fsencode(b), swap) == 0
 
 
 def _flush(path: Path) -> None:

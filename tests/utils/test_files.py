@@ -83,6 +83,23 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
     assert os.listdir(tmp_path) == ["f"]
 
 
+@pytest.mark.parametrize("call", ["os.rename", "shutil.rmtree"])  # killed as soon as it is done
+def test_a_kill_while_a_folder_is_replaced_leaves_one_of_the_two(tmp_path, call):
+    with atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "x").write_text("old")
+    code = (
+        "import os, shutil, signal, sys; from sslslr.utils.files import *\n"
+        f"call = {call}\n"
+        "with atomic_folder('f') as temporary:\n"
+        "    (temporary / 'x').write_text('new')\n"
+        f"    {call} = lambda *a, **k: (call(*a, **k), os.kill(os.getpid(), signal.SIGKILL))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
+    assert (tmp_path / "f" / "x").read_text() in ("old", "new")
+    files.sweep(tmp_path)
+    assert os.listdir(tmp_path) == ["f"]
+
+
 def test_a_folder_takes_the_place_of_a_file(tmp_path):
     (tmp_path / "f").write_text("a file")
     with atomic_folder(tmp_path / "f") as temporary:
@@ -103,6 +120,7 @@ def test_a_failed_swap_puts_the_old_folder_back(tmp_path, monkeypatch):
         rename(a, b)
 
     monkeypatch.setattr(os, "rename", fails_second)
+    monkeypatch.setattr(files, "_exchanged", lambda a, b: False)
     with pytest.raises(OSError, match="input/output"), atomic_folder(tmp_path / "f") as temporary:
         (temporary / "x").write_text("new")
     assert (tmp_path / "f" / "x").read_text() == "old"
