@@ -16,6 +16,7 @@ from sslslr import __version__
 from sslslr.cli import config, data, evaluate, init, lookup, pose, pretrain, provenance, report, use
 from sslslr.training.stop import EXIT_CODE, Stopped
 from sslslr.utils.errors import UserError
+from sslslr.utils.files import sweep_beside
 from sslslr.utils.user_files import printable, shown
 
 # What no reader foresees of each file that it opens, and a person can mend.
@@ -63,6 +64,11 @@ def _before(
         str, typer.Option(help="Files and folders to seal, with blanks between them.")
     ] = "",
 ) -> None:
+    for path in map(Path, sys.argv[1:]):
+        if not os.path.lexists(
+            path
+        ):  # killed while it was replaced, where the disk has no exchange
+            sweep_beside(path)
     if seal is not None:
         from sslslr.workflow import seals
 

@@ -104,8 +104,8 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def _sweep_beside(path: Path) -> None:
-    """As :func:`sweep`, of one file or folder that is about to be written."""
+def sweep_beside(path: Path) -> None:
+    """As :func:`sweep`, of one file or folder that is about to be written or read."""
     with contextlib.suppress(OSError):
         for name in os.listdir(path.parent):
             if (match := LEFT_OVER.fullmatch(name)) and match["name"] == path.name:
@@ -158,7 +158,7 @@ def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
         UserError: the disk is full, or the folder cannot be written.
     """
     path = Path(path)
-    _sweep_beside(path)
+    sweep_beside(path)
     temporary = _temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -228,7 +228,7 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     place = Path(os.path.realpath(path)) if path.is_symlink() else path
-    _sweep_beside(place)
+    sweep_beside(place)
     temporary = _temporary_beside(place)
     try:
         temporary.mkdir(parents=True)

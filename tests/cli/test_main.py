@@ -48,6 +48,22 @@ def test_one_line(monkeypatch, capsys, error, message):
     assert len(told.splitlines()) == 1
 
 
+def test_what_a_kill_left_aside_is_found_by_the_next_command(tmp_path):
+    """Where no folder can change places with another, it stands aside before the new one comes."""
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
+    )
+    aside = tmp_path / f".clips.{files.HOST}.{int(dead.stdout)}.0123abcd.old"
+    aside.mkdir()
+    (aside / "x").write_text("whole")
+    subprocess.run(
+        [sys.executable, "-m", "sslslr", "data", "check", "clips"],
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    assert (tmp_path / "clips" / "x").read_text() == "whole"
+
+
 @pytest.mark.parametrize(
     "error",
     [
