@@ -34,6 +34,7 @@ MOST_COLUMNS = 500
 MOST_VALUES = 10**7
 # Bytes of all texts. One that stands once in the file may fill millions of rows.
 LARGEST_TABLE = 512 << 20
+LARGEST_COLUMN = 64 << 20  # of predictions, as parquet packs them: each different text is an object
 ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 KINDS = {"string": "text", "int64": "whole numbers", "float64": "numbers"}
 
@@ -213,6 +214,11 @@ def refuse_vast(file: Path, most_rows: int, most_values: int) -> None:
             if values > most_values:
                 name = schema.column(place).path.partition(".")[0]
                 rule = f"column {name!r} has {values} values; at most {most_values} are read."
+                raise StoreError(file, rule)
+            size = sum(group.column(place).total_uncompressed_size for group in groups)
+            if size > LARGEST_COLUMN:  # few texts, however often they stand there, are far less
+                name = schema.column(place).path.partition(".")[0]
+                rule = f"column {name!r} has {size} bytes; at most {LARGEST_COLUMN} are read."
                 raise StoreError(file, rule)
         texts = [
             leaf.path

@@ -255,6 +255,10 @@ VAST = {
         {"best": pa.ListArray.from_arrays([0, 20_000_000], pa.array(np.zeros(20_000_000, "i1")))},
         "'best' has 20000000 values; at most 15000000",
     ),
+    "texts_that_all_differ": (
+        {"best": pa.array([[f"{n:0200d}" for n in range(400_000)]])},
+        "'best' has 8\\d{7} bytes; at most 67108864",
+    ),
     "columns": ({f"c{n}": [1] for n in range(2000)}, "2000 columns; at most"),
     "a_mapping_of_texts": ({"best": [{"a": "b"}]}, "nested"),
 }
