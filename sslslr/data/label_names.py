@@ -1,12 +1,12 @@
 """The names of signs that lie beside a set whose labels are numbers: `classes.npy`, `label_map.json`, `labels.txt`."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from sslslr.data.readers import Unit, parts_of
 from sslslr.data.readers.npz import plain_array
-from sslslr.data.readers.openpose import loaded
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
 from sslslr.utils.user_files import shown
@@ -57,10 +57,10 @@ def _names_in(members: Members, name: str, ending: str, count: int) -> dict[str,
         if ending == ".npy":
             content = plain_array(data).tolist()
         elif ending == ".json":
-            content = loaded(data)
+            content = json.loads(data)
         else:
             content = _of_lines(data.decode("utf-8").splitlines())
-    except (UserError, ValueError, EOFError):
+    except (UserError, ValueError, EOFError, RecursionError):
         return {}
     if isinstance(content, list) and len(content) == count:
         content = dict(enumerate(content))
