@@ -13,6 +13,7 @@ from sslslr.utils.words import counted
 DEEPEST = 16  # folders of a path by which clips are looked up; of deeper ones each is compared
 FEW = 16  # clips that are compared one by one
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
+TEXTS = (".csv", ".tsv", ".txt")  # of clips that are tables, which may be anything else
 
 Folders = dict[tuple[str, ...], list[tuple[tuple[str, ...], Unit]]]
 
@@ -26,7 +27,7 @@ class Finder:
 
     def __init__(self, units: Sequence[Unit]):
         self._units = units
-        self._endings = endings()
+        self._endings = (*endings(), *TEXTS)
         self._exact = {plain_path(unit.name): unit for unit in reversed(units)}
         self._last: dict[str, list[tuple[tuple[str, ...], Unit]]] = defaultdict(list)
         self._near: dict[tuple[str, str], list[tuple[tuple[str, ...], Unit]]] = defaultdict(list)

@@ -55,7 +55,7 @@ def table_of(folder: Path, table: str | None) -> Path | None:
 
 def holds_clips(members: Members, name: str) -> bool:
     """Whether a csv that is called as a table of labels (train.csv) holds the clips themselves."""
-    return bool(READERS.get("spoter").gather(members, [name]))
+    return any(READERS.get(reader).gather(members, [name]) for reader in ("rows", "spoter"))
 
 
 def table_inside(members: Members, folder: Path) -> str | None:

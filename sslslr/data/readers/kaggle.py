@@ -65,7 +65,7 @@ class Kaggle(Reader):
             raise
         except Exception as error:  # pyarrow raises several kinds
             raise ClipError(f"not a sound parquet file ({first_line(error)})") from None
-        return _long(table) if long else _wide(table)
+        return of_long(table) if long else _wide(table)
 
 
 def _refuse_several(sequences) -> None:
@@ -76,7 +76,7 @@ def _refuse_several(sequences) -> None:
         )
 
 
-def _long(table) -> RawClip:
+def of_long(table) -> RawClip:
     frames, place = np.unique(table["frame"].to_numpy(), return_inverse=True)
     if len(frames) > LONGEST:
         raise ClipError(f"{len(frames)} frames")

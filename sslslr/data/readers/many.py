@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sslslr.data.conversion.arrays import MOST_PERSONS
-from sslslr.data.readers import RawClip, Reader, Unit, kept, parts_of, register
+from sslslr.data.readers import RawClip, Reader, Unit, kept, parts_of, register, tensors
 from sslslr.data.readers._held import POINTS, SCORES, SHAPES, clip_of, numbered
 from sslslr.data.readers._parts import LEFT, RIGHT, has_hands, plain, plain_names
 from sslslr.data.readers._unpickle import load
@@ -21,7 +21,7 @@ from sslslr.utils.tables import split_name
 
 FEW = 4  # files of one ending that are looked into: of more, each is a clip
 LARGEST = 2 << 30  # bytes of a file
-ENDINGS = ((".pkl", ".pickle"), (".json",), (".npz",))
+ENDINGS = ((".pkl", ".pickle"), (".json",), (".npz",), tensors.ENDINGS)
 IDS = ("clip_id", "frame_dir", "name", "id", "video_id", "video", "file", "filename")
 LABELS = ("gloss", "label", "sign", "word", "class")
 SIGNERS = ("signer", "signer_id", "person")
@@ -29,7 +29,7 @@ SIGNERS = ("signer", "signer_id", "person")
 
 @register
 class Many(Reader):
-    title = "several clips in one .pkl, .json or .npz: a dict by id, a list, mmaction's annotations"
+    title = "several clips in one .pkl, .json, .npz or .pt: a dict by id, a list, mmaction's annotations"
     why = "a file that holds several clips"
     together = True
 
@@ -64,6 +64,8 @@ def _held(data: bytes, name: str) -> Any:
     ending = parts_of(name)[2]
     if ending == ".npz":
         return arrays_of(data)
+    if ending in tensors.ENDINGS:
+        return tensors.held(data)
     if ending != ".json":
         return load(data)
     return loaded(data)

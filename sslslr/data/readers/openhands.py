@@ -12,6 +12,7 @@ from sslslr.data.conversion.arrays import MOST_PERSONS
 from sslslr.data.readers import RawClip, Reader, register
 from sslslr.data.readers._held import clip_of
 from sslslr.data.readers._unpickle import load
+from sslslr.data.readers.tensors import OLD
 from sslslr.pose.layouts import named
 
 ORDERS = {
@@ -29,6 +30,8 @@ class OpenHands(Reader):
 
     @classmethod
     def recognise(cls, name: str, head: bytes) -> str:
+        if head.startswith(OLD):  # PyTorch's
+            return ""
         if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
             return f"begins as a pickle of protocol {head[1]} does"
         old = name.lower().endswith((".pkl", ".pickle")) and head[:1] in b"(c]})"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, parts_of, register
+from sslslr.data.readers import ClipError, RawClip, Reader, Unit, kept, parts_of, register, tensors
 from sslslr.data.readers._unpickle import load
 from sslslr.data.readers.npz import plain_array
 from sslslr.utils.archives import DAMAGED
@@ -38,7 +38,8 @@ class WholeSet(Reader):
 
     @classmethod
     def gather(cls, members, names) -> list[Unit]:
-        arrays = {name[: -len(".npy")].lower(): name for name in names if _ends(name, ".npy")}
+        whole = [name for name in names if parts_of(name)[2] in (".npy", *tensors.ENDINGS)]
+        arrays = {name.rpartition(".")[0].lower(): name for name in whole}
         for name in names:
             stem, _, ending = name.rpartition(".")
             if ending.lower() in ("pkl", "pickle") and role(parts_of(stem)[1])[0] == "y":
@@ -140,6 +141,8 @@ def _refuse_labels(x: str, clips: np.ndarray, y: str, why: str) -> None:
 
 def _array(members, name: str) -> np.ndarray:
     try:
+        if parts_of(name)[2] in tensors.ENDINGS:
+            return kept(members, name, lambda: _of_pickle(tensors.held(members.read(name))))
         if not _ends(name, ".npy"):
             return _of_pickle(load(members.read(name, LABELS)))
         return kept(members, name, lambda: plain_array(members.read(name, LARGEST)))
