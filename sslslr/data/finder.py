@@ -1,7 +1,9 @@
 """Which clip of a folder or an archive a row of its table means."""
 
+import bisect
 import functools
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -25,8 +27,8 @@ class Finder:
     archive), slashes. `how` counts the clips that were found in spite of one.
     """
 
-    def __init__(self, units: Sequence[Unit]):
-        self._units = units
+    def __init__(self, units: Sequence[Unit], names: Sequence[str] = ()):
+        self._units, self._names = units, names
         self._endings = (*endings(), *TEXTS)
         self._exact = {plain_path(unit.name): unit for unit in reversed(units)}
         self._last: dict[str, list[tuple[tuple[str, ...], Unit]]] = defaultdict(list)
@@ -148,7 +150,32 @@ class Finder:
             return f"; a file of this name holds {counted(len(inside), 'clip')}, the first called {inside[0]!r}"
         if stem.isdecimal() and len(near := self._digits.get(int(stem), [])) == 1:
             return f"; {near[0].name} is there: did a spreadsheet take the zeros away?"
+        stems = self._stems
+        place = bisect.bisect(stems, stem)
+        begins = [
+            other for other in stems[place : place + 2] if re.match(r"[\W_]", other[len(stem) :])
+        ]
+        begins = [other for other in begins if other.startswith(stem)]
+        if len(begins) == 1:
+            return f"; {begins[0]!r} begins so: write its name into the table"
+        if others := self._others.get(last_part(text)) or self._others.get(stem):
+            return f"; {others!r} is there, but of no format that is read (`sslslr data formats`)"
         return ""
+
+    @functools.cached_property
+    def _stems(self) -> list[str]:
+        return sorted({self._stem(last_part(unit.name)) for unit in self._units})
+
+    @functools.cached_property
+    def _others(self) -> dict[str, str]:
+        """Files that are no clips, by name and by stem."""
+        used = {file for unit in self._units for file in unit.files}
+        others = [name for name in reversed(self._names) if name not in used]
+        return {
+            key: name
+            for name in others
+            for key in (last_part(without_suffix(name)), last_part(name))
+        }
 
 
 def stem_of(name: str, known: tuple[str, ...] | None = None) -> str:

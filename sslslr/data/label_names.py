@@ -1,48 +1,63 @@
-"""The names of signs that lie beside a set whose labels are numbers: `classes.npy`, `label_map.json`, `labels.txt`."""
+"""The names of signs that lie beside labels that are numbers: `classes.npy`, `label_map.json`, `labels.txt`."""
 
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
-from sslslr.data.readers import Unit, parts_of
+from sslslr.data.readers import parts_of
+from sslslr.data.readers._unpickle import load
 from sslslr.data.readers.npz import plain_array
+from sslslr.data.source import Row
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
 from sslslr.utils.user_files import shown
 
+FEW = 16  # files that are looked into
 LARGEST = 4 << 20  # bytes of such a file
-CALLED = re.compile(r"class|label|gloss|sign|word|vocab|map|index|idx|id", re.IGNORECASE)
+ENDINGS = (".json", ".txt", ".npy", ".csv", ".pkl", ".pickle")
+CALLED = re.compile(r"class|label|gloss|sign|word|action|vocab|map|index|idx|id", re.IGNORECASE)
+SURE = re.compile(
+    r"class|label|gloss|sign|word|action", re.IGNORECASE
+)  # worth a line if it does not fit
 
 
-def with_names(members: Members, units: list[Unit]) -> tuple[list[Unit], str]:
-    """Clips with the names of their signs for numbers, where one file beside them has a name for each.
+def take_names(members: Members, rows: Sequence[Row], tables: Sequence[str]) -> tuple[str, str]:
+    """Give rows the names of their signs for numbers, where one file beside them has a name for each.
 
     Returns:
-        The clips, without such files, and what is said of it: "" where nothing was changed.
+        The file ("" where nothing was changed), and what is said.
     """
-    numbers = {unit.columns.get("gloss") or "" for unit in units if unit.key is not None}
+    numbers = {row.columns.get("gloss") or "" for row in rows}
     if not numbers or not all(gloss.isdecimal() for gloss in numbers):
-        return units, ""
-    used = {file for unit in units if unit.key is not None for file in unit.files}
-    found = {}
-    for name in members.names:
-        _, stem, ending = parts_of(name)
-        if name not in used and ending in (".json", ".txt", ".npy") and CALLED.search(stem):
-            names = _names_in(members, name, ending, 1 + max(map(int, numbers)))
-            if names and {str(int(number)) for number in numbers} <= set(names):
-                found[name] = names
-    if len({tuple(sorted(names.items())) for names in found.values()}) != 1:
-        return units, ""
-    file, names = next(iter(found.items()))
-    units = [
-        replace(unit, columns={**unit.columns, "gloss": names[str(int(unit.columns["gloss"]))]})
-        for unit in units
-        if unit.key is not None
+        return "", ""
+    used = {*tables, *(file for row in rows if row.unit is not None for file in row.unit.files)}
+    found, unfit = {}, []
+    called = [
+        name for name in members.names if name not in used and CALLED.search(parts_of(name)[1])
     ]
-    first = sorted(numbers, key=int)[0]
+    called = [name for name in called if parts_of(name)[2] in ENDINGS]
+    for name in called if len(called) <= FEW else ():
+        _, stem, ending = parts_of(name)
+        names = _names_in(members, name, ending, 1 + max(map(int, numbers)))
+        if names and {str(int(number)) for number in numbers} <= set(names):
+            found[name] = names
+        elif SURE.search(stem) and ending != ".csv":
+            unfit.append(name)
+    if len({tuple(sorted(names.items())) for names in found.values()}) != 1:
+        first, last = min(map(int, numbers)), max(map(int, numbers))
+        several = (
+            "give different names" if found else "has no name for each, once, as numbers from 0"
+        )
+        files = ", ".join(shown(name) for name in list(found or unfit)[:3])
+        said = f"labels are numbers, {first} to {last}, and {files} {several}: not used"
+        return "", said if found or unfit else ""
+    file, names = next(iter(found.items()))
+    for row in rows:
+        row.columns = {**row.columns, "gloss": names[str(int(row.columns["gloss"]))]}
+    first = min(numbers, key=int)
     return (
-        units,
+        file,
         f"glosses are the names in {shown(file)} ({first} is {shown(names[str(int(first))])!r})",
     )
 
@@ -58,13 +73,27 @@ def _names_in(members: Members, name: str, ending: str, count: int) -> dict[str,
             content = plain_array(data).tolist()
         elif ending == ".json":
             content = json.loads(data)
+        elif ending in (".pkl", ".pickle"):
+            content = load(data)
         else:
-            content = _of_lines(data.decode("utf-8").splitlines())
+            lines = data.decode("utf-8-sig").splitlines()
+            header = ending == ".csv" and lines and not re.search(r"\d", lines[0])
+            content = _of_lines(lines[1:] if header else lines)
     except (UserError, ValueError, EOFError, RecursionError):
         return {}
-    if isinstance(content, list) and len(content) == count:
-        content = dict(enumerate(content))
-    if not isinstance(content, dict):
+    inner = list(content.values()) if isinstance(content, dict) else []
+    contents = (
+        inner if inner and all(isinstance(value, dict | list) for value in inner) else [content]
+    )
+    return next(filter(None, (_pairs(each, count) for each in contents)), {})
+
+
+def _pairs(content: Any, count: int) -> dict[str, str]:
+    if isinstance(content, list | tuple) and all(isinstance(item, dict) for item in content):
+        content = _of_items(content)
+    elif isinstance(content, list | tuple):
+        content = dict(enumerate(content)) if len(content) == count else None
+    if not isinstance(content, dict) or not all(isinstance(v, str | int) for v in content.values()):
         return {}
     pairs = [(str(key).strip(), str(value).strip()) for key, value in content.items()]
     if not all(key.isdecimal() for key, _ in pairs):  # name to number
@@ -72,6 +101,18 @@ def _names_in(members: Members, name: str, ending: str, count: int) -> dict[str,
     names = {str(int(number)): text for number, text in pairs if number.isdecimal()}
     whole = len(names) == len(pairs) == len(set(names.values())) and all(names.values())
     return {} if not whole or all(text.isdecimal() for text in names.values()) else names
+
+
+def _of_items(items: Sequence[dict]) -> dict[Any, Any] | None:
+    """Of `[{"id": 0, "name": "book"}]`; None where an item has not one number and one text."""
+    pairs = {}
+    for item in items:
+        numbers = [value for value in item.values() if isinstance(value, int)]
+        texts = [value for value in item.values() if isinstance(value, str)]
+        if len(numbers) != 1 or len(texts) != 1 or numbers[0] in pairs:
+            return None
+        pairs[numbers[0]] = texts[0]
+    return pairs
 
 
 def _of_lines(lines: Sequence[str]) -> list[str] | dict[str, str]:

@@ -16,7 +16,7 @@ from sslslr.data.conversion.clip import to_clip
 from sslslr.data.conversion.plan import FARTHEST, Conversion, Plan, make_plan
 from sslslr.data.conversion.tally import Tally
 from sslslr.data.deal import Deal
-from sslslr.data.label_names import with_names
+from sslslr.data.label_names import take_names
 from sslslr.data.label_tables import tables_of
 from sslslr.data.readers import (
     READERS,
@@ -216,13 +216,16 @@ def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
     with open_members(folder) as members:
         tables, inside = tables_of(members, folder, options.table)
         units, why = units_of(members, inside)
-        units, about_names = with_names(members, units) if not tables else (units, "")
         refuse_none(folder, members, units)
         try:
-            rows, finder, unused, about_frames = rows_of(units, tables, folder, linked(members))
+            rows, finder, unused, about_rows = rows_of(
+                units, tables, folder, linked(members), members.names
+            )
         except UserError:
             _refuse_unreadable(Opened(options, folder, [], members, units, [], []))
             raise
+        of_names, about_names = take_names(members, rows, inside)
+        units = [unit for unit in units if of_names not in unit.files]
         if any(unit.reader == "clips_npz" for unit in units):  # a stream: in its order
             rows.sort(key=lambda row: (row.unit.files[0], row.unit.key) if row.unit else ("", -1))
         source = Opened(options, folder, [one.path for one in tables], members, units, rows, unused)
@@ -230,7 +233,7 @@ def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
         source.why.append(
             f"labels: {source.called or 'the folder of each clip, or the files themselves'}"
         )
-        source.said = [note for note in (about_frames, about_names) if note]
+        source.said = [note for note in (about_rows, about_names) if note]
         source.why += source.said
         source.tally.renamed = dict(finder.how)
         if all_splits:

@@ -5,25 +5,30 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 
 from sslslr.config.settings import SPLITS
 from sslslr.data.finder import VIDEOS, Finder, stem_of
-from sslslr.data.label_tables import TABLES, Table
-from sslslr.data.readers import ClipError, Unit, damaged_alone, endings, hidden, readers
+from sslslr.data.gloss_folders import in_folders, of_folders, outer_folders, split_among
+from sslslr.data.label_tables import Table
+from sslslr.data.readers import (
+    ClipError,
+    Unit,
+    damaged_alone,
+    endings,
+    hidden,
+    readers,
+)
 from sslslr.utils.archives import Members
 from sslslr.utils.errors import UserError
 from sslslr.utils.tables import (
     near_equal,
     plain_path,
     read_table,
-    split_name,
     without_suffix,
 )
 from sslslr.utils.user_files import shown
 
-PARTICIPANT = re.compile(r"\d{4,}/\d{5,}\.parquet")  # and the number of a sequence
-SIGNER = re.compile(r"(signer|person|participant|subject|user)[ _-]?[0-9]+", re.IGNORECASE)
 TIMES = ("start", "start_frame", "start_ms", "start_s", "end", "end_frame", "end_ms", "end_s")
 NO_COLUMNS = frozenset((*TIMES, "file", "clip_id"))  # what a row states of a clip besides
 
@@ -86,7 +91,7 @@ def _apart(units: list[Unit]) -> list[Unit]:
     if len(files) < 2:
         return units
     words = {file: re.split(r"[^a-z]+", stem.lower()) for file, stem in files.items()}
-    splits = {file: _split_among(each[::-1]) for file, each in words.items()}
+    splits = {file: split_among(each[::-1]) for file, each in words.items()}
     of_files = splits if all(splits.values()) and len(set(splits.values())) > 1 else {}
     often = Counter(unit.name for unit in units)
     return [
@@ -100,25 +105,29 @@ def _apart(units: list[Unit]) -> list[Unit]:
 
 
 def rows_of(
-    units: list[Unit], tables: Sequence[Table], folder: Path, absent: str = ""
+    units: list[Unit],
+    tables: Sequence[Table],
+    folder: Path,
+    absent: str = "",
+    names: Sequence[str] = (),
 ) -> tuple[list[Row], Finder, list[str], str]:
     """A row a clip; what no row names is not among them. The columns that have no meaning, and what
-    is said of the frames' numbers (or "").
+    is said of the frames' numbers, or of folders (or "").
 
     Args:
         absent: said of a file that is missing.
+        names: of all files, whether they are clips or not.
 
     Raises:
         UserError: the table cannot be read, or has no column for the clip; without a table, a clip that
             lies in no folder of its gloss.
     """
-    finder = Finder(units)
+    finder = Finder(units, names)
     if not tables:
-        # Beside X.npy and y.npy may lie the names of the signs, which are no clip.
-        own = [unit for unit in units if unit.columns.get("gloss") or "/" in unit.name]
-        if not any(unit.columns.get("gloss") for unit in units):
-            own = units
-        return _of_folders(own, folder), finder, [], ""
+        own = in_folders(units)
+        columns = of_folders(own, folder)
+        rows = [Row(0, stem_of(u.name), u, columns=c) for u, c in zip(own, columns, strict=True)]
+        return rows, finder, [], outer_folders(own, [row.columns["gloss"] for row in rows])
     stated = all(unit.columns.get("gloss") for unit in units) and bool(units)
     rows: list[Row] = []
     seen: dict[str, tuple] = {}
@@ -236,66 +245,6 @@ def forget_splits(rows: list[Row]) -> dict[str, int]:
             row.fault, row.columns["split"] = "", None
             counts[split] += 1
     return dict(counts)
-
-
-def _of_folders(units: list[Unit], folder: Path) -> list[Row]:
-    """The clips of a set without a table: a clip's folder is its gloss, and around it may be those of a split or
-    a signer, or of the clip itself (GLOSS/NUMBER/pose.npy).
-
-    Raises:
-        UserError: a clip lies in no folder that could be its gloss.
-    """
-    paths = [PurePosixPath(unit.name) for unit in units]
-    own = [path for path, unit in zip(paths, units, strict=True) if "gloss" not in unit.columns]
-    alone = _folder_a_clip(own)
-    rows = []
-    for unit, path in zip(units, paths, strict=True):
-        columns = dict(unit.columns)
-        if "gloss" not in columns:
-            folders = path.parts[: -2 if alone else -1]
-            columns.setdefault("split", _split_among(folders[:-1]))
-            if signers := [part for part in folders if SIGNER.fullmatch(part)]:
-                columns["signer"] = signers[-1]
-            columns["gloss"] = next((p for p in reversed(folders) if p not in signers), None)
-            if PARTICIPANT.fullmatch(f"{path.parent.name}/{path.name}"):
-                raise UserError(
-                    f"{folder}: {shown(unit.name)} lies in a folder that is a participant's number, as Google ISLR "
-                    "has them. Its glosses stand in train.csv: put that beside the folders, or name it: --csv (table)."
-                )
-        rows.append(Row(0, stem_of(unit.name), unit, columns=columns))
-    glosses = {row.columns["gloss"] for row in rows}
-    if None in glosses or (own and all(map(_split_among, ((gloss,) for gloss in glosses)))):
-        first = next(row for row in rows if None not in glosses or row.columns["gloss"] is None)
-        _refuse_unlabelled(folder, first.unit)
-    return rows
-
-
-def _folder_a_clip(paths: Sequence[PurePosixPath]) -> bool:
-    """Whether each clip has a folder of its own, a number in that of its gloss: GLOSS/NUMBER/pose.npy."""
-    folders, outer = {path.parent for path in paths}, {path.parent.parent.name for path in paths}
-    return (
-        len(folders) == len(paths) > 1
-        and len({path.stem for path in paths}) == 1
-        and all(len(path.parts) > 2 and path.parent.name.isdecimal() for path in paths)
-        and not paths[0].stem.isdecimal()
-        # CATEGORY/GLOSS and SPLIT/GLOSS may be numbers as well.
-        and len(outer) > 1
-        and not any(_split_among([name]) or SIGNER.fullmatch(name) for name in outer)
-    )
-
-
-def _split_among(folders: Sequence[str]) -> str | None:
-    return next((name for name in map(split_name, folders) if name in SPLITS), None)
-
-
-def _refuse_unlabelled(folder: Path, unit: Unit | None) -> NoReturn:
-    assert unit is not None
-    tables = [f for f in sorted(folder.glob("*")) if f.suffix in (".csv", ".tsv") and f.is_file()]
-    is_it = f" Is it {shown(tables[0].name)}? Name it: --csv (table)." if tables else ""
-    raise UserError(
-        f"{folder}: no table of labels, and {unit.name} lies in no folder that could be its gloss. Add {TABLES[0]} "
-        f"with the columns file and gloss, name a table, or sort the clips into a folder a gloss.{is_it}"
-    )
 
 
 def fold(rows: list[Row]) -> int:

@@ -65,3 +65,12 @@ def test_a_hint_looks_at_each_clip_once_however_many_rows_are_astray(monkeypatch
     assert len(said) == 1
     assert first in said.pop()
     assert len(looked) <= 2 * 500
+
+
+def test_a_file_that_begins_so_or_is_no_clip_is_named():
+    units = [Unit(f"s{n}_color.mp4.npy", (f"s{n}_color.mp4.npy",)) for n in (1, 10, 2)]
+    find = finder.Finder(units, [*(unit.name for unit in units), "s4.jsonl"])
+    assert find("s1") == []
+    assert "'s1_color.mp4' begins so" in find.hint("s1")
+    assert "'s4.jsonl' is there, but of no format that is read" in find.hint("s4.mp4")
+    assert find.hint("s3") == ""

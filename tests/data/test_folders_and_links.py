@@ -145,3 +145,38 @@ def test_frames_that_are_counted_from_1_are_said(tmp_path):
     said = []
     same(imported(tmp_path, tmp_path / "s", said=said).frames(0), CLIP[2:6])
     assert any("counts from 1" in line and "called start_frame" in line for line in said)
+
+
+def _saved(folder, paths):
+    for number, path in enumerate(paths):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        np.save(folder / path, signer(8, number))
+
+
+def test_folders_of_splits_within_those_of_glosses(tmp_path):
+    _saved(tmp_path, ["book/train/0.npy", "book/test/1.npy", "drink/train/0.npy"])
+    said = []
+    clips = imported(tmp_path, tmp_path / "s", said=said).clips
+    rows = sorted(zip(clips["gloss"], clips["split"], strict=True))
+    assert rows == [("book", "test"), ("book", "train"), ("drink", "train")]
+    assert any(
+        "around those of the splits (book and so on) were taken for glosses" in line
+        for line in said
+    )
+
+
+def test_folders_of_one_name_within_several_are_said(tmp_path):
+    _saved(tmp_path, ["book/P01/a.npy", "drink/P01/b.npy", "drink/P02/c.npy"])
+    said = []
+    imported(tmp_path, tmp_path / "s", said=said)
+    assert any(
+        "(P01 in 'book', 'drink')" in line or "(P01 in book, drink)" in line for line in said
+    )
+
+
+def test_a_model_beside_folders_of_glosses_is_left_out_and_said(tmp_path):
+    _saved(tmp_path, ["book/a.npy", "drink/b.npy", "drink/c.npy"])
+    (tmp_path / "action.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(500))
+    store = imported(tmp_path, tmp_path / "s")
+    assert sorted(store.clips["gloss"]) == ["book", "drink", "drink"]
+    assert list(store.card["dropped"]["by_reason"]) == ["no gloss: it lies in no folder"]

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from bodies import arranged
-from kinds import CLIP, SIZE, imported, labelled, one, same
+from kinds import CLIP, SIZE, imported, labelled, npz, one, same
 
 from sslslr.data.readers._parts import plain
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
@@ -173,3 +173,15 @@ def test_the_one_person_of_a_frame_is_in_no_list(tmp_path):
     labelled(tmp_path / "in", "a")
     found = imported(tmp_path / "in", tmp_path / "s", width=1280, height=720).frames(0)
     same(found, joints=slice(42))
+
+
+def test_25_points_of_a_body_beside_hands_may_be_openposes(tmp_path):
+    points = arranged(CLIP, "openpose25-left-right")
+    parts = {
+        "pose_keypoints_2d": points[:, :25],
+        "hand_left": points[:, 25:46],
+        "hand_right": points[:, 46:],
+    }
+    found, store = one(tmp_path, ".npz", npz(**parts))
+    same(found, joints=[*range(42), 57, 58])
+    assert "order openpose25-left-right" in " ".join(store.card["conversion"]["recognised"])

@@ -192,7 +192,10 @@ def of_parts(content: dict) -> RawClip | None:
         raise ClipError("its parts have different numbers of frames")
     most = max(piece.shape[2] for piece in pieces)  # a body may have a visibility more than hands
     pieces = [_widened(piece, most) for piece in pieces]
-    return RawClip(np.concatenate(pieces, axis=1), layout=named("-".join(names)))
+    if BODIES[25] in names:  # MediaPipe's without legs, or OpenPose's: whose wrists have the hands
+        names, pieces = [names[2], *names[:2]], [pieces[2], *pieces[:2]]
+    layout = named("-".join(names))
+    return RawClip(np.concatenate(pieces, axis=1), layout=layout, custom=BODIES[25] in names)
 
 
 def _widened(piece: np.ndarray, coordinates: int) -> np.ndarray:
