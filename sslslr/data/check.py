@@ -9,7 +9,16 @@ split by signers.
 import numpy as np
 
 from sslslr.config.study import PreprocessConfig
-from sslslr.data.conversion.anatomy import BETTER, PLAUSIBLE, WATCHED, misfit, sided, unlike
+from sslslr.data.conversion.anatomy import (
+    BETTER,
+    PLAUSIBLE,
+    WATCHED,
+    misfit,
+    of_hands,
+    proportions,
+    sided,
+    unlike,
+)
 from sslslr.data.conversion.clip import is_frozen, is_still
 from sslslr.data.conversion.tally import Tally
 from sslslr.data.leaks import unfair
@@ -91,7 +100,7 @@ def _anatomy(store: ClipStore) -> tuple[list[str], list[str]]:
         elif is_frozen(frames):
             frozen.append(clip_id)
         if row in sample:
-            looked.append(frames)
+            looked.append(frames * np.array([aspects[row], 1.0], dtype=np.float32))
         if row in sample and np.isfinite(frames[:, BODY, 0]).any():  # hands alone tell no order
             misfits[row] = [misfit(order.apply(frames)) for order in orders]
     findings, notes = [], []
@@ -119,6 +128,9 @@ def _anatomy(store: ClipStore) -> tuple[list[str], list[str]]:
     if not tally.astray and (strange := unlike(looked)):
         return [*findings, *wrong, strange], notes
     said = [line.removeprefix("WARNING: ") for line in tally.warnings(False)]
+    shape = proportions(looked) if not said else ""
+    said += [shape] if shape else []
+    notes += of_hands([frames for frames in looked if np.isnan(frames[:, BODY]).all()])
     return findings + wrong + said, notes + tally.few()
 
 

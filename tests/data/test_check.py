@@ -5,6 +5,9 @@ import pytest
 from bodies import arranged, signer
 
 from sslslr.data.check import examine
+from sslslr.data.conversion.anatomy import of_hands
+from sslslr.data.conversion.pixels import check_pixels
+from sslslr.data.readers import ClipError
 from sslslr.data.store import ClipStore, writing
 from sslslr.pose.skeleton import BODY, LEFT_HAND, RIGHT_HAND
 
@@ -118,3 +121,29 @@ def test_a_set_with_a_fault_of_each_kind_names_each(tmp_path):
         "of clips have the same keypoints",
     ):  # fmt: skip
         assert said in findings, (said, findings)
+
+
+def test_strange_proportions_and_hands_alone_are_asked_about(tmp_path):
+    def narrow(clip):
+        return clip * np.array([16 / 9, 9 / 16], np.float32)
+
+    findings, _ = examine(store_of(tmp_path / "exchanged", narrow))
+    assert any("were width and height exchanged" in line for line in findings)
+    hands = []
+    for number in range(20):
+        clip = signer(seed=number)
+        clip[:, BODY] = np.nan
+        clip[:, [9, 30], 1] = clip[:, [0, 21], 1] - 0.02  # fingers up
+        hands.append(clip)
+    assert of_hands(hands) == []
+    assert of_hands([1 - clip for clip in hands[1:]]) == []  # too few
+    sides, ups = of_hands([1 - clip for clip in hands])
+    assert "left hands lie on the left of the picture in 100 %" in sides
+    assert "fingers point down in 100 %" in ups
+
+
+def test_pixels_beyond_an_image_whose_size_is_exchanged():
+    clip = signer() * np.array([1280, 720], np.float32)
+    check_pixels([(clip, (1280, 720))], False)
+    with pytest.raises(ClipError, match="of one of 1280 x 720: width and height are exchanged"):
+        check_pixels([(clip, (720, 1280))], False)

@@ -77,9 +77,9 @@ def test_names_of_signs_beside_x_and_y_are_no_clip(tmp_path):
     np.save(tmp_path / "actions.npy", np.array(["hello", "thanks"]))
     said = []
     store = imported(tmp_path, tmp_path / "s", said=said)
-    assert store.clips["gloss"].tolist() == ["0", "1"]
+    assert store.clips["gloss"].tolist() == ["hello", "thanks"]
     same(store.frames(0))
-    assert any("dropped 1 x no gloss: it lies in no folder (actions.npy)" in line for line in said)
+    assert any("glosses are the names in actions.npy (0 is 'hello')" in line for line in said)
 
 
 class Tensor:
