@@ -16,10 +16,11 @@ from sslslr.utils.user_files import shown
 FEW = 16  # files that are looked into
 LARGEST = 4 << 20  # bytes of such a file
 ENDINGS = (".json", ".txt", ".npy", ".csv", ".pkl", ".pickle")
-CALLED = re.compile(r"class|label|gloss|sign|word|action|vocab|map|index|idx|id", re.IGNORECASE)
-SURE = re.compile(
-    r"class|label|gloss|sign|word|action", re.IGNORECASE
-)  # worth a line if it does not fit
+CALLED = re.compile(
+    r"class|label|gloss|sign(?!er)|word|action|vocab|map|index|idx|id", re.IGNORECASE
+)
+# Lists of names alone are taken from these, and what does not fit is worth a line.
+SURE = re.compile(r"class|label|gloss|sign(?!er)|word|action|vocab", re.IGNORECASE)
 
 
 def take_names(members: Members, rows: Sequence[Row], tables: Sequence[str]) -> tuple[str, str]:
@@ -39,7 +40,8 @@ def take_names(members: Members, rows: Sequence[Row], tables: Sequence[str]) -> 
     called = [name for name in called if parts_of(name)[2] in ENDINGS]
     for name in called if len(called) <= FEW else ():
         _, stem, ending = parts_of(name)
-        names = _names_in(members, name, ending, 1 + max(map(int, numbers)))
+        count = 1 + max(map(int, numbers)) if SURE.search(stem) else 0
+        names = _names_in(members, name, ending, count)
         if names and {str(int(number)) for number in numbers} <= set(names):
             found[name] = names
         elif SURE.search(stem) and ending != ".csv":
@@ -55,11 +57,9 @@ def take_names(members: Members, rows: Sequence[Row], tables: Sequence[str]) -> 
     file, names = next(iter(found.items()))
     for row in rows:
         row.columns = {**row.columns, "gloss": names[str(int(row.columns["gloss"]))]}
-    first = min(numbers, key=int)
-    return (
-        file,
-        f"glosses are the names in {shown(file)} ({first} is {shown(names[str(int(first))])!r})",
-    )
+    example = min(numbers, key=int)
+    name = shown(names[str(int(example))])
+    return file, f"glosses are the names in {shown(file)} ({example} is {name!r})"
 
 
 def _names_in(members: Members, name: str, ending: str, count: int) -> dict[str, str]:

@@ -224,7 +224,7 @@ def opened(options: Options, all_splits: bool = False) -> Iterator[Opened]:
         except UserError:
             _refuse_unreadable(Opened(options, folder, [], members, units, [], []))
             raise
-        of_names, about_names = take_names(members, rows, inside)
+        of_names, about_names = take_names(members, rows, list(inside))
         units = [unit for unit in units if of_names not in unit.files]
         if any(unit.reader == "clips_npz" for unit in units):  # a stream: in its order
             rows.sort(key=lambda row: (row.unit.files[0], row.unit.key) if row.unit else ("", -1))

@@ -122,14 +122,13 @@ def rows_of(
         UserError: the table cannot be read, or has no column for the clip; without a table, a clip that
             lies in no folder of its gloss.
     """
-    finder = Finder(units, names)
+    finder, rows = Finder(units, names), []
     if not tables:
         own = in_folders(units)
         columns = of_folders(own, folder)
         rows = [Row(0, stem_of(u.name), u, columns=c) for u, c in zip(own, columns, strict=True)]
         return rows, finder, [], outer_folders(own, [row.columns["gloss"] for row in rows])
     stated = all(unit.columns.get("gloss") for unit in units) and bool(units)
-    rows: list[Row] = []
     seen: dict[str, tuple] = {}
     files: dict[str, tuple] = {}
     unused: dict[str, None] = {}

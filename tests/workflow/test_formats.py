@@ -166,6 +166,7 @@ FORMATS = {
     "mmpose": files(".json", mmpose, extra="size"),
     "kaggle": kaggle, "openpose": openpose, "frames": frames, "whole_set": whole_set, "lsfb": lsfb,
     "shards": shards, "spoter": spoter,
+    "rows": files(".csv", lambda clip: pd.DataFrame(clip.reshape(len(clip), -1)).to_csv(index=False).encode()),
 }  # fmt: skip
 
 

@@ -151,7 +151,8 @@ def proportions(clips: list[np.ndarray]) -> str:
 
 def of_hands(clips: list[np.ndarray]) -> list[str]:
     """What clips (frames, 75, 2) of hands without a body say of the picture, as questions; see `HANDS`."""
-    sides, ups = [], []
+    sides: list[float] = []
+    ups: list[float] = []
     for xy in clips:
         left, right = xy[:, LEFT_HAND], xy[:, RIGHT_HAND]
         with np.errstate(all="ignore"):  # a hand that is not there

@@ -155,7 +155,8 @@ def _clip(rows: pd.DataFrame) -> RawClip:
             f"rows of {len(glosses)} glosses ({some(map(repr, glosses))}), and no column says "
             "which rows are one clip: add a column clip_id, or write a file a clip"
         )
-    frames = next((rows[column].to_numpy() for column in FRAME if column in rows), np.empty(0))
+    named_so = next((column for column in FRAME if column in rows), None)
+    frames: np.ndarray = rows[named_so].to_numpy() if named_so else np.empty(0)
     if frames.dtype.kind in "iu" and (np.diff(frames) < 0).any():
         raise ClipError(
             "frames that begin anew: several clips? Add a column clip_id, or write a file a clip"
@@ -163,7 +164,7 @@ def _clip(rows: pd.DataFrame) -> RawClip:
     if set(COLUMNS) <= set(rows):
         return of_long(rows)
     clip = _points(rows)
-    return by_numbers(clip, frames.tolist()) if frames.dtype.kind in "iu" else clip
+    return by_numbers(clip, list(map(int, frames))) if frames.dtype.kind in "iu" else clip
 
 
 def _points(rows: pd.DataFrame) -> RawClip:
@@ -175,7 +176,8 @@ def _points(rows: pd.DataFrame) -> RawClip:
     )
     if alone := [key for key in points if not {(*key, "x"), (*key, "y")} <= set(columns)]:
         raise ClipError(f"point {alone[0][1]} of {alone[0][0] or 'the columns'}: x or y alone")
-    values = dict(zip(columns, _floats(rows, list(columns.values())).T, strict=True))
+    floats = _floats(rows, list(columns.values())).T
+    values = {tuple(place): column for place, column in zip(columns, floats, strict=True)}
 
     def each(axis: str, otherwise: float) -> np.ndarray:
         blank = np.full(len(rows), otherwise, dtype=np.float32)
