@@ -49,7 +49,7 @@ def write_study(folder: Path) -> None:
     from sslslr.utils.files import atomic_file, atomic_folder
 
     source = study_files()
-    # What is the same is what a killed command wrote.
+    # What is the same may be what a killed command wrote: it is kept, and the rest is added.
     there = [name for name in FILES if (folder / name).exists()]
     if there := [name for name in there if _content(folder / name) != _content(source / name)]:
         raise UserError(

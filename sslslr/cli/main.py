@@ -65,9 +65,8 @@ def _before(
     ] = "",
 ) -> None:
     for path in map(Path, sys.argv[1:]):
-        if not os.path.lexists(
-            path
-        ):  # killed while it was replaced, where the disk has no exchange
+        # One that a kill took away while it was replaced, where the disk has no exchange, is put back.
+        if not os.path.lexists(path):
             sweep_beside(path)
     if seal is not None:
         from sslslr.workflow import seals

@@ -210,14 +210,13 @@ def refuse_vast(file: Path, most_rows: int, most_values: int) -> None:
             raise StoreError(file, f"has {len(schema)} columns; at most {MOST_COLUMNS} are read.")
         groups = [about.row_group(number) for number in range(about.num_row_groups)]
         for place in range(len(schema)):
+            name = schema.column(place).path.partition(".")[0]
             values = sum(group.column(place).num_values for group in groups)
             if values > most_values:
-                name = schema.column(place).path.partition(".")[0]
                 rule = f"column {name!r} has {values} values; at most {most_values} are read."
                 raise StoreError(file, rule)
             size = sum(group.column(place).total_uncompressed_size for group in groups)
             if size > LARGEST_COLUMN:  # few texts, however often they stand there, are far less
-                name = schema.column(place).path.partition(".")[0]
                 rule = f"column {name!r} has {size} bytes; at most {LARGEST_COLUMN} are read."
                 raise StoreError(file, rule)
         texts = [
